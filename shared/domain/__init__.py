@@ -1,0 +1,1 @@
+"""The ledger of synchronised accounts: standard library only, no clock, no I/O, no randomness."""

@@ -1,0 +1,25 @@
+"""A hint: somebody says "look at this user's connections". Never carries data to apply (ADR 0003)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class HintOrigin(StrEnum):
+    """Who gave the hint; it becomes the `cause` of the events that the read finds, unless a choice explains them."""
+
+    WEBHOOK = "webhook"
+    WEBVIEW = "webview"
+    SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """`powens_connection_id` None means all of the user's connections. `received_at` is our clock, UTC."""
+
+    powens_user_id: int
+    powens_connection_id: int | None
+    origin: HintOrigin
+    reason: str
+    received_at: datetime
+    correlation_id: str
