@@ -1,0 +1,120 @@
+# Everything a contributor types. Nothing is installed outside this folder, but Debian's Chromium for the browser tests.
+# uv comes pinned into .tools/; it makes one environment per purpose from hashed locks, as the tools disagree about botocore.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+UV := .tools/bin/uv
+DEV := .venvs/dev
+LOCAL := .venvs/local
+RUNTIME := .venvs/runtime
+SAM := .venvs/sam
+READY := .ready-stamp
+
+# How long a browser may be looked for before apt is asked: a full Chrome or Chromium of any name will do.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+export SAM_CLI_TELEMETRY := 0
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## Explain the targets
+	@echo "synced-accounts: what you can type"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+# --- running -------------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start the whole system offline (PORT=8080, POWENS_SANDBOX_PORT=8081)
+	@exec $(LOCAL)/bin/python -m local run
+
+.PHONY: events
+events: $(LOCAL)/$(READY) ## Show the events on the bus of the running system, as they come
+	@exec $(LOCAL)/bin/python -m local events
+
+.PHONY: token
+# USER is always set by the shell to the login name, so only a value given to make counts.
+token: $(LOCAL)/$(READY) ## Print a bearer token of a demo user: make token USER=alice
+	@exec $(LOCAL)/bin/python -m local token "$(if $(filter command line,$(origin USER)),$(USER),alice)"
+
+.PHONY: sandbox
+sandbox: $(LOCAL)/$(READY) ## Start the Powens sandbox alone (POWENS_SANDBOX_PORT=8081)
+	@exec $(LOCAL)/bin/python -m local.powens_sandbox
+
+# --- checking ------------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## The fast half: format, lint, types, quick tests (under a minute)
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/pytest -q -m "not slow and not browser"
+
+.PHONY: test
+test: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) chromium ## Everything that gates a merge: make check's tools, all tests, coverage
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/pytest -q --cov --cov-report=term:skip-covered --durations=15
+
+.PHONY: bench
+bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Cold start and warm time of the built functions beside a bare handler
+	@exec $(LOCAL)/bin/python -m local.bench
+
+.PHONY: format
+format: $(DEV)/$(READY) ## Format the code and mend what the linter can mend
+	$(DEV)/bin/ruff check --fix-only -q .
+	$(DEV)/bin/ruff format .
+
+.PHONY: build
+build: $(SAM)/$(READY) ## sam build for the deployed architecture, into .aws-sam/build
+	PATH="$(CURDIR)/$(SAM)/bin:$$PATH" $(SAM)/bin/sam build --cached --parallel
+
+# --- tools ---------------------------------------------------------------------------------------------------------
+
+.PHONY: doctor
+doctor: ## Say which tools are there and which are missing
+	@echo "python 3.13: $$($(UV) python find 3.13 2>/dev/null || echo 'not found yet (make run looks for it through .python-version)')"
+	@echo "uv:          $$($(UV) --version 2>/dev/null || echo 'not installed yet (make run does)')"
+	@echo "sam:         $$($(SAM)/bin/sam --version 2>/dev/null || echo 'not installed yet (make run does)')"
+	@if [ -x $(SAM)/bin/python ]; then $(SAM)/bin/python -c "import sys; from importlib.metadata import version as v; \
+	  found = tuple(map(int, v('aws-sam-cli').split('.')[:2])); \
+	  sys.exit(0 if found > (1, 144) else 'sam: the layer needs ParentPackageMode, which came after 1.144.0; found ' + v('aws-sam-cli'))"; fi
+	@echo "browser:     $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome || echo 'none (make test installs Debian'"'"'s chromium)')}"
+	@if [ -x $(LOCAL)/bin/python ]; then $(LOCAL)/bin/python -m local doctor; fi
+
+.PHONY: chromium
+chromium:
+	@if [ -z "$(CHROMIUM)" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then root=; else root=sudo; fi; \
+	  echo "installing chromium for the browser tests"; \
+	  $$root apt-get update -q >/dev/null && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q chromium >/dev/null; fi
+
+.PHONY: lock
+lock: $(UV) ## Renew the hashed locks from pyproject.toml
+	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml -o shared/requirements.txt --python-version 3.13
+	for group in runtime local sam; do \
+	  $(UV) pip compile -q --generate-hashes --no-header --no-annotate --group $$group -o local/locks/$$group.txt --python-version 3.13; done
+	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml --group dev \
+	  -c shared/requirements.txt -o local/locks/dev.txt --python-version 3.13
+
+.PHONY: clean
+clean: ## Remove what was built and the state of the offline system (environments stay)
+	rm -rf .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov tests/screenshots
+
+.PHONY: distclean
+distclean: clean ## Remove the environments and uv as well
+	rm -rf .venvs .tools
+
+# The first interpreter that answers: on some machines python3.13 is a version manager's stub that only complains.
+$(UV): local/locks/uv.txt
+	@python=$$(for candidate in python3.13 python3; do if "$$candidate" -c '' 2>/dev/null; then echo "$$candidate"; break; fi; done); \
+	  "$$python" -m venv .tools
+	@.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r local/locks/uv.txt
+	@touch $@
+
+.venvs/%/$(READY): local/locks/%.txt $(UV)
+	@test -x .venvs/$*/bin/python || $(UV) venv -q --python 3.13 .venvs/$*
+	@VIRTUAL_ENV=$(CURDIR)/.venvs/$* $(UV) pip sync -q --require-hashes $<
+	@touch $@
