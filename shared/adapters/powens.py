@@ -1,0 +1,497 @@
+"""The client of Powens' REST API: one class for the domain, one for a user of it.
+
+Guarantees:
+- every request has a timeout and ends within the time that the invocation has left;
+- reads, account updates and deletions are repeated, a few times; what creates a user or a token never is;
+- an error says who must act (`shared.domain.errors`) and carries no token, body or text of Powens;
+- a token is sent to Powens' host only: redirects are not followed, and a next page elsewhere is refused.
+
+No method but those of `PowensUser` needs a user token. Times are aware UTC.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+import requests
+from pydantic import SecretStr
+from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema
+
+from shared.adapters.powens_answers import (
+    CatalogueEntry,
+    JsonObject,
+    Malformed,
+    account_from,
+    as_id,
+    as_list,
+    as_object,
+    as_token,
+    catalogue_entry_from,
+    connection_from,
+    error_code,
+    next_page,
+    parse_json,
+)
+from shared.domain.errors import (
+    ConnectionLocked,
+    Misconfigured,
+    PowensNotFound,
+    PowensRefused,
+    PowensUnavailable,
+)
+from shared.domain.observation import ObservedAccount, ObservedConnection
+
+type WebviewFlow = Literal["connect", "manage", "reconnect"]
+
+ATTEMPTS = 3
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+# Left to the caller, so that it can still write what it learned and answer.
+MARGIN_SECONDS = 1.0
+# A longer wait is for the queue: a function that sleeps is paid for and blocks its user's message group.
+LONGEST_WAIT_SECONDS = 5.0
+FIRST_BACKOFF_SECONDS = 0.25
+MOST_PAGES = 50
+LANGUAGES = frozenset({"en", "fr", "de", "nl", "pt", "it", "es"})
+
+_LONGEST_RETRY_AFTER_SECONDS = 86_400.0
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_LOCKED = "connectionLocked"
+_NO_ACCOUNT = "noAccount"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporaryUser:
+    """A user that Powens deletes after 30 minutes unless its token is made permanent."""
+
+    id_user: int
+    token: str = field(repr=False)
+
+
+class _TokenRefused(Exception):
+    """401 or 403; whose token it was decides what it means."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Powens answered {status}")
+        self.status = status
+
+
+class PowensClient:
+    """What the application may ask of Powens, without and with client credentials.
+
+    `api_url` as https://acme.biapi.pro/2.0. `identity` is the keyed hash that IBANs and numbers are replaced with.
+    `remaining_seconds` says how much time the invocation has left; `jitter` gives a number from 0 to 1, 1 excluded.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        webview_url: str,
+        domain: str,
+        client_id: str,
+        client_secret: SecretStr,
+        identity: Callable[[str], str],
+        session: requests.Session,
+        remaining_seconds: Callable[[], float],
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None],
+        jitter: Callable[[], float],
+    ) -> None:
+        # One session serves all users of this process: a cookie set for one must not be sent for the next, and neither
+        # a .netrc nor a proxy variable may replace the credentials or the way.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        session.trust_env = False
+        self._api_url = api_url.rstrip("/")
+        self._webview_url = webview_url.rstrip("/")
+        self._domain = domain
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._session = session
+        self._remaining_seconds = remaining_seconds
+        self._sleep = sleep
+        self._jitter = jitter
+        self.identity = identity
+        self.clock = clock
+
+    @property
+    def logos_url(self) -> str:
+        """Where the logos of connectors lie."""
+        return f"{self._api_url}/logos"
+
+    def create_temporary_user(self) -> TemporaryUser:
+        """A new user at each call; one that is abandoned disappears within 30 minutes. Never repeated here.
+
+        Raises PowensUnavailable, PowensRefused, Misconfigured.
+        """
+        answer = self._with_credentials("create a user", "/auth/init", {})
+        try:
+            return TemporaryUser(
+                id_user=as_id(answer.get("id_user"), "id_user"), token=as_token(answer.get("auth_token"), "auth_token")
+            )
+        except Malformed as error:
+            raise _unusable("create a user", error) from error
+
+    def make_permanent(self, temporary_token: str) -> str:
+        """The permanent token of the user of a temporary one. After it the user exists until deleted.
+
+        When the answer is lost, the user may be permanent all the same: `renew` with the known id gets a token.
+        Raises PowensUnavailable, PowensRefused (the temporary token is too old), Misconfigured.
+        """
+        return self._token(
+            "make a user permanent",
+            "/auth/token/access",
+            {**self._credentials(), "grant_type": "authorization_code", "code": temporary_token},
+        )
+
+    def renew(self, id_user: int) -> str:
+        """Another token for a user that exists; the earlier ones stay valid, so that two workers can renew at once.
+
+        Raises PowensUnavailable, PowensRefused (no such user), Misconfigured.
+        """
+        # Without its id Powens would create a user.
+        identified = {**self._credentials(), "grant_type": "client_credentials", "id_user": as_id(id_user, "id_user")}
+        return self._token("renew a token", "/auth/renew", identified)
+
+    def as_user(self, id_user: int, token: str, on_renewed: Callable[[str], None]) -> "PowensUser":
+        """The user's own view. `on_renewed` stores a new token; it is called before the token is used."""
+        return PowensUser(self, id_user, token, on_renewed)
+
+    def institutions(self) -> tuple[CatalogueEntry, ...]:
+        """All connectors of the domain. Raises PowensUnavailable, PowensRefused, Misconfigured."""
+        what = "list the connectors"
+        items = self.pages(what, "/connectors?expand=sources", "connectors", self._anonymous)
+        try:
+            return tuple(catalogue_entry_from(item, self.logos_url) for item in items)
+        except Malformed as error:
+            raise _unusable(what, error) from error
+
+    def webview_url(
+        self,
+        flow: WebviewFlow,
+        language: str,
+        code: str,
+        state: str,
+        redirect_uri: str,
+        powens_connection_id: int | None = None,
+    ) -> str:
+        """The page to send the user's browser to. It holds a single-use code: for that user only, and for no log.
+
+        `connect` opens no connection in particular; `reconnect` needs one (ValueError).
+        """
+        if flow == "reconnect" and powens_connection_id is None:
+            raise ValueError("reconnect needs a connection")
+        query = {
+            "domain": self._domain,
+            "client_id": self._client_id,
+            "redirect_uri": redirect_uri,
+            "code": code,
+            "state": state,
+        }
+        if flow != "connect" and powens_connection_id is not None:
+            query["connection_id"] = str(powens_connection_id)
+        # Without the language Powens' front answers 503.
+        segment = language.lower().replace("_", "-").split("-")[0]
+        segment = segment if segment in LANGUAGES else "fr"
+        return f"{self._webview_url}/{segment}/{flow}?{urlencode(query, quote_via=quote, safe='')}"
+
+    def pages(self, what: str, path: str, key: str, call: Callable[[str, str], JsonObject]) -> list[JsonObject]:
+        """All objects of a list, over its pages. `call(what, url)` makes one GET. Raises what `call` does."""
+        items: list[JsonObject] = []
+        url: str | None = self.url(path)
+        seen: set[str] = set()
+        while url is not None:
+            if url in seen or len(seen) == MOST_PAGES:
+                raise PowensUnavailable(f"{what}: the pages do not end")
+            seen.add(url)
+            page = call(what, url)
+            try:
+                items.extend(as_object(item, key) for item in as_list(page.get(key), key))
+                url = next_page(page, url)
+            except Malformed as error:
+                raise _unusable(what, error) from error
+        return items
+
+    def url(self, path: str) -> str:
+        """The absolute URL of a path of the API."""
+        return f"{self._api_url}{path}"
+
+    def exchange(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        *,
+        token: str | None = None,
+        body: JsonObject | None = None,
+        repeatable: bool,
+        may_be_empty: bool = False,
+    ) -> JsonObject:
+        """One request, repeated at most twice when `repeatable`; the object that Powens answered.
+
+        Raises _TokenRefused on 401 and 403, else PowensUnavailable, ConnectionLocked, PowensNotFound, PowensRefused,
+        Misconfigured.
+        """
+        attempt = 1
+        while True:
+            try:
+                return self._attempt(what, method, url, token=token, body=body, may_be_empty=may_be_empty)
+            except PowensUnavailable as error:
+                backoff = self._jitter() * FIRST_BACKOFF_SECONDS * 4 ** (attempt - 1)
+                wait = max(backoff, error.retry_after or 0.0)
+                time_left = self._remaining_seconds() - MARGIN_SECONDS
+                if not repeatable or attempt == ATTEMPTS or wait > LONGEST_WAIT_SECONDS or wait >= time_left:
+                    raise
+                self._sleep(wait)
+                attempt += 1
+
+    def _attempt(
+        self, what: str, method: str, url: str, *, token: str | None, body: JsonObject | None, may_be_empty: bool
+    ) -> JsonObject:
+        time_left = self._remaining_seconds() - MARGIN_SECONDS
+        if time_left <= 0:
+            raise PowensUnavailable(f"{what}: no time left")
+        connect = min(CONNECT_SECONDS, time_left / 4)
+        headers = {"Accept": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            response = self._session.request(
+                method,
+                url,
+                json=body,
+                headers=headers,
+                timeout=(connect, min(READ_SECONDS, time_left - connect)),
+                allow_redirects=False,
+            )
+        except (InvalidHeader, InvalidSchema, InvalidURL, MissingSchema):
+            # The library's message quotes the header, that is the token.
+            raise Misconfigured(f"{what}: the URL or the token of Powens is not usable") from None
+        except requests.RequestException as error:
+            raise PowensUnavailable(f"{what}: {type(error).__name__}") from error
+        if response.ok and response.status_code < 300:
+            if response.status_code == 204 or (may_be_empty and not response.content):
+                return {}
+            try:
+                return as_object(parse_json(response.content), "the answer")
+            except Malformed as error:
+                raise _unusable(what, error) from error
+        raise self._refusal(what, response)
+
+    def _refusal(self, what: str, response: requests.Response) -> Exception:
+        status = response.status_code
+        said = f"{what}: Powens answered {status}"
+        retry_after = self._retry_after(response.headers.get("Retry-After"))
+        if status in (408, 425, 429) or not 400 <= status < 500:
+            return PowensUnavailable(said, retry_after=retry_after)
+        if status in (401, 403):
+            return _TokenRefused(status)
+        code = error_code(response.content)
+        if code == _LOCKED:
+            return ConnectionLocked(said, retry_after=retry_after)
+        refused = PowensNotFound if status == 404 else PowensRefused
+        return refused(said, status=status, powens_code=code)
+
+    def _retry_after(self, header: str | None) -> float | None:
+        """Seconds to wait, from either form of the header; None when it says nothing usable."""
+        if header is None:
+            return None
+        if _SECONDS.fullmatch(header.strip()):
+            seconds = float(header)
+        else:
+            try:
+                moment = parsedate_to_datetime(header)
+            except ValueError:
+                return None
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (aware - self.clock()).total_seconds()
+        return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_SECONDS)
+
+    def _credentials(self) -> dict[str, object]:
+        return {"client_id": self._client_id, "client_secret": self._client_secret.get_secret_value()}
+
+    def _token(self, what: str, path: str, body: JsonObject) -> str:
+        answer = self._with_credentials(what, path, body)
+        try:
+            # The reference page says `access_token`, a guide of the same documentation `token`.
+            return as_token(answer.get("access_token") or answer.get("token"), "access_token")
+        except Malformed as error:
+            raise _unusable(what, error) from error
+
+    def _with_credentials(self, what: str, path: str, body: JsonObject) -> JsonObject:
+        try:
+            return self.exchange(what, "POST", self.url(path), body=body, repeatable=False)
+        except _TokenRefused as error:
+            raise Misconfigured(f"{what}: Powens refuses the client credentials") from error
+
+    def _anonymous(self, what: str, url: str) -> JsonObject:
+        try:
+            return self.exchange(what, "GET", url, repeatable=True)
+        except _TokenRefused as error:
+            raise Misconfigured(f"{what}: Powens refuses a public request") from error
+
+
+class PowensUser:
+    """What Powens shows and does for one of its users. Made by `PowensClient.as_user`.
+
+    Every method raises PowensUnavailable, ConnectionLocked, PowensRefused (PowensNotFound for 404), Misconfigured.
+    A refused token is renewed with the user's id and the request repeated, once per request.
+    """
+
+    def __init__(self, client: PowensClient, id_user: int, token: str, on_renewed: Callable[[str], None]) -> None:
+        self._client = client
+        self._id_user = as_id(id_user, "id_user")
+        self._token = token
+        self._on_renewed = on_renewed
+
+    def temporary_code(self) -> str:
+        """A code for one opening of the Webview, valid for 30 minutes."""
+        what = "get a temporary code"
+        answer = self._get(what, self._client.url("/auth/token/code?type=singleAccess"))
+        try:
+            return as_token(answer.get("code"), "code")
+        except Malformed as error:
+            raise _unusable(what, error) from error
+
+    def read_connection(self, powens_connection_id: int) -> ObservedConnection:
+        """The connection and all of its accounts, with two GETs. PowensNotFound when Powens has it no more."""
+        what = "read a connection"
+        started = self._client.clock()
+        path = self._path(f"/connections/{as_id(powens_connection_id, 'connection')}")
+        connection = self._get(what, self._client.url(f"{path}?expand=connector,sources"))
+        items = self._accounts(what, f"{path}/accounts?all")
+        try:
+            observed = self._observed(connection, items, started)
+            others = {item.get("id_connection") != powens_connection_id for item in items if "id_connection" in item}
+        except Malformed as error:
+            raise _unusable(what, error) from error
+        if observed.powens_id != powens_connection_id or True in others:
+            raise PowensUnavailable(f"{what}: the answer is about another connection")
+        return observed
+
+    def read_all(self) -> tuple[ObservedConnection, ...]:
+        """All connections of the user with all of their accounts, with two GETs (more when Powens pages)."""
+        what = "read all connections"
+        started = self._client.clock()
+        connections = self._client.pages(
+            what, self._path("/connections?expand=connector,sources"), "connections", self._get
+        )
+        items = self._accounts(what, self._path("/accounts?all"))
+        grouped: dict[int, list[JsonObject]] = {}
+        try:
+            for item in items:
+                # Accounts without connection are Powens' own manual ones.
+                if (connection_id := item.get("id_connection")) is not None:
+                    grouped.setdefault(as_id(connection_id, "account.id_connection"), []).append(item)
+            # The accounts of a connection made between the two requests are left for the next read.
+            return tuple(
+                self._observed(item, grouped.get(as_id(item.get("id"), "connection.id"), []), started)
+                for item in connections
+            )
+        except Malformed as error:
+            raise _unusable(what, error) from error
+
+    def set_account_enabled(self, powens_account_id: int, enabled: bool) -> None:
+        """Tick or untick one account. PowensNotFound when the account is gone; safe to repeat."""
+        self._call(
+            "update an account",
+            "POST",
+            # Without `all` Powens does not find a disabled account.
+            self._client.url(self._path(f"/accounts/{as_id(powens_account_id, 'account')}?all")),
+            body={"disabled": not enabled},
+            repeatable=True,
+        )
+
+    def force_sync(self, powens_connection_id: int) -> None:
+        """Ask for a synchronisation now. PowensRefused (409) is usual: recently synchronised. Never repeated here."""
+        self._call(
+            "force a synchronisation",
+            "PUT",
+            self._client.url(self._path(f"/connections/{as_id(powens_connection_id, 'connection')}")),
+            repeatable=False,
+            may_be_empty=True,
+        )
+
+    def delete_connection(self, powens_connection_id: int) -> None:
+        """End the connection for good; one that is gone already is fine."""
+        self._delete("delete a connection", self._path(f"/connections/{as_id(powens_connection_id, 'connection')}"))
+
+    def delete_user(self) -> None:
+        """Delete the user with all connections at Powens; one that is gone already is fine."""
+        self._delete("delete a user", self._path(""))
+
+    def _path(self, rest: str) -> str:
+        return f"/users/{self._id_user}{rest}"
+
+    def _accounts(self, what: str, path: str) -> list[JsonObject]:
+        try:
+            return self._client.pages(what, path, "accounts", self._get)
+        except PowensRefused as error:
+            if error.powens_code == _NO_ACCOUNT:
+                # How some domains say "an empty list".
+                return []
+            raise
+
+    def _observed(self, connection: JsonObject, items: list[JsonObject], started: datetime) -> ObservedConnection:
+        accounts: dict[int, ObservedAccount] = {}
+        for item in items:
+            account = account_from(item, self._client.identity)
+            # A list that grows while its pages are read shows an account twice.
+            accounts.setdefault(account.powens_id, account)
+        return connection_from(
+            connection, tuple(accounts.values()), read_started_at=started, logos=self._client.logos_url
+        )
+
+    def _get(self, what: str, url: str) -> JsonObject:
+        return self._call(what, "GET", url, repeatable=True)
+
+    def _delete(self, what: str, path: str) -> None:
+        try:
+            self._call(what, "DELETE", self._client.url(path), repeatable=True, may_be_empty=True)
+        except PowensRefused as error:
+            if error.status != 404:
+                raise
+
+    def _call(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        *,
+        body: JsonObject | None = None,
+        repeatable: bool,
+        may_be_empty: bool = False,
+    ) -> JsonObject:
+        def once() -> JsonObject:
+            return self._client.exchange(
+                what, method, url, token=self._token, body=body, repeatable=repeatable, may_be_empty=may_be_empty
+            )
+
+        try:
+            return once()
+        except _TokenRefused:
+            self._renew(what)
+        try:
+            return once()
+        except _TokenRefused as error:
+            raise Misconfigured(f"{what}: Powens refuses the token that it just renewed") from error
+
+    def _renew(self, what: str) -> None:
+        try:
+            token = self._client.renew(self._id_user)
+        except PowensNotFound as error:
+            # The user is unknown, not the thing that was asked for: nobody may take this for a removed connection.
+            raise PowensRefused(
+                f"{what}: Powens does not know the user", status=error.status, powens_code=error.powens_code
+            ) from error
+        self._on_renewed(token)
+        self._token = token
+
+
+def _unusable(what: str, error: Malformed) -> PowensUnavailable:
+    return PowensUnavailable(f"{what}: {error}")
