@@ -8,8 +8,8 @@ AppError
 │   └── PowensUnavailable, ConnectionLocked, StoreUnavailable
 └── Misconfigured  our operators: a secret, a permission or a setting is wrong
 
-Anything else that is raised is a bug of ours. `code` is stable, public and language-free; `str(error)` may reach a log and
-therefore never holds a secret, an IBAN, a request body or a text that Powens or a bank wrote.
+Anything else that is raised is a bug of ours. `code` is stable, public and language-free; `str(error)` may reach a log
+and therefore never holds a secret, an IBAN, a request body or a text that Powens or a bank wrote.
 """
 
 
@@ -71,7 +71,9 @@ class PowensRefused(Rejected):
 
     code = "refused_by_powens"
 
-    def __init__(self, detail: str = "", *, status: int, powens_code: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, detail: str = "", *, status: int, powens_code: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(detail, code=code)
         self.status = status
         self.powens_code = powens_code

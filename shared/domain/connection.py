@@ -1,0 +1,221 @@
+"""The aggregate: one connection with its accounts, the choices about them and the operations that carry them out."""
+
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.domain.observation import Institution, ObservedSource
+
+_NAMESPACE = uuid.UUID("9a2cbb5e-55b5-4c43-9d3c-5d5f0c6a7c11")
+
+MAX_ACCOUNTS = 300
+"""Largest connection that is kept: what surely fits one DynamoDB item of 400 kB (ADR 0004)."""
+
+
+def connection_id(powens_connection_id: int) -> str:
+    """Our id of a connection: derived, so that two workers who discover it at once write the same item."""
+    return str(uuid.uuid5(_NAMESPACE, f"connection/{powens_connection_id}"))
+
+
+def account_id(powens_account_id: int) -> str:
+    """Our id of an account, from the Powens id under which it was first discovered; it outlives that id (rule 3)."""
+    return str(uuid.uuid5(_NAMESPACE, f"account/{powens_account_id}"))
+
+
+def restoration_id(powens_account_id: int, seen_at: datetime) -> str:
+    """Id of the operation that puts right an account which came back otherwise than wanted, first seen so at `seen_at`."""
+    return str(uuid.uuid5(_NAMESPACE, f"restoration/{powens_account_id}/{seen_at.isoformat()}"))
+
+
+class AccountType(StrEnum):
+    """Account types as users think."""
+
+    CHECKING = "checking"
+    CARD = "card"
+    SAVINGS = "savings"
+    SECURITIES = "securities"
+    LIFE_INSURANCE = "life_insurance"
+    EMPLOYEE_SAVINGS = "employee_savings"
+    LOAN = "loan"
+    CRYPTO = "crypto"
+    OTHER = "other"
+
+
+_TYPES = {
+    AccountType.CHECKING: "checking joint",
+    AccountType.CARD: "card",
+    AccountType.SAVINGS: "savings livret_a livret_b ldds lep cel csl pel cat deposit",
+    AccountType.SECURITIES: "market pea",
+    AccountType.LIFE_INSURANCE: "lifeinsurance capitalisation madelin per perp",
+    AccountType.EMPLOYEE_SAVINGS: "pee perco rsp article83",
+    AccountType.LOAN: "loan mortgage consumercredit revolvingcredit",
+    AccountType.CRYPTO: "crypto",
+}
+_TYPE_OF = {provider: ours for ours, names in _TYPES.items() for provider in names.split()}
+
+
+def account_type(provider_type: str) -> AccountType:
+    """Our type for Powens' finer one; Powens' list is open, so an unknown one is `other`."""
+    return _TYPE_OF.get(provider_type, AccountType.OTHER)
+
+
+class OperationKind(StrEnum):
+    """What an operation is for. A restoration is ours: it puts right an account that came back (rule 3)."""
+
+    SELECTION = "selection"
+    RESTORATION = "restoration"
+    REFRESH = "refresh"
+    DELETION = "deletion"
+
+
+class OperationStatus(StrEnum):
+    """Every status but the first two is terminal."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    PARTIALLY_COMPLETED = "partially_completed"
+    NEEDS_USER = "needs_user"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+
+
+class ItemStatus(StrEnum):
+    """How far an operation is with one account; every status but the first is terminal."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    NEEDS_USER = "needs_user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationItem:
+    """One account of an operation: `before` is what undo restores, `reason` a code when it did not go through."""
+
+    account_id: str
+    wanted: bool
+    before: bool
+    status: ItemStatus = ItemStatus.PENDING
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Something asked for that takes a while. Open ones live in their connection; each has an end (`deadline_at`)."""
+
+    id: str
+    user_id: str
+    connection_id: str
+    kind: OperationKind
+    created_at: datetime
+    deadline_at: datetime
+    correlation_id: str
+    status: OperationStatus = OperationStatus.PENDING
+    ended_at: datetime | None = None
+    reason: str | None = None
+    undo_until: datetime | None = None
+    items: tuple[OperationItem, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        return self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A choice of ours that Powens has not been seen to follow yet; `Account.wanted` holds what was chosen.
+
+    `doubt`: an opposite order of ours may still be under way, so Powens must be told, and seen, afresh.
+    `confirmed_at`: when Powens acknowledged the order, which is never repeated then.
+    `seen`: what reads have shown since. `Account.enabled` waits for the operation to settle, so that one confirm is one
+    event, whatever webhook arrives in between.
+    `visible`: what was seen is our order taken effect, for certain.
+    """
+
+    operation_id: str
+    doubt: bool = False
+    confirmed_at: datetime | None = None
+    seen: bool | None = None
+    visible: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account in the ledger.
+
+    `enabled` is what Powens showed last, `wanted` the newest choice; they differ only while a choice is being carried
+    out, when the user has to be asked (`problem`, a reason code), and while the bank does not show the account.
+    """
+
+    id: str
+    powens_id: int
+    name: str
+    custom_name: str | None = None
+    provider_type: str
+    currency: str | None = None
+    balance: Decimal | None = None
+    iban_key: str | None = None
+    iban_last4: str | None = None
+    number_key: str | None = None
+    source_id: int | None = None
+    error: str | None = None
+    last_success_at: datetime | None = None
+    discovered_at: datetime
+    enabled: bool
+    wanted: bool
+    choice: Choice | None = None
+    problem: str | None = None
+    closed_at: datetime | None = None
+    missing_since: datetime | None = None
+
+    @property
+    def type(self) -> AccountType:
+        return account_type(self.provider_type)
+
+    @property
+    def shown_name(self) -> str:
+        return self.custom_name or self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One connection of one user.
+
+    `revision` grows by one with every published event and is what the API shows; `version` grows with every write and
+    is what concurrent writers compare. `read_started_at` and `written_at` decide which reads may still speak (rule 7).
+    """
+
+    id: str
+    user_id: str
+    powens_user_id: int
+    powens_id: int
+    institution: Institution
+    state: str | None = None
+    active: bool = True
+    sources: tuple[ObservedSource, ...] = ()
+    last_success_at: datetime | None = None
+    last_attempt_at: datetime | None = None
+    announced_status: str = ""
+    accounts: tuple[Account, ...] = ()
+    operations: tuple[Operation, ...] = field(default=())
+    created_at: datetime
+    read_started_at: datetime
+    written_at: datetime | None = None
+    removed_at: datetime | None = None
+    revision: int = 0
+    version: int = 0
+
+    def account(self, wanted_id: str) -> Account | None:
+        return next((account for account in self.accounts if account.id == wanted_id), None)
+
+    def with_account(self, changed: Account) -> "Connection":
+        return replace(self, accounts=tuple(changed if a.id == changed.id else a for a in self.accounts))
+
+    @property
+    def unsettled(self) -> int:
+        """How many choices are being carried out."""
+        return sum(account.choice is not None for account in self.accounts)

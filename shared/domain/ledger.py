@@ -1,0 +1,814 @@
+"""The rules of the ledger, each stated once, as pure functions of what is held, what was seen and the time.
+
+| rule | says | stated in |
+| --- | --- | --- |
+| 1 | a discovered account is not an enabled one | `_discover` |
+| 2 | a flip that we did not order is a choice, and the newest choice wins | `_follow`, `choose` |
+| 3 | an account re-created under another id is the same account | `_match`, `_restore` |
+| 4 | a removed account stays removed | orders come from `wanted` alone: `orders`; `reconcile` for connections |
+| 5 | an empty or partial answer removes nothing | `_missing` |
+| 6 | one real account seen through two connections counts once | `duplicates` |
+| 7 | a read that began before the last known write or read does not speak | `reconcile` |
+| 8 | a hint from before the last read's start is covered | `covered` |
+
+Level-triggered: nothing here applies a message; every function compares levels, so repeating one is harmless.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.domain.connection import (
+    MAX_ACCOUNTS,
+    Account,
+    Choice,
+    Connection,
+    ItemStatus,
+    Operation,
+    OperationItem,
+    OperationKind,
+    OperationStatus,
+    account_id,
+    connection_id,
+    restoration_id,
+)
+from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType, change_of
+from shared.domain.observation import ObservedAccount, ObservedConnection
+from shared.domain.status import ConnectionStatus, announced, connection_status
+
+MISSING_FOR = timedelta(hours=24)
+"""How long reads must go on missing an account that Powens does not call `deleted` before it counts as closed."""
+OPERATION_DEADLINE = timedelta(minutes=10)
+UNDO_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a rule decided: the next state, the facts to publish with it, and every operation whose record changed."""
+
+    connection: Connection
+    facts: tuple[Fact, ...] = ()
+    operations: tuple[Operation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A call to make at Powens: set one account to `enabled`."""
+
+    account_id: str
+    powens_id: int
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """How an order went: acknowledged (`refusal` None) or refused for good, with a reason code."""
+
+    order: Order
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The effect that a selection would have."""
+
+    enable: tuple[str, ...]
+    disable: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    enabled_total: int
+
+
+# --- choices made through our API ------------------------------------------------------------------------------------
+
+
+def _changes(connection: Connection, wants: Mapping[str, bool]) -> list[Account]:
+    """The accounts about which `wants` says something new. Saying what is already wanted is not a choice.
+
+    Raises InvalidInput for an account that this connection does not have, or that the bank closed.
+    """
+    changed = []
+    for wanted_id, wanted in wants.items():
+        account = connection.account(wanted_id)
+        if account is None:
+            raise InvalidInput(f"no account {wanted_id} here", code="unknown_account", field="enabled_account_ids")
+        if account.wanted == wanted and not (account.problem and account.enabled != wanted):
+            continue
+        if wanted and account.closed_at is not None:
+            raise InvalidInput(
+                f"account {wanted_id} is closed", code="account_closed_at_bank", field="enabled_account_ids"
+            )
+        changed.append(account)
+    return changed
+
+
+def selection(connection: Connection, enabled_ids: Iterable[str]) -> dict[str, bool]:
+    """What a full selection says about every account of the connection."""
+    ids = set(enabled_ids)
+    unknown = sorted(ids - {account.id for account in connection.accounts})
+    if unknown:
+        raise InvalidInput(f"no account {unknown[0]} here", code="unknown_account", field="enabled_account_ids")
+    return {account.id: account.id in ids for account in connection.accounts}
+
+
+def preview(connection: Connection, wants: Mapping[str, bool]) -> Preview:
+    """What `choose` would do."""
+    changed = {account.id for account in _changes(connection, wants)}
+    total = sum(wants[a.id] if a.id in changed else a.wanted for a in connection.accounts)
+    return Preview(
+        enable=tuple(a.id for a in connection.accounts if a.id in changed and wants[a.id]),
+        disable=tuple(a.id for a in connection.accounts if a.id in changed and not wants[a.id]),
+        unchanged=tuple(a.id for a in connection.accounts if a.id not in changed),
+        enabled_total=total,
+    )
+
+
+def choose(
+    connection: Connection, wants: Mapping[str, bool], *, operation_id: str, correlation_id: str, now: datetime
+) -> Outcome:
+    """Record a user's choices. Only the accounts it changes belong to the operation; siblings are left alone.
+
+    A choice for the state that is already there ends at once, unless an earlier opposite order may still be under way:
+    then Powens is told again (`doubt`). Earlier operations lose the accounts chosen anew.
+    """
+    if connection.removed_at is not None:
+        raise Conflict("the connection is ended", code="connection_removed")
+    operation = Operation(
+        id=operation_id,
+        user_id=connection.user_id,
+        connection_id=connection.id,
+        kind=OperationKind.SELECTION,
+        created_at=now,
+        deadline_at=now + OPERATION_DEADLINE,
+        correlation_id=correlation_id,
+        undo_until=now + UNDO_FOR,
+    )
+    items = []
+    lines = []
+    for account in _changes(connection, wants):
+        wanted = wants[account.id]
+        doubt = account.choice is not None
+        closed = account.closed_at is not None  # nothing to stop at Powens: should it come back, `wanted` decides
+        settled = closed or (account.enabled == wanted and not doubt)
+        choice = None if settled else Choice(operation_id=operation_id, doubt=doubt)
+        chosen = replace(
+            account, wanted=wanted, enabled=wanted if closed else account.enabled, choice=choice, problem=None
+        )
+        connection = connection.with_account(chosen)
+        if chosen.enabled != account.enabled:
+            lines.append(change_of(chosen, Change.DISABLED))
+        items.append(
+            OperationItem(
+                account_id=account.id,
+                wanted=wanted,
+                before=account.wanted,
+                status=ItemStatus.DONE if settled else ItemStatus.PENDING,
+            )
+        )
+    superseded = {item.account_id for item in items}
+    earlier = tuple(
+        _with_items(
+            o, {i.account_id: (ItemStatus.SUPERSEDED, "newer_choice") for i in o.items if i.account_id in superseded}
+        )
+        for o in connection.operations
+    )
+    connection = replace(connection, operations=(*earlier, replace(operation, items=tuple(items))))
+    return _close(connection, now, Cause.USER, lines)
+
+
+def begin(
+    connection: Connection, kind: OperationKind, *, operation_id: str, correlation_id: str, now: datetime
+) -> Outcome:
+    """Open an operation on the connection as a whole: a refresh or its deletion. An open one of the kind is reused."""
+    if connection.removed_at is not None:
+        raise Conflict("the connection is ended", code="connection_removed")
+    under_way = next((o for o in connection.operations if o.kind is kind), None)
+    if under_way is not None:
+        return Outcome(connection=connection, operations=(under_way,))
+    operation = Operation(
+        id=operation_id,
+        user_id=connection.user_id,
+        connection_id=connection.id,
+        kind=kind,
+        created_at=now,
+        deadline_at=now + OPERATION_DEADLINE,
+        correlation_id=correlation_id,
+    )
+    return Outcome(
+        connection=replace(connection, operations=(*connection.operations, operation)), operations=(operation,)
+    )
+
+
+def rename(connection: Connection, wanted_id: str, name: str) -> Outcome:
+    """Give an account the user's own name; Powens is not told."""
+    account = connection.account(wanted_id)
+    assert account is not None  # noqa: S101 - callers look the account up in this very connection
+    if account.custom_name == name:
+        return Outcome(connection=connection)
+    renamed = replace(account, custom_name=name)
+    return _with_facts(connection.with_account(renamed), [change_of(renamed, Change.RENAMED)], Cause.USER, "", ())
+
+
+# --- the calls to make, and how they went ----------------------------------------------------------------------------
+
+
+def orders(connection: Connection) -> tuple[Order, ...]:
+    """The calls still to make at Powens. They follow from what is wanted now, never from an old message (rule 4)."""
+    return tuple(
+        Order(account_id=a.id, powens_id=a.powens_id, enabled=a.wanted)
+        for a in connection.accounts
+        if a.choice is not None and a.choice.confirmed_at is None and not a.choice.visible
+    )
+
+
+def record(connection: Connection, results: Iterable[Ordered], *, at: datetime, now: datetime) -> Outcome:
+    """Note what Powens answered to orders of ours, the last of which ended at `at`.
+
+    An answer to an order that a newer choice has overtaken says nothing about the newer one.
+    """
+    ended: dict[str, dict[str, tuple[ItemStatus, str | None]]] = {}
+    lines: list[AccountChange] = []
+    for result in results:
+        connection = replace(connection, written_at=max(filter(None, (connection.written_at, at))))
+        account = connection.account(result.order.account_id)
+        if account is None or account.choice is None or account.wanted != result.order.enabled:
+            continue
+        if account.powens_id != result.order.powens_id:
+            continue
+        choice = account.choice
+        if result.refusal is None:
+            connection = connection.with_account(replace(account, choice=replace(choice, confirmed_at=at)))
+        elif result.refusal == "not_found_at_powens" and not account.wanted:
+            connection = connection.with_account(
+                replace(account, choice=replace(choice, confirmed_at=at, visible=True))
+            )
+        else:
+            given_up = _give_up(account, result.refusal)
+            connection = connection.with_account(given_up)
+            lines += _flip(account, given_up)
+            ended.setdefault(choice.operation_id, {})[account.id] = (_failure(connection, choice), result.refusal)
+    operations = tuple(
+        replace(_with_items(o, ended.get(o.id, {})), status=OperationStatus.RUNNING) for o in connection.operations
+    )
+    return _close(replace(connection, operations=operations), now, Cause.USER, lines)
+
+
+def _flip(before: Account, after: Account) -> list[AccountChange]:
+    if before.enabled == after.enabled:
+        return []
+    return [change_of(after, Change.ENABLED if after.enabled else Change.DISABLED)]
+
+
+def _failure(connection: Connection, choice: Choice) -> ItemStatus:
+    operation = next((o for o in connection.operations if o.id == choice.operation_id), None)
+    restoring = operation is not None and operation.kind is OperationKind.RESTORATION
+    return ItemStatus.NEEDS_USER if restoring else ItemStatus.FAILED
+
+
+def _give_up(account: Account, problem: str) -> Account:
+    """Drop a choice that cannot be carried out: what is there stays, and the account says why.
+
+    A wish to have the account back (rule 3) stays on record: the user is asked instead.
+    """
+    seen = account.choice.seen if account.choice is not None else None
+    enabled = account.enabled if seen is None else seen
+    wanted = account.wanted if problem == "recreated_by_powens" else enabled
+    return replace(account, choice=None, enabled=enabled, wanted=wanted, problem=problem)
+
+
+# --- reading back ----------------------------------------------------------------------------------------------------
+
+
+def covered(connection: Connection, received_at: datetime) -> bool:
+    """Whether the last read already saw whatever a hint received at `received_at` is about (rule 8)."""
+    return received_at < connection.read_started_at
+
+
+def reconcile(
+    held: Connection | None,
+    seen: ObservedConnection,
+    *,
+    user_id: str,
+    powens_user_id: int,
+    trigger: Cause,
+    correlation_id: str,
+    now: datetime,
+) -> Outcome:
+    """What we hold next, given what we hold and what one read of Powens showed.
+
+    `trigger` is the cause of changes that no choice explains. Raises Conflict `too_many_accounts` for a connection that
+    would not fit its item.
+    """
+    if held is None:
+        held = Connection(
+            id=connection_id(seen.powens_id),
+            user_id=user_id,
+            powens_user_id=powens_user_id,
+            powens_id=seen.powens_id,
+            institution=seen.institution,
+            created_at=now,
+            read_started_at=seen.read_started_at,
+        )
+    if seen.read_started_at < max(filter(None, (held.read_started_at, held.written_at, held.removed_at))):
+        return Outcome(connection=held)
+
+    reopened = held.removed_at is not None
+    state = replace(
+        held,
+        institution=seen.institution,
+        state=seen.state,
+        active=seen.active,
+        sources=seen.sources,
+        last_success_at=seen.last_update if seen.state is None else held.last_success_at,
+        last_attempt_at=seen.last_update or held.last_attempt_at,
+        read_started_at=seen.read_started_at,
+        removed_at=None,
+    )
+    reading = _Reading(state, seen.read_started_at, now, correlation_id)
+    for observed, account in _match(state.accounts, seen.accounts):
+        if account is None:
+            reading.discover(observed)
+        else:
+            reading.update(account, observed, reopened)
+    if reopened:
+        reading.keep_told()
+    reading.missing({a.powens_id for a in seen.accounts})
+    reading.settle(held)
+    reading.refreshed(held)
+    if len(reading.connection.accounts) > MAX_ACCOUNTS:
+        raise Conflict(f"{len(reading.connection.accounts)} accounts, {MAX_ACCOUNTS} fit", code="too_many_accounts")
+    return _close(reading.connection, now, reading.cause or trigger, reading.lines)
+
+
+def _match(
+    held: tuple[Account, ...], seen: tuple[ObservedAccount, ...]
+) -> list[tuple[ObservedAccount, Account | None]]:
+    """Pair what was seen with what is held: by Powens id, else by a strong key (rule 3), never by name.
+
+    An account can have moved to a new id only when its old id is gone or `deleted`. Two candidates are one too many:
+    then it counts as new, which loses nothing.
+    """
+    by_id = {account.powens_id: account for account in held}
+    living = {observed.powens_id for observed in seen if not observed.deleted}
+    lost = [account for account in held if account.powens_id not in living]
+    newcomers = [observed for observed in seen if observed.powens_id not in by_id and not observed.deleted]
+
+    pairs: dict[int, Account] = {}
+    claims: Counter[str] = Counter()
+    for observed in newcomers:
+        candidates = [account for account in lost if _same(account, observed)]
+        if len(candidates) > 1:
+            candidates = [account for account in candidates if account.provider_type == observed.provider_type]
+        if len(candidates) == 1:
+            pairs[observed.powens_id] = candidates[0]
+            claims[candidates[0].id] += 1
+    moved = {powens_id: account for powens_id, account in pairs.items() if claims[account.id] == 1}
+    gone = {account.powens_id for account in moved.values()}
+
+    matched: list[tuple[ObservedAccount, Account | None]] = []
+    for observed in seen:
+        if observed.powens_id in gone:
+            continue
+        account = by_id.get(observed.powens_id) or moved.get(observed.powens_id)
+        if account is not None or not observed.deleted:
+            matched.append((observed, account))
+    return matched
+
+
+def _same(account: Account, observed: ObservedAccount) -> bool:
+    """Whether both are the same real account at one institution: IBAN, else number + currency + type."""
+    if account.currency and observed.currency and account.currency != observed.currency:
+        return False  # one IBAN may serve an account in several currencies
+    if account.iban_key and observed.iban_key:
+        return account.iban_key == observed.iban_key
+    return (
+        account.number_key is not None
+        and account.number_key == observed.number_key
+        and account.currency == observed.currency
+        and account.provider_type == observed.provider_type
+    )
+
+
+class _Reading:
+    """The work of one `reconcile`: the connection as it becomes, and the lines of the fact as they come up."""
+
+    def __init__(self, connection: Connection, started_at: datetime, now: datetime, correlation_id: str) -> None:
+        self.connection = connection
+        self.lines: list[AccountChange] = []
+        self.cause: Cause | None = None
+        self._started_at = started_at
+        self._now = now
+        self._correlation_id = correlation_id
+
+    def discover(self, seen: ObservedAccount) -> None:
+        """Rule 1: an account seen for the first time is as Powens has it; only a tick that somebody made enables it."""
+        account = _described(
+            Account(
+                id=account_id(seen.powens_id),
+                powens_id=seen.powens_id,
+                name=seen.name,
+                provider_type=seen.provider_type,
+                discovered_at=self._now,
+                enabled=not seen.disabled,
+                wanted=not seen.disabled,
+            ),
+            seen,
+        )
+        self.connection = replace(self.connection, accounts=(*self.connection.accounts, account))
+        self.lines.append(change_of(account, Change.ADDED))
+        if account.enabled:
+            self._caused_by(Cause.WEBVIEW)
+
+    def update(self, account: Account, seen: ObservedAccount, reopened: bool) -> None:
+        enabled = not seen.disabled
+        returned = seen.powens_id != account.powens_id or (account.closed_at is not None and not seen.deleted)
+        before = account
+        account = replace(_described(account, seen), powens_id=seen.powens_id, missing_since=None)
+        account = self._open_or_closed(account, before, seen)
+        if returned and account.choice is not None:
+            account = replace(account, choice=replace(account.choice, confirmed_at=None, seen=None, visible=False))
+        same_id = seen.powens_id == before.powens_id
+        if returned and account.choice is None and enabled != account.wanted and (same_id or account.wanted):
+            account = self._restore(replace(account, enabled=enabled), seen)
+        elif not seen.deleted:
+            account = self._follow(account, enabled)
+        if reopened or (before.closed_at is not None and account.closed_at is None):
+            self.lines.append(change_of(account, Change.ADDED))
+        elif account.closed_at is not None and before.closed_at is None:
+            self.lines.append(change_of(account, Change.CLOSED))
+        elif account.enabled != before.enabled:
+            self.lines += _flip(before, account)
+        elif account.name != before.name and account.custom_name is None:
+            self.lines.append(change_of(account, Change.RENAMED))
+        self.connection = self.connection.with_account(account)
+
+    def _open_or_closed(self, account: Account, before: Account, seen: ObservedAccount) -> Account:
+        if not seen.deleted:
+            return replace(account, closed_at=None)
+        if before.closed_at is None and account.choice is not None and account.wanted:
+            self._end_item(account.choice, account.id, ItemStatus.FAILED, "closed_at_bank")
+            account = replace(account, choice=None)
+        return replace(account, closed_at=before.closed_at or self._now)
+
+    def _restore(self, account: Account, seen: ObservedAccount) -> Account:
+        """Rules 3 and 4: an account that comes back otherwise than wanted is put right, once each time it comes back.
+
+        Only a new id that is already enabled is left alone: new ids are born disabled, so somebody ticked it.
+        """
+        operation = Operation(
+            id=restoration_id(seen.powens_id, self._started_at),
+            user_id=self.connection.user_id,
+            connection_id=self.connection.id,
+            kind=OperationKind.RESTORATION,
+            created_at=self._now,
+            deadline_at=self._now + OPERATION_DEADLINE,
+            correlation_id=self._correlation_id,
+            items=(OperationItem(account_id=account.id, wanted=account.wanted, before=account.wanted),),
+        )
+        self.connection = replace(self.connection, operations=(*self.connection.operations, operation))
+        return replace(account, choice=Choice(operation_id=operation.id), problem=None)
+
+    def _follow(self, account: Account, enabled: bool) -> Account:
+        """Rule 2: tell our own orders taking effect from choices that somebody made elsewhere."""
+        choice = account.choice
+        if choice is None:
+            if enabled == account.enabled:
+                return account
+            self._caused_by(Cause.WEBVIEW)
+            return replace(account, enabled=enabled, wanted=enabled, problem=None)
+        if enabled == account.wanted:
+            certain = not choice.doubt or (choice.confirmed_at is not None and choice.confirmed_at <= self._started_at)
+            return replace(account, choice=replace(choice, seen=enabled, visible=choice.visible or certain))
+        if choice.visible:
+            # Powens had followed our order, and now shows the opposite: somebody chose after us.
+            self._end_item(choice, account.id, ItemStatus.SUPERSEDED, "changed_elsewhere")
+            if enabled != account.enabled:
+                self._caused_by(Cause.WEBVIEW)
+            return replace(account, enabled=enabled, wanted=enabled, choice=None)
+        return replace(account, choice=replace(choice, seen=enabled))
+
+    def keep_told(self) -> None:
+        """A connection that was wrongly taken for removed comes back with the accounts that Powens shows."""
+        told = {line.account_id for line in self.lines}
+        self.connection = replace(self.connection, accounts=tuple(a for a in self.connection.accounts if a.id in told))
+
+    def missing(self, seen_ids: set[int]) -> None:
+        """Rule 5: an answer without an account closes it only when full answers have gone on missing it for a day."""
+        if not seen_ids:
+            return
+        for account in self.connection.accounts:
+            if account.powens_id in seen_ids or account.closed_at is not None:
+                continue
+            since = account.missing_since or self._started_at
+            absent = replace(account, missing_since=since)
+            if self._started_at - since >= MISSING_FOR:
+                if account.choice is not None:
+                    self._end_item(account.choice, account.id, ItemStatus.FAILED, "closed_at_bank")
+                absent = replace(absent, closed_at=self._now, choice=None)
+                self.lines.append(change_of(absent, Change.CLOSED))
+            self.connection = self.connection.with_account(absent)
+
+    def settle(self, held: Connection) -> None:
+        """End the choices of every operation whose accounts have all been seen as wanted: one confirm, one event."""
+        waiting = {a.choice.operation_id for a in self.connection.accounts if a.choice and not a.choice.visible}
+        for account in self.connection.accounts:
+            if account.choice is None or account.choice.operation_id in waiting:
+                continue
+            self._settle(account, account.choice)
+        self._end_refreshes(held)
+
+    def _settle(self, account: Account, choice: Choice) -> None:
+        operation = next((o for o in self.connection.operations if o.id == choice.operation_id), None)
+        settled = replace(account, enabled=account.wanted, choice=None, problem=None)
+        self.connection = self.connection.with_account(settled)
+        self._end_item(choice, account.id, ItemStatus.DONE, None)
+        if settled.enabled != account.enabled:
+            self.lines += _flip(account, settled)
+            restored = operation is not None and operation.kind is OperationKind.RESTORATION
+            self._caused_by(Cause.RECONCILIATION if restored else Cause.USER)
+
+    def _end_refreshes(self, held: Connection) -> None:
+        """A refresh ends when a read shows another synchronisation than the one that was held.
+
+        Another, not a later one: Powens' dates name no time zone, so they are never compared with our clock.
+        """
+        status, reason = connection_status(replace(self.connection, operations=()), self._now)
+        for operation in self.connection.operations:
+            if operation.kind is not OperationKind.REFRESH or not operation.open:
+                continue
+            if status is ConnectionStatus.ACTION_REQUIRED and reason is not None:
+                self._replace_operation(_ended(operation, OperationStatus.NEEDS_USER, self._now, reason.code))
+            elif self.connection.last_success_at != held.last_success_at:
+                self._replace_operation(_ended(operation, OperationStatus.COMPLETED, self._now))
+
+    def refreshed(self, held: Connection) -> None:
+        """Add a line for every account whose data alone changed."""
+        told = {line.account_id for line in self.lines}
+        for account in self.connection.accounts:
+            before = held.account(account.id)
+            if before is None or account.id in told:
+                continue
+            if _data(account) != _data(before):
+                self.lines.append(change_of(account, Change.REFRESHED))
+
+    def _caused_by(self, cause: Cause) -> None:
+        order = [Cause.USER, Cause.WEBVIEW, Cause.RECONCILIATION]
+        if self.cause is None or order.index(cause) < order.index(self.cause):
+            self.cause = cause
+
+    def _end_item(self, choice: Choice, ended_id: str, status: ItemStatus, reason: str | None) -> None:
+        operation = next((o for o in self.connection.operations if o.id == choice.operation_id), None)
+        if operation is not None:
+            self._replace_operation(_with_items(operation, {ended_id: (status, reason)}))
+
+    def _replace_operation(self, operation: Operation) -> None:
+        operations = tuple(operation if o.id == operation.id else o for o in self.connection.operations)
+        self.connection = replace(self.connection, operations=operations)
+
+
+def _described(account: Account, seen: ObservedAccount) -> Account:
+    """What Powens says of an account, without its selection. A field that Powens leaves out keeps its last value."""
+    return replace(
+        account,
+        name=seen.name or account.name,
+        provider_type=seen.provider_type,
+        currency=seen.currency or account.currency,
+        balance=seen.balance if seen.balance is not None or not seen.disabled else account.balance,
+        iban_key=seen.iban_key or account.iban_key,
+        iban_last4=seen.iban_last4 or account.iban_last4,
+        number_key=seen.number_key or account.number_key,
+        source_id=seen.source_id if seen.source_id is not None else account.source_id,
+        error=seen.error,
+        last_success_at=seen.last_update if seen.error is None else account.last_success_at,
+    )
+
+
+def _data(account: Account) -> tuple[object, ...]:
+    return (
+        account.balance,
+        account.currency,
+        account.provider_type,
+        account.iban_last4,
+        account.error,
+        account.last_success_at,
+    )
+
+
+# --- ends ------------------------------------------------------------------------------------------------------------
+
+
+def expire(connection: Connection, now: datetime) -> Outcome:
+    """End every operation past its deadline: what was seen is done, the rest failed, and the accounts say so."""
+    overdue = {o.id: o for o in connection.operations if o.deadline_at <= now}
+    if not overdue:
+        return Outcome(connection=connection)
+    lines: list[AccountChange] = []
+    for account in connection.accounts:
+        choice = account.choice
+        if choice is None or choice.operation_id not in overdue:
+            continue
+        operation = overdue[choice.operation_id]
+        if choice.visible:
+            ended = replace(account, enabled=account.wanted, choice=None, problem=None)
+            item: tuple[ItemStatus, str | None] = (ItemStatus.DONE, None)
+        elif operation.kind is OperationKind.RESTORATION:
+            ended = _give_up(account, "recreated_by_powens")
+            item = (ItemStatus.NEEDS_USER, "recreated_by_powens")
+        else:
+            problem = "not_applied" if choice.confirmed_at is not None else "timed_out"
+            ended = _give_up(account, problem)
+            item = (ItemStatus.FAILED, problem)
+        connection = connection.with_account(ended)
+        lines += _flip(account, ended)
+        overdue[operation.id] = _with_items(operation, {account.id: item})
+    operations = []
+    for open_operation in connection.operations:
+        operation = overdue.get(open_operation.id, open_operation)
+        if (
+            operation.open
+            and operation.id in overdue
+            and operation.kind in (OperationKind.REFRESH, OperationKind.DELETION)
+        ):
+            operation = _ended(operation, OperationStatus.TIMED_OUT, now, "timed_out")
+        operations.append(operation)
+    return _close(replace(connection, operations=tuple(operations)), now, Cause.USER, lines)
+
+
+def end_operation(
+    connection: Connection, operation_id: str, status: OperationStatus, reason: str | None, now: datetime
+) -> Outcome:
+    """End a refresh or deletion for a reason that no read shows: Powens refused it, or has nothing to refresh."""
+    operations = tuple(
+        _ended(o, status, now, reason) if o.id == operation_id and o.open else o for o in connection.operations
+    )
+    return _close(replace(connection, operations=operations), now, Cause.USER, [])
+
+
+def remove(connection: Connection, *, cause: Cause, at: datetime, now: datetime) -> Outcome:
+    """Mark the connection as gone from Powens, known from a write or read that ended at `at`.
+
+    It is kept as a tombstone, so that no read begun earlier can bring it back (rules 4 and 7).
+    """
+    if connection.removed_at is not None:
+        return Outcome(connection=connection)
+    if any(operation.kind is OperationKind.DELETION for operation in connection.operations):
+        cause = Cause.USER
+    operations = [_after_removal(operation, now) for operation in connection.operations]
+    accounts = tuple(replace(a, choice=None, wanted=a.enabled) for a in connection.accounts)
+    lines = tuple(change_of(account, Change.REMOVED) for account in accounts)
+    connection = replace(
+        connection,
+        accounts=accounts,
+        operations=tuple(operations),
+        removed_at=at,
+        announced_status="",
+        revision=connection.revision + 1,
+    )
+    fact = Fact(
+        type=FactType.CONNECTION_REMOVED,
+        user_id=connection.user_id,
+        connection_id=connection.id,
+        revision=connection.revision,
+        cause=cause,
+        accounts=lines,
+    )
+    closed = _close(connection, now, cause, [])
+    return replace(closed, facts=(fact, *closed.facts))
+
+
+def _after_removal(operation: Operation, now: datetime) -> Operation:
+    if operation.kind is OperationKind.DELETION:
+        return _ended(operation, OperationStatus.COMPLETED, now)
+    if operation.kind is OperationKind.REFRESH:
+        return _ended(operation, OperationStatus.FAILED, now, "connection_removed")
+    return _with_items(operation, {i.account_id: (ItemStatus.FAILED, "connection_removed") for i in operation.items})
+
+
+def undo(operation: Operation, now: datetime) -> dict[str, bool]:
+    """The choices that restore the selection before `operation`. Raises Conflict when it cannot be undone."""
+    if operation.kind is not OperationKind.SELECTION or operation.undo_until is None:
+        raise Conflict("only a selection can be undone", code="not_undoable")
+    if now > operation.undo_until:
+        raise Conflict("too late to undo", code="undo_expired")
+    return {item.account_id: item.before for item in operation.items}
+
+
+def duplicates(connections: Iterable[Connection]) -> dict[str, str]:
+    """Rule 6: for each account that is also held through another connection, the account that counts.
+
+    The one that counts is enabled before disabled, then the one known for longest.
+    """
+    groups: dict[tuple[object, ...], list[tuple[Account, Connection]]] = {}
+    for connection in connections:
+        for account in connection.accounts:
+            key = _identity(account, connection)
+            if key is not None and account.closed_at is None:
+                groups.setdefault(key, []).append((account, connection))
+    found = {}
+    for members in groups.values():
+        if len({connection.id for _, connection in members}) < 2:
+            continue
+        ranked = sorted(members, key=lambda m: (not m[0].enabled, m[0].discovered_at, m[0].id))
+        first = ranked[0]
+        found.update({a.id: first[0].id for a, connection in ranked[1:] if connection.id != first[1].id})
+    return found
+
+
+def _identity(account: Account, connection: Connection) -> tuple[object, ...] | None:
+    if account.iban_key is not None:
+        return ("iban", account.iban_key, account.currency, account.type)
+    if account.number_key is not None:
+        return ("number", connection.institution.id, account.number_key, account.currency, account.type)
+    return None
+
+
+# --- operations and facts --------------------------------------------------------------------------------------------
+
+
+def _with_items(operation: Operation, ends: Mapping[str, tuple[ItemStatus, str | None]]) -> Operation:
+    """Give accounts of the operation their end; an end once reached stays."""
+    items = tuple(
+        replace(i, status=ends[i.account_id][0], reason=ends[i.account_id][1])
+        if i.account_id in ends and i.status is ItemStatus.PENDING
+        else i
+        for i in operation.items
+    )
+    return replace(operation, items=items)
+
+
+def _ended(operation: Operation, status: OperationStatus, now: datetime, reason: str | None = None) -> Operation:
+    return replace(operation, status=status, ended_at=now, reason=reason)
+
+
+def _verdict(operation: Operation) -> OperationStatus:
+    """The end of an operation whose accounts have all ended. A choice that the user made anew is no failure."""
+    ends = {item.status for item in operation.items}
+    good = ends & {ItemStatus.DONE, ItemStatus.SUPERSEDED}
+    if ItemStatus.NEEDS_USER in ends:
+        return OperationStatus.NEEDS_USER
+    if ItemStatus.FAILED not in ends:
+        return OperationStatus.COMPLETED
+    if good:
+        return OperationStatus.PARTIALLY_COMPLETED
+    reasons = {item.reason for item in operation.items if item.status is ItemStatus.FAILED}
+    return OperationStatus.TIMED_OUT if reasons <= {"timed_out", "not_applied"} else OperationStatus.FAILED
+
+
+def _all_items_ended(operation: Operation) -> bool:
+    per_account = operation.kind in (OperationKind.SELECTION, OperationKind.RESTORATION)
+    return operation.open and per_account and all(i.status is not ItemStatus.PENDING for i in operation.items)
+
+
+def _close(connection: Connection, now: datetime, cause: Cause, lines: list[AccountChange]) -> Outcome:
+    """End the operations that have nothing left to wait for, keep the open ones inside, and write the facts."""
+    touched = [_ended(o, _verdict(o), now) if _all_items_ended(o) else o for o in connection.operations]
+    ended = [operation for operation in touched if not operation.open]
+    connection = replace(connection, operations=tuple(operation for operation in touched if operation.open))
+    return _with_facts(connection, lines, cause, announced(connection, now), (*ended, *connection.operations))
+
+
+def _with_facts(
+    connection: Connection, lines: list[AccountChange], cause: Cause, status: str, operations: tuple[Operation, ...]
+) -> Outcome:
+    facts = []
+    if lines:
+        connection = replace(connection, revision=connection.revision + 1)
+        facts.append(_fact(connection, FactType.ACCOUNTS_UPDATED, cause, accounts=tuple(lines)))
+    if status and connection.removed_at is None and status != connection.announced_status:
+        connection = replace(connection, revision=connection.revision + 1, announced_status=status)
+        facts.append(_fact(connection, FactType.CONNECTION_UPDATED, cause, status=status.partition(":")[0]))
+    for operation in operations:
+        if not operation.open:
+            by = Cause.RECONCILIATION if operation.kind is OperationKind.RESTORATION else Cause.USER
+            facts.append(
+                _fact(
+                    connection,
+                    FactType.OPERATION_ENDED,
+                    by,
+                    status=operation.status.value,
+                    operation_id=operation.id,
+                )
+            )
+    return Outcome(connection=connection, facts=tuple(facts), operations=operations)
+
+
+def _fact(
+    connection: Connection,
+    kind: FactType,
+    cause: Cause,
+    *,
+    accounts: tuple[AccountChange, ...] = (),
+    status: str | None = None,
+    operation_id: str | None = None,
+) -> Fact:
+    return Fact(
+        type=kind,
+        user_id=connection.user_id,
+        connection_id=connection.id,
+        revision=connection.revision,
+        cause=cause,
+        accounts=accounts,
+        status=status,
+        operation_id=operation_id,
+    )

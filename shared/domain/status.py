@@ -1,0 +1,177 @@
+"""What the states of Powens mean for the user: a status, a reason, who must act and what to do next.
+
+Source: Powens, "SCA and connection states" and the Connections reference; both lists are open, so unknown words have a
+meaning here too.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.connection import Account, Connection, OperationKind
+
+
+class ConnectionStatus(StrEnum):
+    OK = "ok"
+    SYNCING = "syncing"
+    ACTION_REQUIRED = "action_required"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+class AccountStatus(StrEnum):
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    ENABLING = "enabling"
+    DISABLING = "disabling"
+    CLOSED_AT_BANK = "closed_at_bank"
+    FAILED = "failed"
+
+
+class Freshness(StrEnum):
+    FRESH = "fresh"
+    AGEING = "ageing"
+    STALE = "stale"
+    NEVER = "never"
+
+
+class Who(StrEnum):
+    """Who must act."""
+
+    USER = "user"
+    BANK = "bank"
+    POWENS = "powens"
+    US = "us"
+    NOBODY = "nobody"
+
+
+class NextStep(StrEnum):
+    MANAGE = "manage"
+    RECONNECT = "reconnect"
+    WAIT = "wait"
+    ADD_MANUALLY = "add_manually"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """`code` is stable and public; the text for people is found by code in `shared/contracts/texts.py`."""
+
+    code: str
+    who_must_act: Who
+    next_step: NextStep
+
+
+REASONS = {
+    reason.code: reason
+    for reason in (
+        # the connection
+        Reason("authentication_required", Who.USER, NextStep.RECONNECT),
+        Reason("information_required", Who.USER, NextStep.RECONNECT),
+        Reason("approval_required", Who.USER, NextStep.RECONNECT),
+        Reason("credentials_refused", Who.USER, NextStep.RECONNECT),
+        Reason("password_expired", Who.USER, NextStep.RECONNECT),
+        Reason("action_required_at_bank", Who.USER, NextStep.RECONNECT),
+        Reason("consent_expired", Who.USER, NextStep.RECONNECT),
+        Reason("approval_in_progress", Who.NOBODY, NextStep.WAIT),
+        Reason("bank_busy", Who.BANK, NextStep.WAIT),
+        Reason("bank_unavailable", Who.BANK, NextStep.WAIT),
+        Reason("powens_problem", Who.POWENS, NextStep.WAIT),
+        Reason("not_supported", Who.POWENS, NextStep.ADD_MANUALLY),
+        Reason("not_synchronising", Who.USER, NextStep.MANAGE),
+        Reason("unknown_problem", Who.US, NextStep.WAIT),
+        Reason("first_synchronisation", Who.NOBODY, NextStep.WAIT),
+        Reason("refresh_in_progress", Who.NOBODY, NextStep.WAIT),
+        # an account, or one account of an operation
+        Reason("closed_at_bank", Who.NOBODY, NextStep.NONE),
+        Reason("recreated_by_powens", Who.USER, NextStep.MANAGE),
+        Reason("changed_elsewhere", Who.NOBODY, NextStep.NONE),
+        Reason("newer_choice", Who.NOBODY, NextStep.NONE),
+        Reason("not_applied", Who.POWENS, NextStep.MANAGE),
+        Reason("refused_by_powens", Who.USER, NextStep.MANAGE),
+        Reason("not_found_at_powens", Who.USER, NextStep.MANAGE),
+        Reason("timed_out", Who.POWENS, NextStep.WAIT),
+        # an operation as a whole
+        Reason("just_refreshed", Who.NOBODY, NextStep.NONE),
+        Reason("refresh_refused", Who.POWENS, NextStep.WAIT),
+        Reason("connection_removed", Who.NOBODY, NextStep.NONE),
+    )
+}
+
+_MEANING: dict[str, tuple[ConnectionStatus, str]] = {
+    "SCARequired": (ConnectionStatus.ACTION_REQUIRED, "authentication_required"),
+    "webauthRequired": (ConnectionStatus.ACTION_REQUIRED, "authentication_required"),
+    "additionalInformationNeeded": (ConnectionStatus.ACTION_REQUIRED, "information_required"),
+    "decoupled": (ConnectionStatus.ACTION_REQUIRED, "approval_required"),
+    "validating": (ConnectionStatus.WAITING, "approval_in_progress"),
+    "actionNeeded": (ConnectionStatus.ACTION_REQUIRED, "action_required_at_bank"),
+    "passwordExpired": (ConnectionStatus.ACTION_REQUIRED, "password_expired"),
+    "wrongpass": (ConnectionStatus.ACTION_REQUIRED, "credentials_refused"),
+    "rateLimiting": (ConnectionStatus.WAITING, "bank_busy"),
+    "websiteUnavailable": (ConnectionStatus.WAITING, "bank_unavailable"),
+    "bug": (ConnectionStatus.WAITING, "powens_problem"),
+    "notSupported": (ConnectionStatus.FAILED, "not_supported"),
+}
+
+FRESH_FOR = timedelta(hours=26)
+"""Powens synchronises every 24 hours by default; two hours of grace before it counts as ageing."""
+STALE_AFTER = timedelta(hours=72)
+
+
+def meaning_of_state(state: str) -> tuple[ConnectionStatus, str]:
+    """Status and reason code of a Powens state; an unknown one is a failure that nobody is asked to solve."""
+    return _MEANING.get(state, (ConnectionStatus.FAILED, "unknown_problem"))
+
+
+def connection_status(connection: Connection, now: datetime) -> tuple[ConnectionStatus, Reason | None]:
+    """What the user is told about a connection at `now`."""
+    if connection.state is not None:
+        status, code = meaning_of_state(connection.state)
+        return status, REASONS[code]
+    expiry = consent_expires_at(connection)
+    if expiry is not None and expiry <= now:
+        return ConnectionStatus.ACTION_REQUIRED, REASONS["consent_expired"]
+    if not connection.active:
+        return ConnectionStatus.FAILED, REASONS["not_synchronising"]
+    if any(operation.kind is OperationKind.REFRESH for operation in connection.operations):
+        return ConnectionStatus.SYNCING, REASONS["refresh_in_progress"]
+    if connection.last_success_at is None:
+        return ConnectionStatus.SYNCING, REASONS["first_synchronisation"]
+    return ConnectionStatus.OK, None
+
+
+def announced(connection: Connection, now: datetime) -> str:
+    """The part of the status that `ConnectionUpdated` announces: an open refresh is not a change of the connection."""
+    status, reason = connection_status(replace(connection, operations=()), now)
+    return f"{status.value}:{reason.code if reason else ''}:{connection.institution.name}"
+
+
+def consent_expires_at(connection: Connection) -> datetime | None:
+    """When the user's consent at the bank ends: the earliest of the sources in use (180 days under PSD2)."""
+    dates = [s.access_expires_at for s in connection.sources if s.access_expires_at is not None and not s.disabled]
+    return min(dates, default=None)
+
+
+def account_status(account: Account, connection: Connection) -> tuple[AccountStatus, Reason | None]:
+    """What the user is told about one account; a source that fails makes only its own accounts say so."""
+    if account.closed_at is not None:
+        return AccountStatus.CLOSED_AT_BANK, REASONS["closed_at_bank"]
+    if account.choice is not None:
+        return (AccountStatus.ENABLING if account.wanted else AccountStatus.DISABLING), None
+    if account.problem is not None:
+        return AccountStatus.FAILED, REASONS.get(account.problem, REASONS["unknown_problem"])
+    if not account.enabled:
+        return AccountStatus.DISABLED, None
+    source = next((s for s in connection.sources if s.id == account.source_id), None)
+    state = account.error or (source.state if source is not None else None)
+    return AccountStatus.ENABLED, REASONS[meaning_of_state(state)[1]] if state else None
+
+
+def freshness(last_success_at: datetime | None, now: datetime) -> Freshness:
+    """How old the newest good data is; green belongs to `fresh` alone."""
+    if last_success_at is None:
+        return Freshness.NEVER
+    age = now - last_success_at
+    if age <= FRESH_FOR:
+        return Freshness.FRESH
+    return Freshness.AGEING if age <= STALE_AFTER else Freshness.STALE
