@@ -25,7 +25,7 @@ def account_id(powens_account_id: int) -> str:
 
 
 def restoration_id(powens_account_id: int, seen_at: datetime) -> str:
-    """Id of the operation that puts right an account which came back otherwise than wanted, first seen so at `seen_at`."""
+    """Id of the operation that puts right an account which came back otherwise than wanted, as seen at `seen_at`."""
     return str(uuid.uuid5(_NAMESPACE, f"restoration/{powens_account_id}/{seen_at.isoformat()}"))
 
 

@@ -222,8 +222,10 @@ def orders(connection: Connection) -> tuple[Order, ...]:
     )
 
 
-def record(connection: Connection, results: Iterable[Ordered], *, at: datetime, now: datetime) -> Outcome:
-    """Note what Powens answered to orders of ours, the last of which ended at `at`.
+def record(
+    connection: Connection, results: Iterable[Ordered], *, operation_id: str, at: datetime, now: datetime
+) -> Outcome:
+    """Note what Powens answered while `operation_id` was carried out, the last answer having come at `at`.
 
     An answer to an order that a newer choice has overtaken says nothing about the newer one.
     """
@@ -244,12 +246,18 @@ def record(connection: Connection, results: Iterable[Ordered], *, at: datetime, 
                 replace(account, choice=replace(choice, confirmed_at=at, visible=True))
             )
         else:
-            given_up = _give_up(account, result.refusal)
+            status = _failure(connection, choice)
+            problem = "recreated_by_powens" if status is ItemStatus.NEEDS_USER else result.refusal
+            given_up = _give_up(account, problem)
             connection = connection.with_account(given_up)
             lines += _flip(account, given_up)
-            ended.setdefault(choice.operation_id, {})[account.id] = (_failure(connection, choice), result.refusal)
+            ended.setdefault(choice.operation_id, {})[account.id] = (status, problem)
     operations = tuple(
-        replace(_with_items(o, ended.get(o.id, {})), status=OperationStatus.RUNNING) for o in connection.operations
+        replace(
+            _with_items(o, ended.get(o.id, {})),
+            status=OperationStatus.RUNNING if o.id == operation_id else o.status,
+        )
+        for o in connection.operations
     )
     return _close(replace(connection, operations=operations), now, Cause.USER, lines)
 
@@ -282,7 +290,15 @@ def _give_up(account: Account, problem: str) -> Account:
 
 def covered(connection: Connection, received_at: datetime) -> bool:
     """Whether the last read already saw whatever a hint received at `received_at` is about (rule 8)."""
-    return received_at < connection.read_started_at
+    return received_at < max(filter(None, (connection.read_started_at, connection.removed_at)))
+
+
+def then(first: Outcome, second: Outcome) -> Outcome:
+    """Two decisions taken one after the other, as one."""
+    operations = {operation.id: operation for operation in (*first.operations, *second.operations)}
+    return Outcome(
+        connection=second.connection, facts=(*first.facts, *second.facts), operations=tuple(operations.values())
+    )
 
 
 def reconcile(
