@@ -1,0 +1,623 @@
+"""What the Powens client sends, repeats, waits for and raises."""
+
+import logging
+import traceback
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from requests.cookies import create_cookie
+
+from shared.adapters.powens import LONGEST_WAIT_SECONDS, MOST_PAGES
+from shared.domain.errors import (
+    AppError,
+    ConnectionLocked,
+    Misconfigured,
+    PowensNotFound,
+    PowensRefused,
+    PowensUnavailable,
+)
+from tests.powens_wire import API, NOW, Answer, Powens, account_json, accounts_json, connection_json, powens
+
+OK_CONNECTION = Answer(body=connection_json())
+OK_ACCOUNTS = Answer(body=accounts_json(account_json()))
+RENEWED = Answer(body={"access_token": "tok_B", "token_type": "Bearer"})
+REFUSED_TOKEN = Answer(401, {"code": "unauthorized", "description": "revoked"})
+
+
+def read(scene: Powens) -> object:
+    return scene.user.read_connection(77)
+
+
+# --- users and tokens ---
+
+
+def test_a_temporary_user_is_created_without_credentials() -> None:
+    scene = powens(Answer(body={"auth_token": "tok+/=", "type": "temporary", "id_user": 41, "expires_in": 1800}))
+    user = scene.client.create_temporary_user()
+    assert (user.id_user, user.token) == (41, "tok+/=")
+    assert scene.wire.lines == ["POST /auth/init"]
+    assert scene.wire.sent[0].body == {}
+    assert scene.wire.sent[0].token is None
+    assert "tok+/=" not in repr(user)
+
+
+@pytest.mark.parametrize("form", ["access_token", "token"])
+def test_a_temporary_token_is_made_permanent_by_both_documented_answers(form: str) -> None:
+    scene = powens(Answer(body={form: "tok_P", "token_type": "Bearer"}))
+    assert scene.client.make_permanent("tok_T") == "tok_P"
+    assert scene.wire.lines == ["POST /auth/token/access"]
+    assert scene.wire.sent[0].body == {
+        "client_id": "12345",
+        "client_secret": "s3cret",
+        "grant_type": "authorization_code",
+        "code": "tok_T",
+    }
+
+
+def test_a_token_is_renewed_for_the_user_that_exists() -> None:
+    scene = powens(RENEWED)
+    assert scene.client.renew(41) == "tok_B"
+    assert scene.wire.lines == ["POST /auth/renew"]
+    assert scene.wire.sent[0].body == {
+        "client_id": "12345",
+        "client_secret": "s3cret",
+        "grant_type": "client_credentials",
+        "id_user": 41,
+    }
+
+
+def test_a_renewal_without_a_user_is_not_even_sent() -> None:
+    scene = powens()
+    with pytest.raises(ValueError, match="id_user"):
+        scene.client.renew(0)
+    assert scene.wire.sent == []
+
+
+CREDENTIALED: list[Callable[[Powens], object]] = [
+    lambda scene: scene.client.create_temporary_user(),
+    lambda scene: scene.client.make_permanent("tok_T"),
+    lambda scene: scene.client.renew(41),
+]
+
+
+@pytest.mark.parametrize("call", CREDENTIALED)
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_client_credentials_are_for_an_operator(call: Callable[[Powens], object], status: int) -> None:
+    with pytest.raises(Misconfigured):
+        call(powens(Answer(status, {"code": "unauthorized"})))
+
+
+@pytest.mark.parametrize("call", CREDENTIALED)
+@pytest.mark.parametrize(
+    "fault", [requests.ReadTimeout("slow"), requests.ConnectionError("cut"), Answer(500), Answer(429), Answer(body=b"")]
+)
+def test_what_creates_users_or_tokens_is_never_repeated(
+    call: Callable[[Powens], object], fault: Answer | Exception
+) -> None:
+    scene = powens(fault)
+    with pytest.raises(PowensUnavailable):
+        call(scene)
+    assert len(scene.wire.sent) == 1
+    assert scene.slept == []
+
+
+@pytest.mark.parametrize("call", CREDENTIALED)
+@pytest.mark.parametrize("body", [{}, {"access_token": 7}, {"access_token": "two words"}, {"id_user": True}, []])
+def test_an_answer_without_token_is_no_answer(call: Callable[[Powens], object], body: object) -> None:
+    with pytest.raises(PowensUnavailable):
+        call(powens(Answer(body=body)))
+
+
+def test_a_temporary_code_is_single_access() -> None:
+    scene = powens(Answer(body={"code": "C0de+/with=", "type": "temporary", "access": "single", "expires_in": 1800}))
+    assert scene.user.temporary_code() == "C0de+/with="
+    assert scene.wire.lines == ["GET /auth/token/code?type=singleAccess"]
+    assert scene.wire.sent[0].token == "Bearer tok_A"
+
+
+def test_an_answer_without_code_is_no_answer() -> None:
+    with pytest.raises(PowensUnavailable):
+        powens(Answer(body={"code": None})).user.temporary_code()
+
+
+# --- a refused user token ---
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_renewed_stored_and_used(status: int) -> None:
+    scene = powens(Answer(status, {"code": "unauthorized"}), RENEWED, OK_CONNECTION, OK_ACCOUNTS)
+    stored_after: list[int] = []
+    scene.user = scene.client.as_user(41, "tok_A", lambda token: stored_after.append(len(scene.wire.sent)))
+    read(scene)
+    assert [sent.token for sent in scene.wire.sent] == ["Bearer tok_A", None, "Bearer tok_B", "Bearer tok_B"]
+    assert stored_after == [2]
+
+
+def test_a_token_refused_again_after_its_renewal_is_for_an_operator() -> None:
+    scene = powens(REFUSED_TOKEN, RENEWED, REFUSED_TOKEN)
+    with pytest.raises(Misconfigured):
+        read(scene)
+    assert scene.renewed == ["tok_B"]
+
+
+def test_a_token_that_cannot_be_stored_is_not_used() -> None:
+    scene = powens(REFUSED_TOKEN, RENEWED)
+
+    def fail(_: str) -> None:
+        raise RuntimeError("the store is away")
+
+    with pytest.raises(RuntimeError):
+        scene.client.as_user(41, "tok_A", fail).read_connection(77)
+
+
+def test_refused_client_credentials_during_a_renewal_are_for_an_operator() -> None:
+    with pytest.raises(Misconfigured):
+        read(powens(REFUSED_TOKEN, REFUSED_TOKEN))
+
+
+def test_an_unknown_user_is_not_taken_for_a_connection_that_is_gone() -> None:
+    with pytest.raises(PowensRefused) as caught:
+        read(powens(REFUSED_TOKEN, Answer(404, {"code": "notFound"})))
+    assert not isinstance(caught.value, PowensNotFound)
+    assert (caught.value.status, caught.value.powens_code) == (404, "notFound")
+
+
+# --- reading ---
+
+
+def test_a_connection_is_read_with_exactly_two_gets() -> None:
+    scene = powens(OK_CONNECTION, OK_ACCOUNTS)
+    scene.user.read_connection(77)
+    assert scene.wire.lines == [
+        "GET /users/41/connections/77?expand=connector,sources",
+        "GET /users/41/connections/77/accounts?all",
+    ]
+    assert {sent.token for sent in scene.wire.sent} == {"Bearer tok_A"}
+
+
+def test_a_read_starts_before_its_first_request() -> None:
+    scene = powens(OK_CONNECTION, OK_ACCOUNTS)
+
+    def later() -> None:
+        scene.now = datetime(2026, 3, 5, 11, 0, tzinfo=UTC)
+
+    scene.wire.on_send = later
+    assert scene.user.read_connection(77).read_started_at == NOW
+
+
+def test_all_connections_are_read_with_exactly_two_gets_and_grouped() -> None:
+    scene = powens(
+        Answer(body={"connections": [connection_json(), connection_json(id=78), connection_json(id=79)]}),
+        Answer(
+            body=accounts_json(
+                account_json(id=1, id_connection=78),
+                account_json(id=2),
+                account_json(id=3, id_connection=None),
+                account_json(id=4, id_connection=99),
+                account_json(id=5),
+            )
+        ),
+    )
+    observed = scene.user.read_all()
+    assert scene.wire.lines == ["GET /users/41/connections?expand=connector,sources", "GET /users/41/accounts?all"]
+    assert {each.powens_id: [account.powens_id for account in each.accounts] for each in observed} == {
+        77: [2, 5],
+        78: [1],
+        79: [],
+    }
+    assert {each.read_started_at for each in observed} == {NOW}
+
+
+@pytest.mark.parametrize(
+    ("connections", "accounts"),
+    [
+        ([connection_json(id=[])], []),
+        ([connection_json()], [account_json(id_connection=[])]),
+        ([connection_json()], [account_json(id="912")]),
+        (["text"], []),
+    ],
+)
+def test_a_list_with_a_strange_item_is_no_answer(connections: list[object], accounts: list[object]) -> None:
+    with pytest.raises(PowensUnavailable):
+        powens(Answer(body={"connections": connections}), *[Answer(body={"accounts": accounts})] * 3).user.read_all()
+
+
+@pytest.mark.parametrize(
+    ("connection", "account"),
+    [(connection_json(id=78), account_json()), (connection_json(), account_json(id_connection=78))],
+)
+def test_an_answer_about_another_connection_is_refused(connection: object, account: object) -> None:
+    with pytest.raises(PowensUnavailable, match="another connection"):
+        read(powens(Answer(body=connection), Answer(body=accounts_json(account))))
+
+
+def test_a_connection_that_is_gone_is_not_found() -> None:
+    scene = powens(Answer(404, {"code": "notFound", "description": "secret text"}))
+    with pytest.raises(PowensNotFound) as caught:
+        read(scene)
+    assert (caught.value.status, caught.value.powens_code) == (404, "notFound")
+    assert len(scene.wire.sent) == 1
+
+
+def test_no_account_is_an_empty_list_where_powens_answers_it_as_an_error() -> None:
+    scene = powens(OK_CONNECTION, Answer(409, {"code": "noAccount"}))
+    assert scene.user.read_connection(77).accounts == ()
+
+
+def test_another_refusal_of_the_accounts_is_a_refusal() -> None:
+    with pytest.raises(PowensRefused):
+        read(powens(OK_CONNECTION, Answer(400, {"code": "invalidValue"})))
+
+
+def test_the_catalogue_is_public() -> None:
+    connector = {"uuid": "u-1", "name": "Banque", "hidden": None, "restricted": True, "capabilities": ["bank", 5]}
+    sources = [{"name": "openapi", "account_types": ["checking", "card"]}, {"name": "directaccess"}]
+    scene = powens(Answer(body={"connectors": [connector, connector | {"uuid": "u-2", "sources": sources}]}))
+    first, second = scene.client.institutions()
+    assert scene.wire.lines == ["GET /connectors?expand=sources"]
+    assert scene.wire.sent[0].token is None
+    assert (first.institution.id, first.institution.name, first.hidden, first.restricted) == (
+        "u-1",
+        "Banque",
+        False,
+        True,
+    )
+    assert first.institution.logo_url == f"{API}/logos/u-1-thumbnail@2x.png"
+    assert first.institution.capabilities == {"bank"}
+    assert first.account_types == frozenset()
+    assert second.account_types == {"checking", "card"}
+
+
+def test_a_catalogue_with_a_connector_without_uuid_is_no_answer() -> None:
+    with pytest.raises(PowensUnavailable):
+        powens(Answer(body={"connectors": [{"name": "Banque"}]})).client.institutions()
+
+
+def test_a_refused_public_request_is_for_an_operator() -> None:
+    with pytest.raises(Misconfigured):
+        powens(Answer(403, {})).client.institutions()
+
+
+# --- pages ---
+
+
+@pytest.mark.parametrize("links", ["_links", "_link"])
+@pytest.mark.parametrize("href", [f"{API}/users/41/connections/77/accounts?all&offset=1", "accounts?all&offset=1"])
+def test_pages_are_followed_to_the_end(links: str, href: str) -> None:
+    scene = powens(
+        OK_CONNECTION,
+        Answer(body=accounts_json(account_json(id=1), **{links: {"self": None, "next": {"href": href}}})),
+        Answer(body=accounts_json(account_json(id=1, name="seen again"), account_json(id=2), _links={"next": None})),
+    )
+    accounts = scene.user.read_connection(77).accounts
+    assert [(account.powens_id, account.name) for account in accounts] == [(1, "Compte courant"), (2, "Compte courant")]
+    assert scene.wire.lines[2] == "GET /users/41/connections/77/accounts?all&offset=1"
+
+
+@pytest.mark.parametrize(
+    "next_link",
+    [
+        {"href": "https://evil.example/2.0/accounts"},
+        {"href": "http://acme.biapi.pro/2.0/accounts"},
+        {"href": "https://acme.biapi.pro:8443/2.0/accounts"},
+        {"href": "//evil.example/accounts"},
+        {"href": "https://tok@acme.biapi.pro/2.0/accounts"},
+        {"href": "https://acme.biapi.pro:99999999/accounts"},
+        {"href": 5},
+        {"href": None},
+        "https://acme.biapi.pro/2.0/accounts?offset=1",
+    ],
+)
+def test_a_next_page_that_leaves_the_host_never_gets_the_token(next_link: object) -> None:
+    scene = powens(OK_CONNECTION, Answer(body=accounts_json(account_json(), _links={"next": next_link})))
+    with pytest.raises(PowensUnavailable):
+        read(scene)
+    assert len(scene.wire.sent) == 2
+
+
+def test_a_page_that_leads_to_itself_ends() -> None:
+    turning = Answer(body=accounts_json(_links={"next": {"href": f"{API}/users/41/connections/77/accounts?all"}}))
+    scene = powens(OK_CONNECTION, turning)
+    with pytest.raises(PowensUnavailable, match="do not end"):
+        read(scene)
+
+
+def test_the_number_of_pages_is_bounded() -> None:
+    pages = [
+        Answer(body=accounts_json(_links={"next": {"href": f"{API}/accounts?offset={page}"}}))
+        for page in range(MOST_PAGES)
+    ]
+    scene = powens(OK_CONNECTION, *pages)
+    with pytest.raises(PowensUnavailable, match="do not end"):
+        read(scene)
+    assert len(scene.wire.sent) == 1 + MOST_PAGES
+
+
+# --- writing ---
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_an_account_is_updated_with_all_so_that_a_disabled_one_is_found(enabled: bool) -> None:
+    scene = powens(Answer(body=account_json()))
+    scene.user.set_account_enabled(912, enabled)
+    assert scene.wire.lines == ["POST /users/41/accounts/912?all"]
+    assert scene.wire.sent[0].body == {"disabled": not enabled}
+
+
+def test_an_account_update_is_repeated_because_it_may_be() -> None:
+    scene = powens(requests.ReadTimeout("slow"), Answer(503), Answer(body={"accounts": [account_json()]}))
+    scene.user.set_account_enabled(912, True)
+    assert len(scene.wire.sent) == 3
+
+
+def test_an_update_of_an_account_that_is_gone_is_not_found() -> None:
+    with pytest.raises(PowensNotFound):
+        powens(Answer(404, {"code": "notFound"})).user.set_account_enabled(912, True)
+
+
+def test_an_update_of_a_locked_connection_waits_for_the_queue() -> None:
+    scene = powens(Answer(409, {"code": "connectionLocked"}, {"Retry-After": "7"}))
+    with pytest.raises(ConnectionLocked) as caught:
+        scene.user.set_account_enabled(912, True)
+    assert caught.value.retry_after == 7
+    assert len(scene.wire.sent) == 1
+
+
+@pytest.mark.parametrize("answer", [Answer(body=connection_json()), Answer(202, connection_json()), Answer(200, b"")])
+def test_a_synchronisation_is_forced_with_a_put(answer: Answer) -> None:
+    scene = powens(answer)
+    scene.user.force_sync(77)
+    assert scene.wire.lines == ["PUT /users/41/connections/77"]
+
+
+def test_a_synchronisation_refused_because_of_a_recent_one_is_a_refusal() -> None:
+    with pytest.raises(PowensRefused) as caught:
+        powens(Answer(409, {"code": "conflict", "description": "Can't force"})).user.force_sync(77)
+    assert (caught.value.status, caught.value.powens_code) == (409, "conflict")
+
+
+def test_a_synchronisation_is_forced_once() -> None:
+    scene = powens(Answer(503))
+    with pytest.raises(PowensUnavailable):
+        scene.user.force_sync(77)
+    assert len(scene.wire.sent) == 1
+
+
+GONE = [Answer(204, b""), Answer(200, connection_json()), Answer(200, b""), Answer(404, {"code": "notFound"})]
+
+
+@pytest.mark.parametrize("answer", GONE)
+def test_a_deletion_ends_well_whenever_the_connection_is_gone(answer: Answer) -> None:
+    scene = powens(answer)
+    scene.user.delete_connection(77)
+    assert scene.wire.lines == ["DELETE /users/41/connections/77"]
+
+
+@pytest.mark.parametrize("answer", GONE)
+def test_a_deletion_ends_well_whenever_the_user_is_gone(answer: Answer) -> None:
+    scene = powens(answer)
+    scene.user.delete_user()
+    assert scene.wire.lines == ["DELETE /users/41"]
+
+
+def test_a_user_whose_token_went_with_them_is_gone() -> None:
+    powens(REFUSED_TOKEN, Answer(404, {"code": "notFound"})).user.delete_user()
+
+
+def test_a_refused_deletion_is_a_refusal() -> None:
+    with pytest.raises(PowensRefused):
+        powens(Answer(400, {"code": "invalidValue"})).user.delete_connection(77)
+
+
+# --- faults, waiting and time ---
+
+FAULTS: list[Answer | Exception] = [
+    Answer(408),
+    Answer(425),
+    Answer(429, {"code": "tooManyRequests"}),
+    Answer(500, b"<html>sorry</html>"),
+    Answer(502),
+    Answer(503, {"code": "maintenance"}),
+    Answer(302, b"", {"Location": "https://evil.example/"}),
+    Answer(307, b"", {"Location": f"{API}/elsewhere"}),
+    requests.ConnectTimeout("slow"),
+    requests.ReadTimeout("slow"),
+    requests.ConnectionError("cut"),
+    requests.exceptions.ChunkedEncodingError("cut in the middle"),
+    Answer(200, b""),
+    Answer(204, b""),
+    Answer(200, b"<html>hello</html>"),
+    Answer(200, b"\xff\xfe\xfd"),
+    Answer(200, b'{"id": NaN}'),
+    Answer(200, b"[" * 100_000),
+    Answer(200, []),
+    Answer(200, "text"),
+    Answer(200, None),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
+def test_a_fault_of_powens_is_temporary_and_tried_three_times_at_most(fault: Answer | Exception) -> None:
+    scene = powens(fault, fault, fault)
+    with pytest.raises(PowensUnavailable):
+        read(scene)
+    assert 1 <= len(scene.wire.sent) <= 3
+    assert all(urlsplit(sent.url).hostname == "acme.biapi.pro" for sent in scene.wire.sent)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != Answer(204, b"")], ids=repr)
+def test_a_read_outlives_two_faults(fault: Answer | Exception) -> None:
+    scene = powens(fault, fault, OK_CONNECTION, OK_ACCOUNTS)
+    read(scene)
+    assert scene.slept == [0.125, 0.5]
+
+
+@pytest.mark.parametrize(("jitter", "slept"), [(0.0, [0, 0]), (0.5, [0.125, 0.5]), (0.999, [0.24975, 0.999])])
+def test_the_wait_between_attempts_is_fully_jittered(jitter: float, slept: list[float]) -> None:
+    scene = powens(Answer(503), Answer(503), OK_CONNECTION, OK_ACCOUNTS)
+    scene.jitter = jitter
+    read(scene)
+    assert scene.slept == pytest.approx(slept)
+
+
+@pytest.mark.parametrize("header", ["3", " 3 ", "Thu, 05 Mar 2026 10:00:03 GMT", "Thu, 05 Mar 2026 10:00:03 -0000"])
+def test_powens_says_how_long_to_wait(header: str) -> None:
+    scene = powens(Answer(429, {}, {"Retry-After": header}), OK_CONNECTION, OK_ACCOUNTS)
+    read(scene)
+    assert scene.slept == [3.0]
+
+
+@pytest.mark.parametrize("header", ["0", "Thu, 05 Mar 2020 10:00:03 GMT", "soon", "-5", "²", ""])
+def test_a_wait_that_is_over_or_unreadable_leaves_our_own(header: str) -> None:
+    scene = powens(Answer(429, {}, {"Retry-After": header}), OK_CONNECTION, OK_ACCOUNTS)
+    read(scene)
+    assert scene.slept == [0.125]
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("60", 60), ("999999999", 86_400)])
+def test_a_long_wait_is_left_to_the_queue(header: str, seconds: float) -> None:
+    assert seconds > LONGEST_WAIT_SECONDS
+    scene = powens(Answer(503, {}, {"Retry-After": header}))
+    with pytest.raises(PowensUnavailable) as caught:
+        read(scene)
+    assert caught.value.retry_after == seconds
+    assert scene.slept == []
+
+
+def test_no_wait_goes_beyond_the_time_that_is_left() -> None:
+    scene = powens(Answer(429, {}, {"Retry-After": "4"}), remaining=4.5)
+    with pytest.raises(PowensUnavailable) as caught:
+        read(scene)
+    assert caught.value.retry_after == 4
+    assert scene.slept == []
+
+
+def test_no_request_leaves_when_no_time_is_left() -> None:
+    scene = powens(remaining=1.0)
+    with pytest.raises(PowensUnavailable, match="no time left"):
+        read(scene)
+    assert scene.wire.sent == []
+
+
+@pytest.mark.parametrize(("remaining", "timeout"), [(60.0, (3.0, 10.0)), (9.0, (2.0, 6.0)), (1.4, (0.1, 0.3))])
+def test_every_request_has_timeouts_that_fit_the_time_left(remaining: float, timeout: tuple[float, float]) -> None:
+    scene = powens(OK_CONNECTION, OK_ACCOUNTS, remaining=remaining)
+    read(scene)
+    for sent in scene.wire.sent:
+        assert sent.timeout == pytest.approx(timeout)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"code": "invalidValue"}, "invalidValue"),
+        ({"code": "Bank says: 42 €"}, None),
+        ({"code": "x" * 41}, None),
+        ({"code": 7}, None),
+        ([], None),
+        (b"<html>", None),
+    ],
+)
+def test_a_refusal_keeps_the_code_and_nothing_else(body: object, code: str | None) -> None:
+    with pytest.raises(PowensRefused) as caught:
+        read(powens(Answer(400, body)))
+    assert (caught.value.status, caught.value.powens_code) == (400, code)
+
+
+@pytest.mark.parametrize("api_url", ["acme.biapi.pro/2.0", "nowhere://acme", "https://"])
+def test_an_unusable_address_is_for_an_operator(api_url: str) -> None:
+    with pytest.raises(Misconfigured):
+        read(powens(api_url=api_url))
+
+
+def test_a_token_that_fits_no_header_is_for_an_operator_and_stays_out_of_the_trace() -> None:
+    scene = powens()
+    unusable = "tok_\n" + "hidden".upper()
+    with pytest.raises(Misconfigured) as caught:
+        scene.client.as_user(41, unusable, scene.renewed.append).read_connection(77)
+    assert "HIDDEN" not in "".join(traceback.format_exception(caught.value))
+
+
+SECRETS = ("tok_A", "tok_B", "s3cret", "HIDDEN", "FR7612345000010000000000112", "3002900000")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Answer(400, {"code": "bankMessage", "description": "HIDDEN", "message": "HIDDEN"})],
+        [Answer(404, {"code": "notFound", "description": "HIDDEN"})],
+        [Answer(409, {"code": "connectionLocked", "description": "HIDDEN"})],
+        [REFUSED_TOKEN, RENEWED, Answer(401, {"description": "HIDDEN"})],
+        [OK_CONNECTION, Answer(body=accounts_json(account_json(balance="HIDDEN")))],
+        [OK_CONNECTION, Answer(body=accounts_json(account_json(), account_json(last_update="HIDDEN")))],
+        [Answer(200, b"HIDDEN")] * 3,
+    ],
+)
+def test_no_error_and_no_log_shows_a_secret_or_a_text_of_powens(
+    script: list[Answer | Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(AppError) as caught:
+        read(powens(*script))
+    shown = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert not [secret for secret in SECRETS if secret in shown]
+
+
+def test_a_cookie_set_for_one_user_is_not_kept_for_the_next() -> None:
+    jar = powens().session.cookies
+    cookie = create_cookie("session", "of one user", domain="acme.biapi.pro")  # type: ignore[no-untyped-call]
+    jar.set_cookie_if_ok(cookie, urllib.request.Request(API))
+    assert len(jar) == 0
+    plain = requests.Session().cookies
+    plain.set_cookie_if_ok(cookie, urllib.request.Request(API))
+    assert len(plain) == 1
+
+
+def test_the_environment_can_neither_reroute_nor_replace_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    scene = powens(OK_CONNECTION, OK_ACCOUNTS)
+    read(scene)
+    assert {sent.token for sent in scene.wire.sent} == {"Bearer tok_A"}
+
+
+# --- the Webview ---
+
+
+def test_the_webview_address_encodes_everything() -> None:
+    url = powens().client.webview_url("manage", "en", "C0de+/with=", "st&te", "https://api.example.com/v1/back", 77)
+    parts = urlsplit(url)
+    assert (parts.scheme, parts.netloc, parts.path) == ("https", "webview.powens.com", "/en/manage")
+    assert parse_qs(parts.query) == {
+        "domain": ["acme.biapi.pro"],
+        "client_id": ["12345"],
+        "redirect_uri": ["https://api.example.com/v1/back"],
+        "code": ["C0de+/with="],
+        "state": ["st&te"],
+        "connection_id": ["77"],
+    }
+    assert "code=C0de%2B%2Fwith%3D" in parts.query
+
+
+@pytest.mark.parametrize(
+    ("language", "segment"), [("fr", "fr"), ("en-GB", "en"), ("DE_de", "de"), ("ja", "fr"), ("", "fr"), ("../x", "fr")]
+)
+def test_the_webview_address_always_has_a_language(language: str, segment: str) -> None:
+    url = powens().client.webview_url("connect", language, "c", "s", "https://api.example.com/back")
+    assert urlsplit(url).path == f"/{segment}/connect"
+
+
+def test_the_connect_flow_opens_no_connection() -> None:
+    assert "connection_id" not in powens().client.webview_url("connect", "fr", "c", "s", "https://a.example/b", 77)
+
+
+def test_the_manage_flow_opens_without_a_connection_too() -> None:
+    assert "connection_id" not in powens().client.webview_url("manage", "fr", "c", "s", "https://a.example/b")
+
+
+def test_the_reconnect_flow_needs_a_connection() -> None:
+    with pytest.raises(ValueError, match="connection"):
+        powens().client.webview_url("reconnect", "fr", "c", "s", "https://a.example/b")
