@@ -1,0 +1,76 @@
+/** Words from the catalogues in locales/, and amounts, dates and plurals by Intl. French when nothing is known. */
+
+export const LANGUAGES = ['fr', 'en'];
+
+/** @param {string|null} chosen by the switch @param {readonly string[]} browser languages, best first */
+export function pickLanguage(chosen, browser) {
+  if (LANGUAGES.includes(chosen)) return chosen;
+  return browser.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => LANGUAGES.includes(tag)) ?? 'fr';
+}
+
+const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
+
+export class Words {
+  #catalogue;
+  #plurals;
+  #money = new Map();
+
+  static async load(language) {
+    const response = await fetch(`locales/${language}.json`);
+    if (!response.ok) throw new Error(`no catalogue for ${language}`);
+    return new Words(language, await response.json());
+  }
+
+  constructor(language, catalogue) {
+    // The browser's own region (fr-CA, en-GB) refines dates and amounts when it is the same language.
+    this.language = language;
+    this.locale = navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+    this.#catalogue = catalogue;
+    this.#plurals = new Intl.PluralRules(this.locale);
+    this.numbers = new Intl.NumberFormat(this.locale);
+    this.dates = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long' });
+    this.moments = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long', timeStyle: 'short' });
+    this.times = new Intl.DateTimeFormat(this.locale, { timeStyle: 'short' });
+    this.weekdays = new Intl.DateTimeFormat(this.locale, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+    this.relatives = new Intl.RelativeTimeFormat(this.locale, { numeric: 'auto' });
+    this.lists = new Intl.ListFormat(this.locale);
+  }
+
+  has(key) {
+    return key in this.#catalogue;
+  }
+
+  /** The text of `key` with {placeholders} filled; `count` picks the plural form and fills {count}. */
+  t(key, values = {}) {
+    let text = this.#catalogue[key];
+    if (text === undefined) return key;
+    if (typeof text === 'object') text = text[this.#plurals.select(values.count)] ?? text.other;
+    return text.replace(/\{(\w+)\}/g, (_, name) => {
+      const value = values[name];
+      return typeof value === 'number' ? this.numbers.format(value) : String(value ?? '');
+    });
+  }
+
+  money(amount, currency) {
+    if (!this.#money.has(currency)) {
+      let format = null;
+      try {
+        format = new Intl.NumberFormat(this.locale, { style: 'currency', currency });
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error; // not an ISO code (many crypto assets): number and code instead
+        format = { format: (value) => `${new Intl.NumberFormat(this.locale, { maximumFractionDigits: 8 }).format(value)} ${currency}` };
+      }
+      this.#money.set(currency, format);
+    }
+    return this.#money.get(currency).format(amount); // decimal strings are formatted exactly
+  }
+
+  /** "il y a 3 minutes", "dans 6 jours", "à l'instant". */
+  relative(moment, now = Date.now()) {
+    const seconds = (new Date(moment).getTime() - now) / 1000;
+    for (const [unit, size] of UNITS) {
+      if (Math.abs(seconds) >= size) return this.relatives.format(Math.trunc(seconds / size), unit);
+    }
+    return this.t('time.now');
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * What survives a full-page trip to the Webview: who was signed in (demo only), the language, which operations this
+ * person still follows and which visit to Powens is under way. Never a token, never bank data. Storage may be
+ * refused by the browser; the page then simply forgets.
+ */
+
+const PREFIX = 'synced-accounts.';
+
+function area(kind) {
+  try {
+    return window[kind];
+  } catch {
+    return null; // a browser that refuses storage throws on the mere mention of it
+  }
+}
+
+function read(kind, name) {
+  try {
+    return JSON.parse(area(kind)?.getItem(PREFIX + name) ?? 'null');
+  } catch {
+    return null; // somebody else's or an older page's words: as good as none
+  }
+}
+
+function write(kind, name, value) {
+  try {
+    if (value === null) area(kind)?.removeItem(PREFIX + name);
+    else area(kind)?.setItem(PREFIX + name, JSON.stringify(value));
+  } catch {
+    return false; // full or refused: the page works without
+  }
+  return true;
+}
+
+const VISIT_LASTS_MS = 30 * 60 * 1000; // as long as the API keeps a Webview session
+
+export const memory = {
+  get language() { return read('localStorage', 'language'); },
+  set language(value) { write('localStorage', 'language', value); },
+
+  get demoUser() { return read('sessionStorage', 'demo-user'); },
+  set demoUser(value) { write('sessionStorage', 'demo-user', value); },
+
+  /** @returns {{user: string, flow: string, connectionId: string|null, institution: string|null, at: number}|null} */
+  visit(user) {
+    const visit = read('localStorage', 'visit');
+    return visit && visit.user === user && Date.now() - visit.at < VISIT_LASTS_MS ? visit : null;
+  },
+  startVisit(visit) { write('localStorage', 'visit', { ...visit, at: Date.now() }); },
+  endVisit() { write('localStorage', 'visit', null); },
+
+  /** @returns {Record<string, string>} connection id -> operation id */
+  operations(user) { return read('localStorage', 'operations')?.[user] ?? {}; },
+  setOperation(user, connectionId, operationId) {
+    const all = read('localStorage', 'operations') ?? {};
+    const own = { ...all[user] };
+    if (operationId === null) delete own[connectionId];
+    else own[connectionId] = operationId;
+    write('localStorage', 'operations', { ...all, [user]: own });
+  },
+};
