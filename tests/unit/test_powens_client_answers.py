@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.powens_answers import (
@@ -142,6 +142,7 @@ def test_a_date_is_paris_wall_time_unless_it_has_an_offset(text: str | None, mom
     assert account(last_update=text).last_update == moment
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.datetimes(min_value=datetime(1980, 1, 1), max_value=datetime(2099, 1, 1)))  # noqa: DTZ001 - wall times
 def test_a_wall_time_is_never_more_than_a_change_of_clocks_away_from_paris(wall: datetime) -> None:
     read = account(last_update=wall.isoformat(" ")).last_update
@@ -221,6 +222,7 @@ def test_a_name_is_short_and_printable(name: str | None, shown: str) -> None:
     assert account(name=name).name == shown
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text())
 def test_any_name_can_be_stored_and_shown_on_one_line(name: str) -> None:
     read = account(name=name, original_name=None).name
@@ -353,12 +355,14 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.sampled_from(sorted(account_json())), JSON)
 def test_no_value_of_an_account_surprises_the_reading(field: str, value: object) -> None:
     with suppress(Malformed):
         account(**{field: value})
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.sampled_from(sorted(connection_json())), JSON)
 def test_no_value_of_a_connection_surprises_the_reading(field: str, value: object) -> None:
     with suppress(Malformed):

@@ -1,0 +1,156 @@
+"""Takes in Powens' webhooks: `POST /webhooks/powens/{event}`, called by Powens, authenticated by its signature.
+
+Guarantees: a 2xx is given only for what was queued, or what no repetition could make usable; a refused webhook costs no
+AWS call and an accepted one exactly one, SendMessage. Nothing but Powens' ids and the event's name is kept or logged.
+
+botocore without boto3, and log lines written by hand: the time to start is the time that Powens waits.
+"""
+
+import base64
+import binascii
+import json
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.domain.errors import BadSignature
+from shared.webhooks import EVENTS_WITH_HINT, EVENTS_WITHOUT_HINT, About, Unusable, about, secrets_from, verified_body
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+type Response = dict[str, Any]
+
+# A week: Powens keeps a failed webhook and sends it again until it is accepted, maybe with its first date.
+DEFAULT_TOLERANCE_SECONDS = "604800"
+# Powens waits about ten seconds, and one slow consumer holds up all of its webhooks.
+_SQS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+
+
+class Context(Protocol):
+    """What is used of the Lambda context."""
+
+    aws_request_id: str
+
+
+def lambda_handler(event: dict[str, Any], context: Context) -> Response:
+    """An HTTP API event, payload 2.0, to its answer."""
+    received_at = datetime.now(UTC)
+    request_id: str = event["requestContext"]["requestId"]
+    name = (event.get("pathParameters") or {}).get("event", "")
+    name = name if name in EVENTS_WITH_HINT | EVENTS_WITHOUT_HINT else "unknown"
+    try:
+        body = verified_body(
+            secrets=_secrets(),
+            method=event["requestContext"]["http"]["method"],
+            path=event["rawPath"],
+            headers=event.get("headers") or {},
+            body=_raw_body(event),
+            now=received_at,
+            tolerance=timedelta(
+                seconds=float(os.environ.get("WEBHOOK_TOLERANCE_SECONDS") or DEFAULT_TOLERANCE_SECONDS)
+            ),
+        )
+        if name == "unknown":
+            # Its ids are used all the same: Powens adds events, and a look too many costs two requests.
+            _write("WARNING", "webhook of an unknown event", "UnknownWebhooks", request_id=request_id)
+        if name in EVENTS_WITHOUT_HINT:
+            return _answer(200, {"status": "ignored"})
+        whom = about(name, body)
+    except BadSignature as error:
+        _write("WARNING", "webhook refused", "RefusedSignatures", request_id=request_id, event=name, code=error.code)
+        return _problem(401, "Unauthorized", error.code, request_id)
+    except Unusable as error:
+        _write("WARNING", "webhook unusable", "UnusableWebhooks", request_id=request_id, event=name, reason=str(error))
+        return _answer(200, {"status": "ignored"})
+    try:
+        _queue(whom, name, received_at, request_id, context.aws_request_id)
+    except (BotoCoreError, ClientError) as error:
+        kind = type(error).__name__
+        _write("ERROR", "webhook not queued", "UnqueuedWebhooks", request_id=request_id, event=name, error=kind)
+        return _problem(503, "Service Unavailable", "temporarily_unavailable", request_id)
+    _write("INFO", "webhook queued", "QueuedWebhooks", request_id=request_id, event=name, powens_user_id=whom.user_id)
+    return _answer(200, {"status": "queued"})
+
+
+def _raw_body(event: dict[str, Any]) -> bytes:
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode(errors="replace")
+    try:
+        return base64.b64decode(body)
+    except binascii.Error:
+        # Signed by nobody.
+        return b""
+
+
+def _secrets() -> tuple[str, ...]:
+    secrets = secrets_from(os.environ.get("WEBHOOK_SECRETS", ""))
+    if not secrets:
+        _write("ERROR", "no webhook secret: every webhook is refused", "MissingWebhookSecret")
+    return secrets
+
+
+def _queue(whom: About, reason: str, received_at: datetime, correlation_id: str, delivery_id: str) -> None:
+    hint = {
+        "version": 1,
+        "powens_user_id": whom.user_id,
+        "powens_connection_id": whom.connection_id,
+        "origin": "webhook",
+        "reason": reason,
+        "received_at": received_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "correlation_id": correlation_id,
+    }
+    _sqs().send_message(
+        QueueUrl=os.environ["REFRESH_QUEUE_URL"],
+        MessageBody=json.dumps(hint),
+        MessageGroupId=str(whom.user_id),
+        # One per delivery, not per content: two equal hints minutes apart can be about two changes, and the queue would
+        # drop the second. A repetition by the AWS client has the same one and is dropped, as it should be.
+        MessageDeduplicationId=delivery_id,
+    )
+
+
+@cache
+def _sqs() -> "SQSClient":
+    return cast("SQSClient", botocore.session.get_session().create_client("sqs", config=_SQS))
+
+
+def _answer(status: int, body: dict[str, str]) -> Response:
+    return {"statusCode": status, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
+
+
+def _problem(status: int, title: str, code: str, request_id: str) -> Response:
+    problem = {"type": "about:blank", "title": title, "status": status, "code": code, "request_id": request_id}
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/problem+json"},
+        "body": json.dumps(problem),
+    }
+
+
+def _write(level: str, message: str, metric: str, **keys: object) -> None:
+    """One line that is a log entry and, in CloudWatch's embedded metric format, a count of one."""
+    now = datetime.now(UTC)
+    namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "SyncedAccounts")
+    line = {
+        "level": level,
+        "message": message,
+        "timestamp": now.isoformat(timespec="milliseconds"),
+        "service": os.environ.get("POWERTOOLS_SERVICE_NAME", "synced-accounts"),
+        **keys,
+        metric: 1,
+        "_aws": {
+            "Timestamp": int(now.timestamp() * 1000),
+            "CloudWatchMetrics": [
+                {"Namespace": namespace, "Dimensions": [["service"]], "Metrics": [{"Name": metric, "Unit": "Count"}]}
+            ],
+        },
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
