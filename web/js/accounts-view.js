@@ -18,6 +18,8 @@ const FOLDED = new Set(['disabled']);
 const fold = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 const shown = (account) => !FOLDED.has(account.status) && (account.enabled || account.status !== 'closed_at_bank');
 const selectable = (account) => account.status !== 'closed_at_bank' || account.enabled;
+// While a change is under way the box shows what was asked for, so that a further choice builds on it.
+const wantedNow = (account) => (UNDER_WAY.has(account.status) ? account.status === 'enabling' : account.enabled);
 
 /** What needs the person, most urgent first: {connection, urgent, title, message, flow}. */
 export function needs(connections, words, now = Date.now()) {
@@ -372,7 +374,7 @@ export class AccountsView {
     return h('div', { class: 'identity' },
       h('span', { class: 'name', data: { testid: 'account-name' } }, account.name),
       h('span', { class: 'facts' }, facts,
-        account.iban_last4 && h('span', {}, h('span', { 'aria-hidden': 'true' }, ' · •••• '), h('span', { class: 'visually-hidden' }, words.t('account.ending')), account.iban_last4),
+        account.iban_last4 && [' · ', h('span', { class: 'digits' }, h('span', { 'aria-hidden': 'true' }, '••\u202f'), h('span', { class: 'visually-hidden' }, words.t('account.ending')), account.iban_last4)],
         account.institution_name && ` · ${account.institution_name}`),
       !['enabled', 'disabled'].includes(account.status) && words.has(`account.${account.status}`)
         && h('span', { class: `state ${account.status === 'failed' ? 'bad' : 'calm'}`, data: { testid: 'account-status' } }, words.t(`account.${account.status}`)),
@@ -404,6 +406,7 @@ export class AccountsView {
     const { id } = connection;
     const { name } = connection.institution;
     const busy = operation !== null && OPEN.has(operation.status);
+    const ending = busy && operation.kind === 'deletion';
     const more = connection.can_add_accounts ?? null;
     const healthy = connection.status === 'ok' || connection.status === 'syncing';
     const offerMore = healthy && (more === null || more.answer === 'yes');
@@ -411,7 +414,7 @@ export class AccountsView {
     return h('footer', { class: 'card-foot' },
       h('div', { class: 'card-actions' },
         connection.status === 'action_required' && button(words.t('action.reconnect'), { kind: 'primary', ...at('reconnect'), action: () => app.goToPowens('reconnect', connection) }),
-        button(words.t('action.choose'), { kind: 'outline', ...at('choose'), disabled: busy || connection.accounts.length === 0, action: () => this.choose(connection) }),
+        button(words.t('action.choose'), { kind: 'outline', ...at('choose'), disabled: ending || connection.accounts.length === 0, action: () => this.choose(connection) }),
         offerMore && button(words.t('action.more'), { kind: 'outline', icon: 'plus', ...at('more'), action: () => app.goToPowens('manage', connection) })),
       !offerMore && more && this.#hint(connection, more),
       h('details', { class: 'extra', data: { testid: 'extra' } },
@@ -419,7 +422,7 @@ export class AccountsView {
         h('div', { class: 'card-actions' },
           button(words.t('action.refresh'), { ...at('refresh'), disabled: busy, action: () => app.refreshConnection(connection) }),
           button(words.t('action.history'), { ...at('history'), action: () => app.showHistory(id) }),
-          button(words.t('action.end'), { kind: 'quiet bad', ...at('end'), disabled: busy, action: () => app.endConnection(connection) }))));
+          button(words.t('action.end'), { kind: 'quiet bad', ...at('end'), disabled: ending, action: () => app.endConnection(connection) }))));
   }
 
   /** No way to add accounts here: which cause it is, and what to do next. */
@@ -505,7 +508,7 @@ export class AccountsView {
   /** The ticked account ids: what is held now, with what the person changed on top. */
   ticked(connection) {
     const changes = this.#choices.get(connection.id) ?? new Map();
-    return connection.accounts.filter((account) => selectable(account) && (changes.get(account.id) ?? account.enabled)).map((account) => account.id);
+    return connection.accounts.filter((account) => selectable(account) && (changes.get(account.id) ?? wantedNow(account))).map((account) => account.id);
   }
 
   #choiceForm(connection) {
@@ -513,7 +516,7 @@ export class AccountsView {
     const { words } = app;
     const changes = this.#choices.get(connection.id);
     const choosable = connection.accounts.filter(selectable);
-    const original = new Map(choosable.map((account) => [account.id, account.enabled]));
+    const original = new Map(choosable.map((account) => [account.id, wantedNow(account)]));
     let ticked = this.ticked(connection).length;
     const counter = h('p', { class: 'choice-count', data: { testid: 'choice-count' } });
     const count = () => { counter.textContent = words.t('choice.count', { count: ticked, all: choosable.length }); };
@@ -524,7 +527,7 @@ export class AccountsView {
     };
     const boxes = h('ul', { class: 'rows boxes' }, choosable.map((account) => {
       const box = h('input', {
-        type: 'checkbox', checked: changes.get(account.id) ?? account.enabled, value: account.id,
+        type: 'checkbox', checked: changes.get(account.id) ?? wantedNow(account), value: account.id,
         data: { testid: 'account-choice', accountId: account.id, key: `box-${account.id}` },
       });
       return h('li', {}, h('label', { class: 'row' }, box, this.#identity(account), this.#balance(account)));

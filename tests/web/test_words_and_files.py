@@ -1,0 +1,105 @@
+"""The page's files themselves: catalogues that miss nothing, and no door for scripts or strangers."""
+
+import json
+import re
+from pathlib import Path
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+SCRIPTS = {path.name: path.read_text() for path in (WEB / "js").glob("*.js")}
+FRENCH = json.loads((WEB / "locales" / "fr.json").read_text())
+ENGLISH = json.loads((WEB / "locales" / "en.json").read_text())
+TYPES = ["checking", "card", "savings", "securities", "life_insurance", "employee_savings", "loan", "crypto", "other"]
+
+# Keys built at run time, by their beginning, and every ending that the API's contract allows.
+FAMILIES = {
+    "type.": TYPES,
+    "account.": ["enabling", "disabling", "closed_at_bank", "failed"],
+    "cause.": ["user", "webview", "bank", "reconciliation", "erasure"],
+    "change.": ["added", "enabled", "disabled", "refreshed", "renamed", "closed", "removed"],
+    "history.kind.": [
+        "AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased", "other",
+    ],
+    "operation.open.": ["selection", "refresh", "deletion", "restoration"],
+    "operation.completed.": ["selection", "refresh", "deletion", "restoration"],
+    "operation.": ["partially_completed", "needs_user", "failed", "timed_out"],
+    "outcome.": ["pending", "running", "partially_completed", "needs_user", "failed", "timed_out"],
+    "progress.": ["failed", "superseded", "needs_user", "pending.enabled", "pending.disabled", "done.enabled", "done.disabled"],
+    "return.": [f"{result}{at}" for result in ("done", "cancelled", "failed", "unknown") for at in ("", ".at")],
+    "preview.": ["enable", "disable"],
+    "action.": [
+        *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",
+        *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect")),
+    ],
+}  # fmt: skip
+
+
+def used_keys() -> set[str]:
+    text = "\n".join(SCRIPTS.values())
+    literal = {key for key in re.findall(r"'([a-z_]+\.[A-Za-z_.]+)'", text) if key.split(".")[0] in {k.split(".")[0] for k in FRENCH}}
+    return literal | {start + end for start, ends in FAMILIES.items() for end in ends}
+
+
+def placeholders(entry: str | dict[str, str]) -> list[set[str]]:
+    forms = entry.values() if isinstance(entry, dict) else [entry]
+    return [set(re.findall(r"\{(\w+)\}", form)) for form in forms]
+
+
+def test_both_catalogues_have_the_same_keys_in_the_same_order() -> None:
+    assert list(FRENCH) == list(ENGLISH)
+
+
+def test_every_key_that_the_page_uses_is_in_the_catalogues_and_no_other() -> None:
+    assert used_keys() == set(FRENCH)
+
+
+def test_no_text_is_empty_and_plurals_have_both_forms() -> None:
+    for catalogue in (FRENCH, ENGLISH):
+        for key, entry in catalogue.items():
+            forms = entry if isinstance(entry, dict) else {"one": entry, "other": entry}
+            assert set(forms) == {"one", "other"}, key
+            assert all(form.strip() for form in forms.values()), key
+
+
+def test_translations_fill_in_the_same_values() -> None:
+    for key, entry in FRENCH.items():
+        french, english = set().union(*placeholders(entry)), set().union(*placeholders(ENGLISH[key]))
+        assert french - {"count"} == english - {"count"}, key
+
+
+def test_the_policy_allows_our_own_scripts_and_styles_only() -> None:
+    policy = next(line for line in (WEB / "_headers").read_text().splitlines() if "Content-Security-Policy" in line)
+    directives = {part.split()[0]: part.split()[1:] for part in policy.split(": ", 1)[1].split("; ")}
+    assert directives["default-src"] == ["'none'"]
+    assert directives["script-src"] == directives["style-src"] == directives["img-src"] == ["'self'"]
+    assert directives["base-uri"] == directives["form-action"] == directives["frame-ancestors"] == ["'none'"]
+    assert directives["require-trusted-types-for"] == ["'script'"]
+    assert "unsafe" not in policy
+
+
+def test_the_document_has_no_inline_script_style_or_handler() -> None:
+    document = (WEB / "index.html").read_text()
+    assert re.findall(r"<script(?![^>]*\bsrc=)", document) == []
+    assert re.findall(r"<style|\sstyle=|\son[a-z]+=", document) == []
+
+
+def test_every_module_is_announced_so_that_none_waits_for_another() -> None:
+    announced = re.findall(r'modulepreload" href="js/([^"]+)"', (WEB / "index.html").read_text())
+    assert sorted(announced) == sorted(SCRIPTS)
+
+
+def test_text_is_never_parsed_as_html_or_code() -> None:
+    for name, text in SCRIPTS.items():
+        assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text) == [], name
+
+
+def test_no_file_names_another_host() -> None:
+    for path in WEB.rglob("*"):
+        if path.suffix in {".js", ".css", ".html", ".json"}:
+            hosts = re.findall(r"https?://([^/'\"\s`)]+)", path.read_text())
+            assert [host for host in hosts if host != "www.w3.org"] == [], path.name
+
+
+def test_tokens_have_no_way_into_storage() -> None:
+    storing = [name for name, text in SCRIPTS.items() if re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", text)]
+    assert storing == ["memory.js"]
+    assert "token" not in re.sub(r"/\*.*?\*/", "", SCRIPTS["memory.js"], flags=re.DOTALL)
