@@ -1,0 +1,150 @@
+"""Reading CloudFormation templates: short tags, the expansion of SAM, and who refers to whom."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "template.yaml"
+SAM_BIN = ROOT / ".venvs" / "sam" / "bin"
+RUNTIME_PYTHON = ROOT / ".venvs" / "runtime" / "bin" / "python"
+
+type Properties = dict[str, Any]
+
+# What a deployment must say; everything else has a default.
+PARAMETERS: Mapping[str, str] = {
+    "PublicUrl": "https://accounts.example.com",
+    "JwtIssuer": "https://login.example.com",
+    "JwtAudience": "synced-accounts",
+    "CorsOrigins": "https://app.example.com",
+    "ReturnToAllowed": "https://app.example.com,wealthapp://",
+    "PowensApiUrl": "https://acme.biapi.pro/2.0",
+    "PowensDomain": "acme.biapi.pro",
+    "PowensSecretName": "synced-accounts/dev/powens",
+    "WebhookSecretName": "synced-accounts/dev/webhook",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags."""
+
+
+def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    if suffix in {"Ref", "Condition"}:
+        return {suffix: value}
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+def load(text: str) -> dict[str, Any]:
+    """A template with every short tag in its long form."""
+    loaded = yaml.load(text, _Loader)
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def tool_environment() -> dict[str, str]:
+    """For SAM's tools: no telemetry, no account, and the Python that has pip first on the path."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return environment | {
+        "SAM_CLI_TELEMETRY": "0",
+        "AWS_DEFAULT_REGION": "eu-west-3",
+        "PATH": f"{SAM_BIN}{os.pathsep}{environment.get('PATH', '')}",
+    }
+
+
+def translate(text: str, *, layer: str = "s3://bucket/layer", **parameters: str) -> dict[str, Any]:
+    """The plain CloudFormation that `text` expands to. Raises AssertionError with the translator's message."""
+    script = Path(__file__).with_name("translate_with_sam.py")
+    request = {"template": text, "parameters": {**PARAMETERS, **parameters}, "layer": layer}
+    done = subprocess.run(
+        [SAM_BIN / "python", script],
+        input=json.dumps(request),
+        env=tool_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    translated = json.loads(done.stdout)
+    assert isinstance(translated, dict)
+    return translated
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An expanded template with the questions that the rules ask of it."""
+
+    template: Mapping[str, Any]
+
+    @property
+    def resources(self) -> Mapping[str, Properties]:
+        resources: Mapping[str, Properties] = self.template["Resources"]
+        return resources
+
+    def of(self, *types: str) -> Iterator[tuple[str, Properties]]:
+        """Logical id and properties of every resource of these types."""
+        for name, resource in self.resources.items():
+            if resource["Type"] in types:
+                yield name, resource.get("Properties", {})
+
+    def type_of(self, name: str | None) -> str | None:
+        return self.resources[name]["Type"] if name is not None and name in self.resources else None
+
+    def properties(self, name: str) -> Properties:
+        properties: Properties = self.resources[name].get("Properties", {})
+        return properties
+
+    def function_behind(self, value: object) -> str | None:
+        """The function that a Ref, GetAtt or alias leads to."""
+        name = target(value)
+        if self.type_of(name) in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
+            assert name is not None
+            return self.function_behind(self.properties(name)["FunctionName"])
+        return name if self.type_of(name) == "AWS::Lambda::Function" else None
+
+
+def target(value: object) -> str | None:
+    """The logical id that a single Ref, GetAtt or Sub names, if it names exactly one."""
+    names = set(references(value))
+    return names.pop() if len(names) == 1 else None
+
+
+def references(value: object) -> Iterator[str]:
+    """Every logical id or parameter that appears in `value`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Ref" and isinstance(inner, str):
+                yield inner
+            elif key == "Fn::GetAtt":
+                yield (inner if isinstance(inner, str) else inner[0]).split(".")[0]
+            elif key == "Fn::Sub":
+                text, given = (inner, {}) if isinstance(inner, str) else inner
+                for name in re.findall(r"\$\{([^!}][^}]*)\}", text):
+                    if name not in given:
+                        yield name.split(".")[0]
+                yield from references(given)
+            else:
+                yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)

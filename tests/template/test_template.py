@@ -1,0 +1,388 @@
+"""What the template promises by name: routes, permissions, settings, stages."""
+
+import ast
+import json
+import re
+import tomllib
+from importlib.metadata import packages_distributions
+from typing import Any
+
+import pytest
+
+from shared.config import Settings
+from tests.template.cloudformation import PARAMETERS, ROOT, Stack, load, target, translate
+from tests.template.rules import OWN_METRICS, as_list, statements
+
+FUNCTIONS = {
+    "AccountsApiFunction": "accounts_api",
+    "PowensWebhookFunction": "powens_webhook",
+    "AccountCommandsFunction": "account_commands",
+    "ConnectionRefreshFunction": "connection_refresh",
+    "OutboxPublisherFunction": "outbox_publisher",
+    "HousekeepingFunction": "housekeeping",
+}
+_STATE = {
+    f"dynamodb:{action} Table"
+    for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+}
+_TOKENS = {"kms:Encrypt TokenKey", "kms:Decrypt TokenKey", "secretsmanager:GetSecretValue PowensSecretName"}
+
+
+def _logs(group: str) -> set[str]:
+    return {f"logs:CreateLogStream {group}", f"logs:PutLogEvents {group}"}
+
+
+def _consume(queue: str) -> set[str]:
+    return {
+        f"sqs:{action} {queue}"
+        for action in ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    }
+
+
+# Everything that each function may do, and nothing else.
+ALLOWED = {
+    "AccountsApiRole": _logs("AccountsApiLog") | _STATE | _TOKENS,
+    "PowensWebhookRole": _logs("PowensWebhookLog") | {"sqs:SendMessage RefreshQueue"},
+    "AccountCommandsRole": _logs("AccountCommandsLog") | _consume("CommandsQueue") | _STATE | _TOKENS,
+    "ConnectionRefreshRole": _logs("ConnectionRefreshLog") | _consume("RefreshQueue") | _STATE | _TOKENS,
+    "OutboxPublisherRole": _logs("OutboxPublisherLog")
+    | {f"dynamodb:{action} Table" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
+    | {"events:PutEvents EventBus"}
+    | {f"sqs:SendMessage {queue}" for queue in ("CommandsQueue", "RefreshQueue", "OutboxFailuresQueue")},
+    "HousekeepingRole": _logs("HousekeepingLog")
+    | {f"dynamodb:{action} Table" for action in ("ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem")}
+    | {f"sqs:SendMessage {queue}" for queue in ("RefreshQueue", "HousekeepingFailuresQueue")},
+    "HousekeepingScheduleRole": {
+        "lambda:InvokeFunction HousekeepingFunction",
+        "sqs:SendMessage HousekeepingFailuresQueue",
+    },
+}
+
+
+def _named(resource: object) -> str:
+    return target(resource) or next(name for name in _referenced(resource) if not name.startswith("AWS::"))
+
+
+def _referenced(resource: object) -> list[str]:
+    return re.findall(r"\$\{([\w:]+)", json.dumps(resource))
+
+
+def test_each_role_may_do_what_its_function_does_and_nothing_else(deployed: Stack) -> None:
+    allowed = {
+        name: {
+            f"{action} {_named(resource)}"
+            for statement in statements(role)
+            for action in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+        }
+        for name, role in deployed.of("AWS::IAM::Role")
+    }
+
+    assert allowed == ALLOWED
+
+
+def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stack) -> None:
+    for _, role in deployed.of("AWS::IAM::Role"):
+        for statement in statements(role):
+            if any(action.startswith("kms:") for action in as_list(statement["Action"])):
+                assert statement["Condition"] == {
+                    "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["user_id"]}
+                }
+    refusal = deployed.properties("TokenKey")["KeyPolicy"]["Statement"][1]
+    assert (refusal["Effect"], refusal["Principal"], set(refusal["Action"])) == (
+        "Deny",
+        "*",
+        {"kms:Encrypt", "kms:Decrypt"},
+    )
+    assert refusal["Condition"]["Null"]["kms:EncryptionContext:user_id"] == "true"
+
+
+def test_events_are_put_on_our_bus_under_our_name_only(deployed: Stack) -> None:
+    (statement,) = [
+        statement
+        for _, role in deployed.of("AWS::IAM::Role")
+        for statement in statements(role)
+        if statement["Action"] == "events:PutEvents"
+    ]
+    assert target(statement["Resource"]) == "EventBus"
+    assert statement["Condition"] == {"StringEqualsIfExists": {"events:source": "synced-accounts"}}
+    assert deployed.properties("EventBus")["Name"] == {"Fn::Sub": "synced-accounts-${Stage}"}
+
+
+# --- functions and their code --------------------------------------------------------------------------------------
+
+
+def test_every_handler_is_where_the_template_says(deployed: Stack) -> None:
+    handlers = {name: function["Handler"] for name, function in deployed.of("AWS::Lambda::Function")}
+
+    assert handlers == {name: f"functions.{folder}.app.lambda_handler" for name, folder in FUNCTIONS.items()}
+    for folder in FUNCTIONS.values():
+        tree = ast.parse((ROOT / "functions" / folder / "app.py").read_text())
+        assert "lambda_handler" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_function_folder_is_deployed() -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+
+    assert folders == set(FUNCTIONS.values())
+
+
+def test_every_function_runs_on_the_chosen_processor_with_the_shared_layer(deployed: Stack) -> None:
+    for _, function in deployed.of("AWS::Lambda::Function"):
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
+        assert len(function["Layers"]) == 1
+        assert deployed.type_of(target(function["Layers"][0])) == "AWS::Lambda::LayerVersion"
+
+
+def test_the_streams_filter_takes_outbox_entries_and_nothing_else(deployed: Stack) -> None:
+    (filter_,) = deployed.properties("OutboxPublisherFunctionOutbox")["FilterCriteria"]["Filters"]
+
+    assert json.loads(filter_["Pattern"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"NewImage": {"sk": {"S": [{"prefix": "EVENT#"}, {"prefix": "COMMAND#"}]}}},
+    }
+    assert deployed.properties("Table")["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_new_shared_code_alone_makes_a_new_version_behind_each_alias(template_text: str) -> None:
+    def versions(layer: str) -> set[str]:
+        return {name for name, _ in Stack(translate(template_text, layer=layer)).of("AWS::Lambda::Version")}
+
+    before, after = versions("s3://bucket/old"), versions("s3://bucket/new")
+    assert len(before) == 2
+    assert before.isdisjoint(after)
+
+
+def test_the_layers_requirements_are_pinned_with_hashes_and_leave_boto3_to_the_runtime() -> None:
+    requirements = _requirements()
+
+    assert requirements
+    for name, (pin, hashes) in requirements.items():
+        assert re.fullmatch(r"==\S+", pin), name
+        assert hashes, name
+    assert not {"boto3", "botocore", "aws-xray-sdk"} & set(requirements)
+
+
+def test_nothing_in_the_shared_folder_hides_a_dependency() -> None:
+    ours = {path.stem for path in (ROOT / "shared").iterdir() if path.suffix in {"", ".py"}}
+    wanted = set(_requirements())
+    theirs = {
+        module
+        for module, distributions in packages_distributions().items()
+        if wanted & {distribution.lower().replace("_", "-") for distribution in distributions}
+    }
+
+    assert {"pydantic", "requests", "aws_lambda_powertools"} <= theirs
+    assert (ours | {"shared", "functions"}) & theirs == set()
+
+
+def _requirements() -> dict[str, tuple[str, list[str]]]:
+    """Name -> pin and hashes."""
+    text = (ROOT / "shared" / "requirements.txt").read_text().replace("\\\n", " ")
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    found = {}
+    for first, *rest in lines:
+        match = re.match(r"[A-Za-z0-9._-]+", first)
+        assert match is not None
+        hashes = [part for part in rest if part.startswith("--hash=sha256:")]
+        found[match.group().lower()] = (first[match.end() :], hashes)
+    return found
+
+
+# --- settings ------------------------------------------------------------------------------------------------------
+
+# Read by the powertools library, by their names.
+_POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+
+
+def _environment(stack: Stack, function: str) -> set[str]:
+    return set(stack.properties(function)["Environment"]["Variables"])
+
+
+def test_every_function_is_given_the_settings_that_the_code_reads_and_no_others(deployed: Stack) -> None:
+    settings = {name.upper() for name in Settings.model_fields}
+
+    for name in FUNCTIONS.keys() - {"PowensWebhookFunction"}:
+        assert _environment(deployed, name) == settings | _POWERTOOLS
+
+
+def test_the_webhook_is_given_what_it_reads_by_itself_too(deployed: Stack) -> None:
+    common = _environment(deployed, "AccountsApiFunction")
+    code = ast.parse((ROOT / "functions" / "powens_webhook" / "app.py").read_text())
+    read = {
+        node.value
+        for node in ast.walk(code)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", node.value)
+    }
+
+    assert _environment(deployed, "PowensWebhookFunction") == common | {"WEBHOOK_SECRETS", "WEBHOOK_TOLERANCE_SECONDS"}
+    assert read <= _environment(deployed, "PowensWebhookFunction")
+    assert read - common == {"WEBHOOK_SECRETS", "WEBHOOK_TOLERANCE_SECONDS"}
+
+
+def test_only_the_webhook_is_given_a_secret_and_no_other_function_is(deployed: Stack) -> None:
+    holders = {
+        name
+        for name, function in deployed.of("AWS::Lambda::Function")
+        if "{{resolve:" in json.dumps(function["Environment"])
+    }
+
+    assert holders == {"PowensWebhookFunction"}
+    assert target(deployed.properties("PowensWebhookFunction")["KmsKeyArn"]) == "TokenKey"
+
+
+def test_custom_metrics_on_the_dashboard_are_published_by_the_code() -> None:
+    code = "".join(path.read_text() for folder in ("shared", "functions") for path in (ROOT / folder).rglob("*.py"))
+
+    assert {metric for metric in OWN_METRICS if metric not in code} == set()
+
+
+# --- routes --------------------------------------------------------------------------------------------------------
+
+PUBLIC = {"GET /health", "GET /v1/webview-return", "POST /webhooks/powens/{event}"}
+SIGNED_IN = {f"{method} /v1/{{proxy+}}" for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+
+
+def _routes(stack: Stack) -> dict[str, list[Any]]:
+    body = stack.properties("HttpApi")["Body"]
+    return {
+        f"{method.upper()} {path}": operation["security"]
+        for path, methods in body["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_only_the_health_check_the_webview_return_and_the_webhooks_are_public(deployed: Stack) -> None:
+    routes = _routes(deployed)
+
+    assert set(routes) == PUBLIC | SIGNED_IN
+    assert {route for route, security in routes.items() if security == [{"NONE": []}]} == PUBLIC
+    assert {route for route, security in routes.items() if security == [{"Jwt": []}]} == SIGNED_IN
+
+
+def test_the_authorizer_wants_the_configured_issuer_and_audience(deployed: Stack) -> None:
+    schemes = deployed.properties("HttpApi")["Body"]["components"]["securitySchemes"]
+
+    assert schemes["Jwt"]["x-amazon-apigateway-authorizer"] == {
+        "type": "jwt",
+        "identitySource": "$request.header.Authorization",
+        "jwtConfiguration": {"issuer": {"Ref": "JwtIssuer"}, "audience": [{"Ref": "JwtAudience"}]},
+    }
+
+
+def test_the_path_that_powens_signs_has_no_stage_in_it(deployed: Stack) -> None:
+    (stage,) = [stage for _, stage in deployed.of("AWS::ApiGatewayV2::Stage")]
+
+    assert stage["StageName"] == "$default"
+
+
+def test_browsers_may_send_and_read_the_headers_of_the_api(deployed: Stack) -> None:
+    cors = deployed.properties("HttpApi")["Body"]["x-amazon-apigateway-cors"]
+
+    assert cors["allowOrigins"] == {"Fn::Split": [",", {"Ref": "CorsOrigins"}]}
+    assert {"authorization", "idempotency-key", "if-match", "if-none-match"} <= set(cors["allowHeaders"])
+    assert {"etag", "location", "retry-after"} <= set(cors["exposeHeaders"])
+    assert "OPTIONS" not in cors["allowMethods"]
+
+
+def test_the_access_log_holds_no_address_and_no_path(deployed: Stack) -> None:
+    (stage,) = [stage for _, stage in deployed.of("AWS::ApiGatewayV2::Stage")]
+    logged = set(re.findall(r"\$context\.([\w.]+)", stage["AccessLogSettings"]["Format"]))
+
+    assert "requestId" in logged
+    assert not logged & {"path", "domainName", "identity.sourceIp", "authorizer.claims.sub"}
+    assert json.loads(stage["AccessLogSettings"]["Format"])
+
+
+# --- stages --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def samconfig() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "samconfig.toml").read_text())
+
+
+def _overrides(samconfig: dict[str, Any], stage: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in samconfig[stage]["deploy"]["parameters"]["parameter_overrides"])
+
+
+@pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
+def test_a_stages_settings_are_complete_and_allowed(
+    stage: str, samconfig: dict[str, Any], source: dict[str, Any]
+) -> None:
+    given = _overrides(samconfig, stage)
+    declared = source["Parameters"]
+
+    assert set(given) <= set(declared)
+    assert {name for name, parameter in declared.items() if "Default" not in parameter} <= set(given)
+    for name, value in given.items():
+        allowed = declared[name].get("AllowedValues")
+        assert allowed is None or value in [str(one) for one in allowed], name
+        assert re.search(declared[name].get("AllowedPattern", ""), value), name
+    assert given["Stage"] == stage
+    assert stage in samconfig[stage]["deploy"]["parameters"]["stack_name"]
+
+
+def test_production_changes_gradually_and_mails_its_alarms(samconfig: dict[str, Any], in_production: Stack) -> None:
+    given = _overrides(samconfig, "prod")
+
+    assert given["GradualDeployments"] == "true"
+    assert given["AlarmEmail"]
+    groups = dict(in_production.of("AWS::CodeDeploy::DeploymentGroup"))
+    assert set(groups) == {"AccountsApiFunctionDeploymentGroup", "PowensWebhookFunctionDeploymentGroup"}
+    for group in groups.values():
+        assert group["AutoRollbackConfiguration"]["Enabled"] is True
+        assert group["AlarmConfiguration"]["Alarms"]
+
+
+def test_production_cannot_be_deployed_at_once(source: dict[str, Any]) -> None:
+    rule = source["Rules"]["ProductionChangesGradually"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Equals": [{"Ref": "GradualDeployments"}, "true"]}
+
+
+def test_no_stage_names_an_account_or_a_secret_value(samconfig: dict[str, Any]) -> None:
+    assert not re.search(r"\d{12}|arn:", json.dumps(samconfig))
+
+
+def test_the_parameters_that_tests_deploy_with_are_those_without_a_default(source: dict[str, Any]) -> None:
+    assert set(PARAMETERS) == {name for name, one in source["Parameters"].items() if "Default" not in one}
+
+
+def test_every_parameter_is_explained_and_grouped(source: dict[str, Any]) -> None:
+    groups = source["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(source["Parameters"])
+    assert all(parameter["Description"] for parameter in source["Parameters"].values())
+
+
+def test_short_tags_are_read_in_their_long_form() -> None:
+    assert load("a: !GetAtt B.C.D\nb: !Sub ${X}\nc: !If [C, 1, 2]\nd: !Sub [t, {k: !Ref v}]") == {
+        "a": {"Fn::GetAtt": ["B", "C.D"]},
+        "b": {"Fn::Sub": "${X}"},
+        "c": {"Fn::If": ["C", 1, 2]},
+        "d": {"Fn::Sub": ["t", {"k": {"Ref": "v"}}]},
+    }
+
+
+# --- what to do about it -------------------------------------------------------------------------------------------
+
+
+def test_every_alarm_names_a_section_of_the_operating_guide(deployed: Stack) -> None:
+    guide = (ROOT / "docs" / "operating.md").read_text()
+    sections = set(re.findall(r"^#+ (.+)$", guide, re.MULTILINE))
+
+    for name, alarm in deployed.of("AWS::CloudWatch::Alarm"):
+        match = re.search(r'docs/operating\.md, "(.+)"', alarm["AlarmDescription"])
+        assert match, name
+        assert match.group(1) in sections, name
+
+
+def test_the_deploying_guide_explains_every_parameter(source: dict[str, Any]) -> None:
+    guide = (ROOT / "docs" / "deploying.md").read_text()
+
+    assert {name for name in source["Parameters"] if f"`{name}`" not in guide} == set()
