@@ -19,9 +19,12 @@ def connection_id(powens_connection_id: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"connection/{powens_connection_id}"))
 
 
-def account_id(powens_account_id: int) -> str:
-    """Our id of an account, from the Powens id under which it was first discovered; it outlives that id (rule 3)."""
-    return str(uuid.uuid5(_NAMESPACE, f"account/{powens_account_id}"))
+def account_id(powens_account_id: int, nth: int = 0) -> str:
+    """Our id of an account, from the Powens id under which it was first discovered; it outlives that id (rule 3).
+
+    `nth` tells apart the accounts that were discovered under one Powens id, one after the other.
+    """
+    return str(uuid.uuid5(_NAMESPACE, f"account/{powens_account_id}" + (f"/{nth}" if nth else "")))
 
 
 def restoration_id(powens_account_id: int, seen_at: datetime) -> str:
@@ -199,6 +202,7 @@ class Connection:
     sources: tuple[ObservedSource, ...] = ()
     last_success_at: datetime | None = None
     last_attempt_at: datetime | None = None
+    next_try: datetime | None = None
     announced_status: str = ""
     accounts: tuple[Account, ...] = ()
     operations: tuple[Operation, ...] = field(default=())

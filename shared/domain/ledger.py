@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 
 from shared.domain.connection import (
     MAX_ACCOUNTS,
@@ -162,7 +163,7 @@ def choose(
             OperationItem(
                 account_id=account.id,
                 wanted=wanted,
-                before=account.wanted,
+                before=account.enabled if account.problem else account.wanted,
                 status=ItemStatus.DONE if settled else ItemStatus.PENDING,
             )
         )
@@ -202,6 +203,8 @@ def begin(
 
 def rename(connection: Connection, wanted_id: str, name: str) -> Outcome:
     """Give an account the user's own name; Powens is not told."""
+    if connection.removed_at is not None:
+        raise Conflict("the connection is ended", code="connection_removed")
     account = connection.account(wanted_id)
     assert account is not None  # noqa: S101 - callers look the account up in this very connection
     if account.custom_name == name:
@@ -338,6 +341,7 @@ def reconcile(
         sources=seen.sources,
         last_success_at=seen.last_update if seen.state is None else held.last_success_at,
         last_attempt_at=seen.last_update or held.last_attempt_at,
+        next_try=seen.next_try,
         read_started_at=seen.read_started_at,
         removed_at=None,
     )
@@ -348,7 +352,7 @@ def reconcile(
         else:
             reading.update(account, observed, reopened)
     if reopened:
-        reading.keep_told()
+        reading.tell_again()
     reading.missing({a.powens_id for a in seen.accounts})
     reading.settle(held)
     reading.refreshed(held)
@@ -363,8 +367,9 @@ def _match(
     """Pair what was seen with what is held: by Powens id, else by a strong key (rule 3), never by name.
 
     An account can have moved to a new id only when its old id is gone or `deleted`. Two candidates are one too many:
-    then it counts as new, which loses nothing.
+    then it counts as new, which loses nothing. A list that moved between two pages may name an account twice.
     """
+    seen = tuple({observed.powens_id: observed for observed in seen}.values())
     by_id = {account.powens_id: account for account in held}
     living = {observed.powens_id for observed in seen if not observed.deleted}
     lost = [account for account in held if account.powens_id not in living]
@@ -419,9 +424,11 @@ class _Reading:
 
     def discover(self, seen: ObservedAccount) -> None:
         """Rule 1: an account seen for the first time is as Powens has it; only a tick that somebody made enables it."""
+        known = {account.id for account in self.connection.accounts}
         account = _described(
             Account(
-                id=account_id(seen.powens_id),
+                # An account that moved on keeps the id derived from its first Powens id, which may come back to life.
+                id=next(new for nth in count() if (new := account_id(seen.powens_id, nth)) not in known),
                 powens_id=seen.powens_id,
                 name=seen.name,
                 provider_type=seen.provider_type,
@@ -462,10 +469,21 @@ class _Reading:
     def _open_or_closed(self, account: Account, before: Account, seen: ObservedAccount) -> Account:
         if not seen.deleted:
             return replace(account, closed_at=None)
-        if before.closed_at is None and account.choice is not None and account.wanted:
-            self._end_item(account.choice, account.id, ItemStatus.FAILED, "closed_at_bank")
-            account = replace(account, choice=None)
-        return replace(account, closed_at=before.closed_at or self._now)
+        return account if before.closed_at is not None else self._closed(account)
+
+    def _closed(self, account: Account) -> Account:
+        """The bank takes the account away: nothing is left to stop, and nothing can be enabled.
+
+        Rule 4: the wish not to have it ends fulfilled and stays on record, for the day on which the account comes back.
+        """
+        choice = account.choice
+        if choice is None:
+            return replace(account, closed_at=self._now)
+        if account.wanted and not choice.visible:
+            self._end_item(choice, account.id, ItemStatus.FAILED, "closed_at_bank")
+            return replace(account, closed_at=self._now, choice=None)
+        self._end_item(choice, account.id, ItemStatus.DONE, None)
+        return replace(account, closed_at=self._now, choice=None, enabled=account.wanted)
 
     def _restore(self, account: Account, seen: ObservedAccount) -> Account:
         """Rules 3 and 4: an account that comes back otherwise than wanted is put right, once each time it comes back.
@@ -504,10 +522,10 @@ class _Reading:
             return replace(account, enabled=enabled, wanted=enabled, choice=None)
         return replace(account, choice=replace(choice, seen=enabled))
 
-    def keep_told(self) -> None:
-        """A connection that was wrongly taken for removed comes back with the accounts that Powens shows."""
+    def tell_again(self) -> None:
+        """A connection wrongly taken for removed comes back whole: the answer may be a partial one (rule 5)."""
         told = {line.account_id for line in self.lines}
-        self.connection = replace(self.connection, accounts=tuple(a for a in self.connection.accounts if a.id in told))
+        self.lines += [change_of(a, Change.ADDED) for a in self.connection.accounts if a.id not in told]
 
     def missing(self, seen_ids: set[int]) -> None:
         """Rule 5: an answer without an account closes it only when full answers have gone on missing it for a day."""
@@ -519,9 +537,7 @@ class _Reading:
             since = account.missing_since or self._started_at
             absent = replace(account, missing_since=since)
             if self._started_at - since >= MISSING_FOR:
-                if account.choice is not None:
-                    self._end_item(account.choice, account.id, ItemStatus.FAILED, "closed_at_bank")
-                absent = replace(absent, closed_at=self._now, choice=None)
+                absent = self._closed(absent)
                 self.lines.append(change_of(absent, Change.CLOSED))
             self.connection = self.connection.with_account(absent)
 
@@ -625,7 +641,7 @@ def expire(connection: Connection, now: datetime) -> Outcome:
         if choice is None or choice.operation_id not in overdue:
             continue
         operation = overdue[choice.operation_id]
-        if choice.visible:
+        if choice.visible or choice.seen == account.wanted:
             ended = replace(account, enabled=account.wanted, choice=None, problem=None)
             item: tuple[ItemStatus, str | None] = (ItemStatus.DONE, None)
         elif operation.kind is OperationKind.RESTORATION:
@@ -717,6 +733,8 @@ def duplicates(connections: Iterable[Connection]) -> dict[str, str]:
     """
     groups: dict[tuple[object, ...], list[tuple[Account, Connection]]] = {}
     for connection in connections:
+        if connection.removed_at is not None:
+            continue
         for account in connection.accounts:
             key = _identity(account, connection)
             if key is not None and account.closed_at is None:
@@ -790,7 +808,7 @@ def _with_facts(
     facts = []
     if lines:
         connection = replace(connection, revision=connection.revision + 1)
-        facts.append(_fact(connection, FactType.ACCOUNTS_UPDATED, cause, accounts=tuple(lines)))
+        facts.append(_fact(connection, FactType.ACCOUNTS_UPDATED, cause, accounts=_one_each(lines)))
     if status and connection.removed_at is None and status != connection.announced_status:
         connection = replace(connection, revision=connection.revision + 1, announced_status=status)
         facts.append(_fact(connection, FactType.CONNECTION_UPDATED, cause, status=status.partition(":")[0]))
@@ -807,6 +825,16 @@ def _with_facts(
                 )
             )
     return Outcome(connection=connection, facts=tuple(facts), operations=operations)
+
+
+def _one_each(lines: list[AccountChange]) -> tuple[AccountChange, ...]:
+    """One line for each account: as it is now, with the most telling of the changes."""
+    ranks = list(Change)
+    told: dict[str, AccountChange] = {}
+    for line in lines:
+        changes = [line.change] if line.account_id not in told else [told[line.account_id].change, line.change]
+        told[line.account_id] = replace(line, change=min(changes, key=ranks.index))
+    return tuple(told.values())
 
 
 def _fact(
