@@ -45,7 +45,7 @@ class Aws:
             QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
         )
         return [
-            dict[str, Any](message["Attributes"]) | {"body": json.loads(message["Body"])}
+            {"body": json.loads(message["Body"])} | {str(name): text for name, text in message["Attributes"].items()}
             for message in received.get("Messages", [])
         ]
 
