@@ -8,8 +8,8 @@ from collections.abc import Callable
 def eventually[T](check: Callable[[], T], *, seconds: float = 10.0, every: float = 0.05) -> T:
     """Call `check` until it returns something truthy, and return that.
 
-    Raises AssertionError with the last value once `seconds` have passed. An exception of `check` is not swallowed: a check
-    that may fail at first says so by returning something falsy.
+    Raises AssertionError with the last value once `seconds` have passed. An exception of `check` is not swallowed: a
+    check that may fail at first says so by returning something falsy.
     """
     pause = threading.Event()
     deadline = time.monotonic() + seconds

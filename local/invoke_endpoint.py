@@ -1,0 +1,43 @@
+"""Where the AWS double sends invocations it starts itself: schedules, bus rules, direct Invoke calls."""
+
+import asyncio
+
+from local.runtime_api import Plane, TooLarge, failure, read_requests
+
+
+class InvokeEndpoint:
+    """`POST /<logical id>` with an event; 200 with the function's answer, 500 with its error."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._server: asyncio.Server | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async for _, path, body in read_requests(reader):
+                status, payload = await self._invoke(path.removeprefix("/"), body)
+                head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+                writer.write(head.encode() + payload)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return  # the double stopped waiting
+        finally:
+            writer.close()
+
+    async def _invoke(self, function: str, event: bytes) -> tuple[str, bytes]:
+        if function not in self._plane.names:
+            return "404 Not Found", failure("ResourceNotFoundException", function)
+        try:
+            answer = await self._plane.invoke(function, event)
+        except TooLarge:
+            return "413 Payload Too Large", failure("RequestTooLargeException", function)
+        return ("500 Internal Server Error" if answer.error else "200 OK"), answer.payload

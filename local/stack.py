@@ -1,0 +1,301 @@
+"""The whole system, assembled: what `make run` starts, and what the end-to-end tests start on other ports."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from local import processes
+from local.build import build
+from local.deployment import Deployment, create_secrets, deploy
+from local.double import Double, free_port
+from local.front import Front
+from local.identity import AUDIENCE, Issuer
+from local.invoke_endpoint import InvokeEndpoint
+from local.paths import LOCAL_PYTHON, ROOT, STATE, WEB, clean_environment
+from local.runtime_api import Answer, Plane
+from local.seed import Doors, SeedFailed, seed
+from local.sources import Activity, Poller
+from local.template import Processed, process
+
+log = logging.getLogger(__name__)
+
+POWENS_SECRET = "synced-accounts/dev/powens"  # noqa: S105 - the secret's name
+WEBHOOK_SECRET = "synced-accounts/dev/webhook"  # noqa: S105 - the secret's name
+SANDBOX_SECONDS = 20.0
+
+
+class CannotStart(RuntimeError):
+    """One line for the person who typed the command."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`port` and `sandbox_port` 0 take free ones. `state` is the folder for logs and scratch files."""
+
+    port: int = 8080
+    sandbox_port: int = 8081
+    state: Path = STATE
+    demo_data: bool = True
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def description(self) -> Path:
+        """Where a running system says how to reach it (JSON)."""
+        return self.state / "system.json"
+
+
+@dataclass(frozen=True)
+class System:
+    """A running system."""
+
+    url: str
+    sandbox_url: str
+    double: Double
+    deployment: Deployment
+    processed: Processed
+    front: asyncio.Task[None]
+    sandbox: subprocess.Popen[bytes] | None
+    timings: tuple[tuple[str, float], ...]
+    remarks: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """What another process needs in order to use it."""
+        return {
+            "url": self.url,
+            "sandbox_url": self.sandbox_url,
+            "aws_endpoint": self.double.endpoint,
+            "pid": os.getpid(),
+            "outputs": dict(self.deployment.outputs),
+            "functions": {function.logical_id: function.name for function in self.deployment.functions},
+            "dropped": list(self.processed.dropped),
+            "remarks": list(self.remarks),
+            "timings": dict(self.timings),
+        }
+
+
+class _Server(uvicorn.Server):  # type: ignore[misc] # untyped where the linters run
+    """Signals are the launcher's business: it has more to stop than this server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, say: Callable[[str], None] = print) -> AsyncIterator[System]:
+    """Start everything, give it, stop everything. Raises CannotStart, BuildFailed or DeploymentFailed."""
+    clock = _Clock()
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    async with contextlib.AsyncExitStack() as cleanup:
+        listener = cleanup.enter_context(_listener(settings.port, "PORT"))
+        port = int(listener.getsockname()[1])
+        if settings.sandbox_port:
+            # Only looked at: the sandbox is a process of its own and takes its port by itself.
+            with _listener(settings.sandbox_port, "POWENS_SANDBOX_PORT"):
+                sandbox_port = settings.sandbox_port
+        else:
+            sandbox_port = free_port()
+        url, sandbox_url = f"http://localhost:{port}", f"http://localhost:{sandbox_port}"
+        client_secret, webhook_secret = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+
+        say("building the functions")
+        sandbox = _start_sandbox(settings, sandbox_port, url, client_secret, webhook_secret)
+        if sandbox is not None:
+            cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
+        double = Double(settings.state)
+        cleanup.callback(double.stop)
+        built, _ = await asyncio.gather(asyncio.to_thread(build), asyncio.to_thread(double.start))
+        clock.lap("build")
+
+        say("deploying template.yaml")
+        activity = Activity()
+
+        async def note(_: str, __: Answer) -> None:
+            activity.happened()
+
+        plane = Plane(note=note)
+        cleanup.push_async_callback(plane.stop)
+        endpoint = InvokeEndpoint(plane)
+        await endpoint.start()
+        cleanup.push_async_callback(endpoint.stop)
+        known = {
+            POWENS_SECRET: {
+                "client_id": "10000001",
+                "client_secret": client_secret,
+                "identity_key": secrets.token_hex(32),
+            },
+            WEBHOOK_SECRET: {"current": webhook_secret},
+        }
+        parameters = _parameters(url, sandbox_url)
+
+        def deployed() -> tuple[Processed, Deployment]:
+            create_secrets(double, known)
+            processed = process(built, parameters, secret=lambda name: json.dumps(known[name]), invoke_url=endpoint.url)
+            return processed, deploy(double, processed, settings.logs)
+
+        processed, deployment = await asyncio.to_thread(deployed)
+        for function in deployment.functions:
+            plane.add(function)
+        clock.lap("deploy")
+
+        names = {function.logical_id: function for function in deployment.functions}
+        for mapping in deployment.mappings:
+            credentials = names[mapping.function].credentials
+
+            def client(service: str, credentials: Callable[[], Any] = credentials) -> Any:
+                return double.client(service, credentials())
+
+            poller = asyncio.create_task(Poller(mapping, plane.invoke, client, activity).run())
+            cleanup.push_async_callback(_end, poller)
+
+        issuer = Issuer(url, STATE / "issuer.pem")
+        front = Front(processed.api, plane.invoke, issuer, WEB)
+        serving = await _serve(front, listener, settings.logs / "front.log", cleanup)
+        await asyncio.gather(*(plane.warm(function.logical_id) for function in deployment.functions))
+        if sandbox is not None:
+            await asyncio.to_thread(_wait_for_sandbox, sandbox, sandbox_url, settings)
+        clock.lap("start")
+
+        remarks = []
+        if sandbox is None:
+            remarks.append("there is no Powens sandbox, hence no demo data")
+        elif settings.demo_data:
+            say("making demo data")
+            try:
+                await asyncio.to_thread(seed, Doors(url, sandbox_url))
+            except SeedFailed as error:
+                remarks.append(f"demo data is not complete: {error}")
+            clock.lap("demo data")
+        system = System(url, sandbox_url, double, deployment, processed, serving, sandbox, clock.laps, tuple(remarks))
+        settings.description.write_text(json.dumps(system.describe(), indent=2), "utf-8")
+        cleanup.callback(settings.description.unlink, missing_ok=True)
+        yield system
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.laps: tuple[tuple[str, float], ...] = ()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps += ((name, round(now - self._last, 1)),)
+        self._last = now
+
+
+def _listener(port: int, name: str) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"port {port} is in use: is the system running already? Another one is taken with {name}=... make run"
+        ) from error
+    return listener
+
+
+def _parameters(url: str, sandbox_url: str) -> dict[str, str]:
+    """For the template. Only addresses and secrets differ from a deployment on AWS."""
+    return {
+        "Stage": "dev",
+        "GradualDeployments": "false",
+        "JwtIssuer": url,
+        "JwtAudience": AUDIENCE,
+        "PowensApiUrl": f"{sandbox_url}/2.0",
+        "PowensWebviewUrl": sandbox_url,
+        "PowensDomain": sandbox_url.removeprefix("http://"),
+        "PublicUrl": url,
+        "ReturnToAllowed": f"{url},wealthapp://",
+        "CorsOrigins": url,
+        "PowensSecretName": POWENS_SECRET,
+        "WebhookSecretName": WEBHOOK_SECRET,
+    }
+
+
+def _start_sandbox(
+    settings: Settings, port: int, url: str, client_secret: str, webhook_secret: str
+) -> subprocess.Popen[bytes] | None:
+    if not (ROOT / "local" / "powens_sandbox" / "__main__.py").exists():
+        return None
+    environment = {
+        **clean_environment(),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # What the person who types the command wants of the sandbox comes first; what joins the two comes last.
+        **{name: value for name, value in os.environ.items() if name.startswith("POWENS_SANDBOX_")},
+        "POWENS_SANDBOX_PORT": str(port),
+        "POWENS_SANDBOX_CLIENT_ID": "10000001",
+        "POWENS_SANDBOX_CLIENT_SECRET": client_secret,
+        "POWENS_SANDBOX_DOMAIN": f"localhost:{port}",
+        "POWENS_SANDBOX_REDIRECT_URIS": f"{url}/v1/webview-return",
+        "POWENS_SANDBOX_WEBHOOK_BASE_URL": f"{url}/webhooks/powens",
+        "POWENS_SANDBOX_WEBHOOK_SECRET": webhook_secret,
+    }
+    with (settings.logs / "powens-sandbox.log").open("wb") as output:
+        return processes.start(
+            [str(LOCAL_PYTHON), "-m", "local.powens_sandbox"], env=environment, cwd=ROOT, output=output
+        )
+
+
+def _wait_for_sandbox(sandbox: subprocess.Popen[bytes], url: str, settings: Settings) -> None:
+    deadline = time.monotonic() + SANDBOX_SECONDS
+    while processes.alive(sandbox) and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/sandbox/health", timeout=2):  # noqa: S310
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise CannotStart(f"the Powens sandbox does not answer; its log is {settings.logs / 'powens-sandbox.log'}")
+
+
+async def _serve(
+    front: Front, listener: socket.socket, log_file: Path, cleanup: contextlib.AsyncExitStack
+) -> asyncio.Task[None]:
+    handler = logging.FileHandler(log_file, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger("local")
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    root.propagate = False
+    cleanup.callback(handler.close)
+    cleanup.callback(root.removeHandler, handler)
+    config = uvicorn.Config(
+        front.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+
+    async def stop() -> None:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+    cleanup.push_async_callback(stop)
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)  # noqa: ASYNC110 - the server gives no event when it is ready
+    return serving
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,294 @@
+"""From the built SAM template to what the AWS double can deploy, changing as little as possible.
+
+The real SAM translator expands it. Then, and nothing else:
+- resource types the double cannot create are dropped (`DROPPED`), and named when the system starts;
+- dynamic references to secrets are replaced by the secret's value, as CloudFormation does;
+- functions keep their code in the build folder: the double forwards their invocations to the launcher's Lambda plane;
+- event source mappings are created disabled: the launcher polls for them (`sources.py` says why);
+- the execution roles also trust the account itself, so that the launcher can give each function its role's credentials.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.intrinsics import Resolver, load
+
+DROPPED: Mapping[str, str] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": "no capacity to scale here",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "no capacity to scale here",
+    "AWS::Budgets::Budget": "nothing costs anything here",
+    "AWS::CloudWatch::CompositeAlarm": "unknown to the double",
+    "AWS::CodeDeploy::Application": "unknown to the double: versions are shifted at once",
+    "AWS::CodeDeploy::DeploymentGroup": "unknown to the double: versions are shifted at once",
+    "AWS::Events::Archive": "unknown to the double",
+    "AWS::Events::EventBusPolicy": "unknown to the double",
+    "AWS::SQS::QueueInlinePolicy": "unknown to the double",
+    "AWS::SecretsManager::ResourcePolicy": "unknown to the double",
+    "AWS::SecretsManager::RotationSchedule": "unknown to the double",
+    "AWS::XRay::Group": "unknown to the double",
+}
+CODE_BUCKET = "synced-accounts-artifacts"
+_DYNAMIC = re.compile(r"\{\{resolve:secretsmanager:([^}]+)\}\}")
+_PSEUDO = {
+    "AWS::Region": "us-east-1",
+    "AWS::AccountId": "000000000000",
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+
+
+@dataclass(frozen=True)
+class BuiltFunction:
+    """A function as built. `folders` are put on its path in this order."""
+
+    logical_id: str
+    handler: str
+    folders: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of the HTTP API. `path` is a template such as `/v1/{proxy+}`; `authorizer` None means public."""
+
+    method: str
+    path: str
+    function: str
+    authorizer: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return "$default" if self.path == "$default" else f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """A JWT authorizer: where the token is, who must have issued it, whom it must be for."""
+
+    issuer: str
+    audience: tuple[str, ...]
+    header: str = "authorization"
+
+
+@dataclass(frozen=True)
+class Cors:
+    origins: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    max_age: int | None = None
+    credentials: bool = False
+
+
+@dataclass(frozen=True)
+class Api:
+    routes: tuple[Route, ...] = ()
+    authorizers: Mapping[str, Authorizer] = field(default_factory=dict)
+    cors: Cors | None = None
+
+
+@dataclass(frozen=True)
+class Processed:
+    """`template` is plain CloudFormation; `dropped` lists "LogicalId: Type (reason)"."""
+
+    template: dict[str, Any]
+    parameters: Mapping[str, str]
+    functions: tuple[BuiltFunction, ...]
+    api: Api
+    dropped: tuple[str, ...]
+
+
+def process(built: Path, parameters: Mapping[str, str], *, secret: Callable[[str], str], invoke_url: str) -> Processed:
+    """Read `built`/template.yaml and prepare it for the double.
+
+    `secret` gives the SecretString of a secret by name. Parameters the template does not declare are left out.
+    Raises local.intrinsics.Unresolvable when the template asks for a parameter without a value.
+    """
+    source = load((built / "template.yaml").read_text("utf-8"))
+    declared = source.get("Parameters", {})
+    given = {name: value for name, value in parameters.items() if name in declared}
+    resolver = Resolver(source, given, _PSEUDO)
+
+    functions = _local_code(source, built)
+    template = translate(source, resolver.parameters)
+    resources: dict[str, Any] = template["Resources"]
+
+    dropped = []
+    for logical_id, resource in list(resources.items()):
+        kind = resource["Type"]
+        if kind in DROPPED:
+            dropped.append(f"{logical_id}: {kind} ({DROPPED[kind]})")
+            del resources[logical_id]
+    gone = {line.partition(":")[0] for line in dropped}
+    for logical_id, resource in resources.items():
+        # CodeDeploy shifts aliases by an update policy; without it the alias just points at the new version.
+        resource.pop("UpdatePolicy", None)
+        _forget(resource, gone)
+        properties = resource.setdefault("Properties", {})
+        match resource["Type"]:
+            case "AWS::Lambda::Function":
+                variables = properties.setdefault("Environment", {}).setdefault("Variables", {})
+                variables["MINISTACK_LAMBDA_PROXY_URL"] = f"{invoke_url}/{logical_id}"
+            case "AWS::Lambda::EventSourceMapping":
+                properties["Enabled"] = False
+            case "AWS::IAM::Role":
+                _trust_the_account(properties)
+    template = _replace_dynamic(template, resolver, secret)
+    api = _api(template, resolver)
+    return Processed(template, given, functions, api, tuple(sorted(dropped)))
+
+
+def translate(source: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What CloudFormation's SAM transform makes of a template whose code has been uploaded."""
+    # Imported here: it takes half a second, and the front's tests need none of it.
+    import boto3  # noqa: PLC0415
+    from samtranslator.parser.parser import Parser  # noqa: PLC0415
+    from samtranslator.translator.translator import Translator  # noqa: PLC0415
+
+    session = boto3.session.Session(region_name=_PSEUDO["AWS::Region"])
+    translated = Translator({}, Parser(), boto_session=session).translate(copy.deepcopy(source), dict(parameters))
+    if not isinstance(translated, dict):
+        raise TypeError("the SAM translator gave no template")
+    # As text and back: the translator lets functions share one object for what they have in common.
+    plain: dict[str, Any] = json.loads(json.dumps(translated))
+    return plain
+
+
+def _local_code(source: dict[str, Any], built: Path) -> tuple[BuiltFunction, ...]:
+    """Point code at the (tiny) uploaded object, and remember where the real code is."""
+    resources = source["Resources"]
+    layers: dict[str, Path] = {}
+    for logical_id, resource in resources.items():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            layers[logical_id] = (built / resource["Properties"]["ContentUri"]).resolve()
+            resource["Properties"]["ContentUri"] = f"s3://{CODE_BUCKET}/placeholder.zip"
+    shared = source.get("Globals", {}).get("Function", {})
+    functions = []
+    for logical_id, resource in resources.items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        properties = resource["Properties"]
+        used = [*properties.get("Layers", []), *shared.get("Layers", [])]
+        folders = [(built / properties["CodeUri"]).resolve()]
+        folders += [layers[layer["Ref"]] / "python" for layer in used if layer.get("Ref") in layers]
+        handler = properties.get("Handler") or shared["Handler"]
+        functions.append(BuiltFunction(logical_id, handler, tuple(dict.fromkeys(folders))))
+        properties["CodeUri"] = f"s3://{CODE_BUCKET}/placeholder.zip"
+    return tuple(functions)
+
+
+def _forget(resource: dict[str, Any], gone: set[str]) -> None:
+    depends = resource.get("DependsOn")
+    if isinstance(depends, str):
+        depends = [depends]
+    if depends:
+        resource["DependsOn"] = [name for name in depends if name not in gone]
+
+
+def _trust_the_account(role: dict[str, Any]) -> None:
+    document = role["AssumeRolePolicyDocument"]
+    statements = document["Statement"]
+    document["Statement"] = [
+        *(statements if isinstance(statements, list) else [statements]),
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{_PSEUDO['AWS::AccountId']}:root"},
+            "Action": ["sts:AssumeRole"],
+        },
+    ]
+
+
+def _replace_dynamic(value: Any, resolver: Resolver, secret: Callable[[str], str]) -> Any:
+    if isinstance(value, list):
+        return [_replace_dynamic(item, resolver, secret) for item in value]
+    if isinstance(value, dict):
+        if len(value) == 1 and next(iter(value)) in {"Fn::Sub", "Fn::Join"} and "{{resolve:" in repr(value):
+            return _replace_dynamic(resolver(value), resolver, secret)
+        return {key: _replace_dynamic(item, resolver, secret) for key, item in value.items()}
+    if isinstance(value, str) and "{{resolve:" in value:
+        return _DYNAMIC.sub(lambda hit: _secret_value(hit[1], secret), value)
+    return value
+
+
+def _secret_value(reference: str, secret: Callable[[str], str]) -> str:
+    """`name[:SecretString[:json-key[:stage[:version]]]]`; the current version is the only one here."""
+    name, _, rest = reference.partition(":")
+    key = rest.split(":")[1] if rest.count(":") else ""
+    value = secret(name)
+    return str(json.loads(value)[key]) if key else value
+
+
+def _api(template: Mapping[str, Any], resolver: Resolver) -> Api:
+    resources = template["Resources"]
+    bodies = [
+        resource["Properties"]["Body"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::ApiGatewayV2::Api" and "Body" in resource["Properties"]
+    ]
+    if not bodies:
+        return Api()
+    if len(bodies) > 1:
+        raise ValueError("one HTTP API is expected")
+    (body,) = bodies
+    authorizers = {}
+    for name, scheme in body.get("components", {}).get("securitySchemes", {}).items():
+        jwt = resolver(scheme["x-amazon-apigateway-authorizer"])
+        configuration = jwt["jwtConfiguration"]
+        audience = configuration["audience"]
+        header = str(jwt["identitySource"]).rpartition(".")[2].lower()
+        authorizers[name] = Authorizer(
+            configuration["issuer"], tuple([audience] if isinstance(audience, str) else audience), header
+        )
+    routes = []
+    for path, methods in body.get("paths", {}).items():
+        for method, operation in methods.items():
+            security = operation.get("security") or []
+            name, scopes = next(iter(security[0].items())) if security else (None, [])
+            routes.append(
+                Route(
+                    "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
+                    path.removeprefix("/") if path == "/$default" else path,
+                    _integration(operation["x-amazon-apigateway-integration"]["uri"], resources),
+                    None if name == "NONE" else name,
+                    tuple(scopes),
+                )
+            )
+    return Api(tuple(routes), authorizers, _cors(body, resolver))
+
+
+def _integration(uri: Any, resources: Mapping[str, Any]) -> str:
+    """The logical id of the function behind an integration's URI, also through an alias."""
+    found = re.findall(r"\$\{([A-Za-z0-9]+)(?:\.Arn)?\}", str(uri))
+    for name in found:
+        kind = resources.get(name, {}).get("Type")
+        if kind == "AWS::Lambda::Function":
+            return str(name)
+        if kind == "AWS::Lambda::Alias":
+            return str(resources[name]["Properties"]["FunctionName"]["Ref"])
+    raise ValueError(f"no function behind {uri}")
+
+
+def _cors(body: Mapping[str, Any], resolver: Resolver) -> Cors | None:
+    raw = body.get("x-amazon-apigateway-cors")
+    if raw is None:
+        return None
+    cors = resolver(raw)
+
+    def words(name: str) -> tuple[str, ...]:
+        value = cors.get(name) or []
+        return tuple([value] if isinstance(value, str) else value)
+
+    age = cors.get("maxAge")
+    return Cors(
+        words("allowOrigins"),
+        tuple(method.upper() for method in words("allowMethods")),
+        tuple(name.lower() for name in words("allowHeaders")),
+        words("exposeHeaders"),
+        None if age is None else int(age),
+        bool(cors.get("allowCredentials")),
+    )
