@@ -92,6 +92,7 @@ def _run(given: argparse.Namespace) -> int:
         for remark in system.remarks:
             print(f"         note: {remark}")
         port = int(system.url.rpartition(":")[2])
+        token = f"$(make -s token USER=alice{_suffix(port)})"
         laps = ", ".join(f"{name} {lap} s" for name, lap in system.timings)
         print(
             f"""
@@ -100,7 +101,7 @@ Ready in {seconds:.1f} s ({laps}).
   the page             {system.url}/            sign in as Alice (two banks), Bob (one) or Carol (none)
   the Powens sandbox   {system.sandbox_url}/sandbox
   watch the events     make events{_suffix(port)}
-  call the API         curl -H "authorization: Bearer $(make -s token USER=alice{_suffix(port)})" {system.url}/v1/connections
+  call the API         curl -H "authorization: Bearer {token}" {system.url}/v1/connections
   logs                 {settings.logs}
   stop                 Ctrl-C
 """,

@@ -1,7 +1,8 @@
 """`sam build` for this machine's processor, once per content, with bytecode beside the sources.
 
-Lambda's code folders are read-only, so without bytecode every cold start compiles everything again. A build is kept under the digest of what went into it, and never changes once it is there: a running
-system keeps its own while a newer one is made.
+Lambda's code folders are read-only, so without bytecode every cold start compiles everything again. A
+build is kept under the digest of what went into it, and never changes once it is there: a running system keeps its own
+while a newer one is made.
 """
 
 import contextlib

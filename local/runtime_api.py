@@ -1,7 +1,8 @@
 """The Lambda plane: runs built functions under AWS's own runtime client, one event at a time per process.
 
 Each worker process gets a Runtime API of its own (`GET .../invocation/next`, `POST .../response|error`), on a free
-loopback port, just as an execution environment does. Concurrent invocations get separate workers; an idle worker is used again.
+loopback port, just as an execution environment does. Concurrent invocations get separate workers; an idle worker is
+used again.
 """
 
 import asyncio
@@ -138,8 +139,9 @@ class Worker:
         self._current = invocation
         self._next.put_nowait(invocation)
         exited = asyncio.create_task(self._exited())
+        either: list[asyncio.Future[Any]] = [done, exited]
         try:
-            await asyncio.wait([done, exited], timeout=self.function.timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, timeout=self.function.timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             exited.cancel()
             self._current = None
@@ -187,8 +189,8 @@ class Worker:
         return self._asked.is_set()
 
     async def _exited(self) -> None:
-        while self.healthy:
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - a process gives no event when it ends
+        while self.healthy:  # noqa: ASYNC110 - a process tells nobody when it ends
+            await asyncio.sleep(0.05)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A few lines of HTTP/1.1: the runtime client is the only caller, and latency is what is measured."""

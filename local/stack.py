@@ -160,7 +160,8 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
             credentials = names[mapping.function].credentials
 
             def client(service: str, credentials: Callable[[], Any] = credentials) -> Any:
-                return double.client(service, credentials())
+                # The double does not see which stream a call is about, so it would refuse every role.
+                return double.client(service, None if service == "dynamodbstreams" else credentials())
 
             poller = asyncio.create_task(Poller(mapping, plane.invoke, client, activity).run())
             cleanup.push_async_callback(_end, poller)
@@ -290,8 +291,8 @@ async def _serve(
             await serving
 
     cleanup.push_async_callback(stop)
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.01)  # noqa: ASYNC110 - the server gives no event when it is ready
+    while not server.started and not serving.done():  # noqa: ASYNC110 - the server tells nobody when it is ready
+        await asyncio.sleep(0.01)
     return serving
 
 
