@@ -1,0 +1,1 @@
+"""The use cases: one module each, on the ports of `ports.py`."""

@@ -641,7 +641,7 @@ def expire(connection: Connection, now: datetime) -> Outcome:
         if choice is None or choice.operation_id not in overdue:
             continue
         operation = overdue[choice.operation_id]
-        if choice.visible or choice.seen == account.wanted:
+        if choice.visible:
             ended = replace(account, enabled=account.wanted, choice=None, problem=None)
             item: tuple[ItemStatus, str | None] = (ItemStatus.DONE, None)
         elif operation.kind is OperationKind.RESTORATION:

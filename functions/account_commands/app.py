@@ -1,0 +1,39 @@
+"""Carries operations out at Powens. Trigger: the commands queue (FIFO, one connection at a time).
+
+Guarantee: an operation ends, in Powens' state or with a reason, whatever is delivered twice, late or half-done.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.bootstrap import Container
+from shared.contracts.messages import Command
+from shared.entrypoints.observability import logger, metrics
+from shared.entrypoints.sqs import FifoBatch, Received
+
+
+@cache
+def container() -> Container:
+    return Container.from_env()
+
+
+def carry_out(unit: Sequence[Received[Command]]) -> None:
+    for received in unit:
+        command = received.message
+        logger.append_keys(correlation_id=command.correlation_id, operation_id=command.operation_id)
+        container().carry_out(
+            command.user_id,
+            command.connection_id,
+            command.operation_id,
+            first_attempt=received.receive_count == 1,
+        )
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(raise_on_empty_metrics=False)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
+    return FifoBatch(container().sqs, container().settings.commands_queue_url, Command, carry_out)(event)

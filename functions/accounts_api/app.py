@@ -1,0 +1,324 @@
+"""The HTTP API: queries, and the recording of what a user asks for. Trigger: HTTP API; the user is the token's `sub`.
+
+A query is one DynamoDB Query. A mutation is answered once it is written down, together with the command that will carry
+it out; nothing here waits for Powens but the opening of its Webview.
+"""
+
+import hashlib
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
+
+from shared.application.operations import Keep
+from shared.application.webview import Visit
+from shared.bootstrap import Container
+from shared.contracts.api import (
+    AccountPatch,
+    AccountView,
+    ConnectionList,
+    ConnectionView,
+    EndConnectionRequest,
+    Health,
+    HistoryView,
+    OperationView,
+    PreviewView,
+    Problem,
+    SelectionRequest,
+    WebviewSessionRequest,
+    WebviewSessionView,
+    account_view,
+    connection_view,
+    entity_tag,
+    history_entry_view,
+    matches,
+    operation_view,
+    preview_view,
+)
+from shared.contracts.texts import Language, language_of
+from shared.domain import ledger
+from shared.domain.connection import Connection, Operation, OperationKind
+from shared.domain.errors import NotFound
+from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, once
+from shared.entrypoints.observability import logger, metrics
+
+HISTORY_PAGE = 50
+JSON = "application/json"
+
+app = APIGatewayHttpResolver(enable_validation=True)
+HttpErrors(app)
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="same key and body, same answer")]
+IfMatch = Annotated[str | None, Header(alias="If-Match", description='the `"<revision>"` that the choice was made on')]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
+Flag = Annotated[bool, Query()]
+Text = Annotated[str | None, Query(max_length=200)]
+
+
+@cache
+def container() -> Container:
+    return Container.from_env()
+
+
+def answers(model: type[BaseModel], status: int = 200) -> dict[int, Any]:
+    """The documented answers of a route: `model`, or a problem."""
+    return {
+        status: {"description": "the answer", "content": {JSON: {"model": model}}},
+        422: {"description": "a problem", "content": {PROBLEM_JSON: {"model": Problem}}},
+    }
+
+
+def _user() -> str:
+    return str((app.current_event.request_context.authorizer.jwt_claim or {})["sub"])
+
+
+def _language() -> Language:
+    return language_of(app.current_event.headers.get("accept-language"))
+
+
+def _correlation_id() -> str:
+    return app.current_event.request_context.request_id
+
+
+def _answer(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[Any]:
+    return Response(
+        status_code=status, content_type=JSON, body=body, headers={"Cache-Control": "no-store", **(headers or {})}
+    )
+
+
+def _connections() -> list[Connection]:
+    return [c for c in container().store.connections(_user()) if c.removed_at is None]
+
+
+def _connection(connection_id: str) -> tuple[Connection, list[Connection]]:
+    connections = _connections()
+    for connection in connections:
+        if connection.id == connection_id:
+            return connection, connections
+    raise NotFound("no such connection", code="connection_not_found")
+
+
+def _view(connection: Connection, connections: list[Connection]) -> ConnectionView:
+    return connection_view(
+        connection, now=container().clock(), duplicates=ledger.duplicates(connections), language=_language()
+    )
+
+
+def _account(account_id: str, connection: Connection, connections: list[Connection]) -> str:
+    account = connection.account(account_id)
+    assert account is not None  # noqa: S101 - the connection was found by this very account
+    duplicates = ledger.duplicates(connections)
+    return account_view(account, connection, duplicates=duplicates, language=_language()).model_dump_json()
+
+
+def _operation(run: Callable[[Keep], Operation]) -> Response[Any]:
+    """Answer 202 with the operation that `run` records, once per idempotency key."""
+    language = _language()
+
+    def shown(operation: Operation) -> str:
+        return operation_view(operation, language).model_dump_json()
+
+    def recorded(keeper: Keeper) -> tuple[int, str]:
+        return 202, shown(run(lambda operation: keeper(202, shown(operation))))
+
+    status, body = once(container().store, app, _user(), recorded)
+    return _answer(body, status, {"Location": f"/v1/operations/{json.loads(body)['id']}", "Retry-After": "1"})
+
+
+@app.get("/health", responses=answers(Health))
+def health() -> Response[Any]:
+    return _answer(Health().model_dump_json())
+
+
+@app.get("/v1/openapi.json", include_in_schema=False)
+def openapi() -> Response[Any]:
+    return _answer(openapi_json())
+
+
+@app.get("/v1/connections", responses=answers(ConnectionList))
+def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
+    connections = _connections()
+    listed = ConnectionList(connections=tuple(_view(c, connections) for c in connections), manual_accounts=())
+    body = listed.model_dump_json()
+    tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    if if_none_match is not None and tag in [t.strip().removeprefix("W/") for t in if_none_match.split(",")]:
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
+    return _answer(body, headers={"ETag": tag, "Cache-Control": "no-cache"})
+
+
+@app.get("/v1/connections/<connection_id>", responses=answers(ConnectionView))
+def get_connection(connection_id: str) -> Response[Any]:
+    connection, connections = _connection(connection_id)
+    return _answer(_view(connection, connections).model_dump_json(), headers={"ETag": entity_tag(connection)})
+
+
+@app.put("/v1/connections/<connection_id>/selection", responses={**answers(PreviewView), **answers(OperationView, 202)})
+def put_selection(
+    connection_id: str,
+    body: SelectionRequest,
+    dry_run: Flag = False,
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - read by `once`; here for the OpenAPI document
+) -> Response[Any]:
+    if dry_run:
+        connection, _ = _connection(connection_id)
+        wants = ledger.selection(connection, body.enabled_account_ids)
+        return _answer(preview_view(connection, ledger.preview(connection, wants)).model_dump_json())
+    return _operation(
+        lambda keep: container().operations.choose(
+            _user(),
+            connection_id,
+            lambda held: ledger.selection(held, body.enabled_account_ids),
+            allowed=lambda held: matches(if_match, held),
+            correlation_id=_correlation_id(),
+            keep=keep,
+        )
+    )
+
+
+@app.delete("/v1/connections/<connection_id>", responses=answers(OperationView, 202))
+def end_connection(
+    connection_id: str,
+    body: EndConnectionRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _operation(
+        lambda keep: container().operations.begin(
+            _user(),
+            connection_id,
+            OperationKind.DELETION,
+            confirm=body.confirm,
+            correlation_id=_correlation_id(),
+            keep=keep,
+        )
+    )
+
+
+@app.post("/v1/connections/<connection_id>/refresh", responses=answers(OperationView, 202))
+def refresh_connection(
+    connection_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _operation(
+        lambda keep: container().operations.begin(
+            _user(), connection_id, OperationKind.REFRESH, correlation_id=_correlation_id(), keep=keep
+        )
+    )
+
+
+@app.get("/v1/accounts/<account_id>", responses=answers(AccountView))
+def get_account(account_id: str) -> Response[Any]:
+    connection, connections = container().operations.find_account(_user(), account_id)
+    return _answer(_account(account_id, connection, connections))
+
+
+@app.patch("/v1/accounts/<account_id>", responses={**answers(AccountView), **answers(OperationView, 202)})
+def patch_account(
+    account_id: str,
+    body: AccountPatch,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    connection, connections = container().operations.find_account(_user(), account_id)
+    if body.name is not None:
+        renamed = container().operations.rename(
+            _user(), connection.id, account_id, body.name, correlation_id=_correlation_id()
+        )
+        return _answer(_account(account_id, renamed, connections))
+    wanted = bool(body.enabled)
+    return _operation(
+        lambda keep: container().operations.choose(
+            _user(), connection.id, lambda _: {account_id: wanted}, correlation_id=_correlation_id(), keep=keep
+        )
+    )
+
+
+@app.get("/v1/operations/<operation_id>", responses=answers(OperationView))
+def get_operation(operation_id: str) -> Response[Any]:
+    operation = container().store.operation(_user(), operation_id)
+    if operation is None:
+        raise NotFound("no such operation", code="operation_not_found")
+    headers = {"Retry-After": "1"} if operation.open else {}
+    return _answer(operation_view(operation, _language()).model_dump_json(), headers=headers)
+
+
+@app.post("/v1/operations/<operation_id>/undo", responses=answers(OperationView, 202))
+def undo_operation(
+    operation_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _operation(
+        lambda keep: container().operations.undo(_user(), operation_id, correlation_id=_correlation_id(), keep=keep)
+    )
+
+
+@app.post("/v1/webview-sessions", responses=answers(WebviewSessionView, 201))
+def open_webview(
+    body: WebviewSessionRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    user_id = _user()
+
+    def shown(visit: Visit) -> str:
+        return WebviewSessionView(url=visit.url, expires_at=visit.expires_at).model_dump_json()
+
+    def opened(keeper: Keeper) -> tuple[int, str]:
+        visit = container().open_webview(
+            user_id,
+            flow=body.flow,
+            connection_id=body.connection_id,
+            language=body.language or _language(),
+            return_to=body.return_to,
+            answer=lambda visit: keeper(201, shown(visit)),
+        )
+        return 201, shown(visit)
+
+    # The address holds a code that opens the user's Powens space: it is kept sealed, or not at all.
+    status, answer = once(
+        container().store,
+        app,
+        user_id,
+        opened,
+        seal=lambda text: b64encode(container().seal.seal(user_id, text)).decode(),
+        unseal=lambda text: container().seal.unseal(user_id, b64decode(text)),
+    )
+    return _answer(answer, status)
+
+
+@app.get("/v1/webview-return", include_in_schema=False)
+def return_from_webview(
+    state: Annotated[str, Query(max_length=200)], error: Annotated[str | None, Query()] = None
+) -> Response[Any]:
+    address = container().return_from_webview(state, error=error, correlation_id=_correlation_id())
+    return Response(
+        status_code=303,
+        headers={"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"},
+    )
+
+
+@app.get("/v1/history", responses=answers(HistoryView))
+def list_history(connection_id: Text = None, cursor: Text = None) -> Response[Any]:
+    entries, following = container().store.history(
+        _user(), connection_id=connection_id, cursor=cursor, limit=HISTORY_PAGE
+    )
+    history = HistoryView(entries=tuple(history_entry_view(entry) for entry in entries), next=following)
+    return _answer(history.model_dump_json())
+
+
+@cache
+def openapi_json() -> str:
+    """The OpenAPI 3.1 document, made from the routes and models of this module."""
+    return app.get_openapi_json_schema(title="synced-accounts", version="1", description=__doc__ or "")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(raise_on_empty_metrics=False)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    if event.get("rawPath") != "/health":
+        container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
+    return app.resolve(event, context)

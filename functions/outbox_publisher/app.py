@@ -1,0 +1,47 @@
+"""Sends what the outbox holds: events to the bus, commands and hints to their queues. Trigger: the table's stream.
+
+Guarantee: each entry is sent at least once, or lands in the stream's dead-letter queue. Entries that a call refused are
+repeated alone; when some still fail, the invocation fails and the stream delivers the batch again (ADR 0007).
+"""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.adapters.outbox import OutgoingEvent, OutgoingMessage
+from shared.bootstrap import Container
+from shared.entrypoints.observability import logger, metrics
+
+
+@cache
+def container() -> Container:
+    return Container.from_env()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(raise_on_empty_metrics=False)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
+    events: list[OutgoingEvent] = []
+    messages: list[OutgoingMessage] = []
+    for record in event["Records"]:
+        entry = {name: value.get("S", "") for name, value in record["dynamodb"]["NewImage"].items()}
+        if entry["sk"].startswith("EVENT#"):
+            events.append(OutgoingEvent(detail_type=entry["detail_type"], detail=entry["detail"]))
+        else:
+            messages.append(
+                OutgoingMessage(
+                    queue=entry["queue"],
+                    group=entry["group"],
+                    deduplication_id=entry["sk"].removeprefix("COMMAND#"),
+                    body=entry["body"],
+                )
+            )
+    # Commands first: a user waits for them. A failure of one way out must not keep the other from being tried.
+    try:
+        container().queues.put(messages)
+    finally:
+        container().bus.put(events)
+    metrics.add_metric(name="EventsPublished", unit=MetricUnit.Count, value=len(events))
+    metrics.add_metric(name="CommandsQueued", unit=MetricUnit.Count, value=len(messages))

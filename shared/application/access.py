@@ -1,0 +1,91 @@
+"""Access to Powens on behalf of a user: created once, renewed when revoked.
+
+Creating a user at Powens is not idempotent, and an abandoned one is billed for ever. So the user is first created as a
+*temporary* one, which Powens itself deletes after 30 minutes; its id is written down; only then is it made permanent.
+A crash at any point leaves either nothing or an id to go on with (ADR 0005).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.application.ports import Clock, NewId, Powens, PowensAccess, PowensUser, StaleWriteError, Store, TokenSeal
+from shared.domain.errors import NotFound, PowensRefused, Unavailable
+
+CLAIM_FOR = timedelta(seconds=30)
+"""Longer than any function that may hold a claim runs."""
+WAIT_FOR = timedelta(seconds=6)
+"""How long a second device waits for the first one before it is asked to come back."""
+LOOK_AGAIN_AFTER = 0.15
+RECONCILE_EVERY = timedelta(hours=12)
+"""Longest time after which a user's connections are read although nobody gave a hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    store: Store
+    powens: Powens
+    seal: TokenSeal
+    clock: Clock
+    new_id: NewId
+    sleep: Callable[[float], None]
+
+    def of(self, user_id: str) -> PowensUser:
+        """Powens for a user who has been there. Raises NotFound for one who has not."""
+        access = self.store.access(user_id)
+        if access is None or access.sealed_token is None or access.powens_user_id is None:
+            raise NotFound("this user has never been at Powens", code="no_powens_user")
+        return self._open(access)
+
+    def ensure(self, user_id: str) -> tuple[int, PowensUser]:
+        """Powens for a user, who is created there when this is the first visit, exactly once.
+
+        Raises Unavailable when another device is still creating the same user.
+        """
+        by = self.new_id()
+        patience = self.clock() + WAIT_FOR
+        while True:
+            access = self.store.access(user_id)
+            if access is not None and access.sealed_token is not None and access.powens_user_id is not None:
+                return access.powens_user_id, self._open(access)
+            now = self.clock()
+            if self.store.claim_access(user_id, by=by, now=now, until=now + CLAIM_FOR):
+                access = self._create(user_id, access.powens_user_id if access else None, by)
+                assert access.powens_user_id is not None  # noqa: S101 - `_create` has just set it
+                return access.powens_user_id, self._open(access)
+            if now >= patience:
+                raise Unavailable("the user is being created at Powens", code="user_being_created", retry_after=2)
+            self.sleep(LOOK_AGAIN_AFTER)
+
+    def _create(self, user_id: str, begun: int | None, by: str) -> PowensAccess:
+        token = self._resume(begun) if begun is not None else None
+        powens_user_id = begun
+        try:
+            if token is None or powens_user_id is None:
+                temporary = self.powens.create_temporary_user()
+                powens_user_id = temporary.id_user
+                self.store.note_powens_user(user_id, powens_user_id, by=by)
+                token = self.powens.make_permanent(temporary.token)
+            sealed = self.seal.seal(user_id, token)
+            reconcile_at = self.clock() + RECONCILE_EVERY
+            self.store.complete_access(user_id, sealed, by=by, reconcile_at=reconcile_at)
+        except StaleWriteError as error:
+            raise Unavailable("creating the user took too long", code="user_being_created", retry_after=2) from error
+        return PowensAccess(user_id=user_id, powens_user_id=powens_user_id, sealed_token=sealed)
+
+    def _resume(self, powens_user_id: int) -> str | None:
+        """A token for a user whose creation was cut short, or None when Powens has deleted it meanwhile."""
+        try:
+            return self.powens.renew(powens_user_id)
+        except PowensRefused:
+            return None
+
+    def _open(self, access: PowensAccess) -> PowensUser:
+        assert access.powens_user_id is not None  # noqa: S101 - checked by the callers
+        assert access.sealed_token is not None  # noqa: S101
+
+        def keep(token: str) -> None:
+            self.store.replace_token(access.user_id, self.seal.seal(access.user_id, token))
+
+        token = self.seal.unseal(access.user_id, access.sealed_token)
+        return self.powens.as_user(access.powens_user_id, token, keep)

@@ -1,0 +1,167 @@
+"""Carrying an operation out at Powens: the enable/disable worker.
+
+Everything it does follows from the ledger, so a repeated, late or doubled command finds nothing left to do. It may be
+killed anywhere: what Powens was told but we did not write down is seen by the next read.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.application.access import Access
+from shared.application.changes import Changes
+from shared.application.ports import Clock, PowensUser, Store
+from shared.domain import ledger
+from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
+from shared.domain.errors import Conflict, PowensNotFound, PowensRefused, Unavailable
+from shared.domain.facts import Cause
+from shared.domain.ledger import Order, Ordered, Outcome
+from shared.domain.observation import ObservedConnection
+from shared.domain.status import Freshness, freshness
+
+_CONFLICT = 409
+
+
+class NotYetVisibleError(Unavailable):
+    """Powens acknowledged an order but does not show it yet: read again later, order nothing."""
+
+    code = "not_yet_visible"
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOut:
+    """Raises Unavailable while the operation has to go on; returns once it has ended, whoever ended it."""
+
+    store: Store
+    access: Access
+    changes: Changes
+    clock: Clock
+
+    def __call__(self, user_id: str, connection_id: str, operation_id: str, *, first_attempt: bool) -> None:
+        held = self.store.connection(user_id, connection_id)
+        operation = _open_operation(held, operation_id)
+        if held is None or operation is None:
+            return
+        if self.clock() >= operation.deadline_at:
+            self._change(operation, self._expire)
+            return
+        powens = self.access.of(user_id)
+        match operation.kind:
+            case OperationKind.DELETION:
+                self._delete(powens, held, operation)
+            case OperationKind.REFRESH:
+                self._refresh(powens, held, operation)
+            case OperationKind.SELECTION | OperationKind.RESTORATION:
+                self._select(powens, held, operation, first_attempt=first_attempt)
+
+    def _select(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
+        """At most one update per changed account, one read-back, one write."""
+        if not first_attempt:
+            # An earlier attempt may have told Powens more than it could write down: look before ordering again.
+            seen = powens.read_connection(held.powens_id)
+            held = self._change(operation, lambda now_held: self._reconcile(now_held, seen, operation)).connection
+            if _open_operation(held, operation.id) is None:
+                return
+        results, trouble = _order(powens, ledger.orders(held))
+        at = self.clock()
+
+        def note(now_held: Connection) -> Outcome:
+            return ledger.record(now_held, results, operation_id=operation.id, at=at, now=self.clock())
+
+        if trouble is not None:
+            self._change(operation, note)
+            raise trouble
+        if results or first_attempt:
+            try:
+                seen = powens.read_connection(held.powens_id)
+            except Exception:
+                self._change(operation, note)  # what Powens acknowledged is not asked twice
+                raise
+
+            def note_and_read(now_held: Connection) -> Outcome:
+                noted = note(now_held)
+                return ledger.then(noted, self._reconcile(noted.connection, seen, operation))
+
+            held = self._change(operation, note_and_read).connection
+        if _open_operation(held, operation.id) is not None:
+            raise NotYetVisibleError
+
+    def _refresh(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
+        refused = False
+        if operation.status is OperationStatus.PENDING:
+            try:
+                powens.force_sync(held.powens_id)
+            except PowensRefused as error:
+                if error.status != _CONFLICT:
+                    self._change(
+                        operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refresh_refused")
+                    )
+                    return
+                refused = True
+            at = self.clock()
+            self._change(operation, lambda c: ledger.record(c, (), operation_id=operation.id, at=at, now=self.clock()))
+        seen = powens.read_connection(held.powens_id)
+        held = self._change(operation, lambda c: self._reconcile(c, seen, operation)).connection
+        if _open_operation(held, operation.id) is None:
+            return
+        if refused:
+            recent = freshness(held.last_success_at, self.clock()) is Freshness.FRESH
+            status = OperationStatus.COMPLETED if recent else OperationStatus.FAILED
+            reason = "just_refreshed" if recent else "refresh_refused"
+            self._change(operation, lambda c: self._end(c, operation, status, reason))
+            return
+        raise NotYetVisibleError
+
+    def _delete(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
+        powens.delete_connection(held.powens_id)
+        at = self.clock()
+        self._change(operation, lambda c: ledger.remove(c, cause=Cause.USER, at=at, now=self.clock()))
+
+    def _reconcile(self, held: Connection, seen: ObservedConnection, operation: Operation) -> Outcome:
+        return ledger.reconcile(
+            held,
+            seen,
+            user_id=held.user_id,
+            powens_user_id=held.powens_user_id,
+            trigger=Cause.RECONCILIATION if operation.kind is OperationKind.RESTORATION else Cause.USER,
+            correlation_id=operation.correlation_id,
+            now=self.clock(),
+        )
+
+    def _end(self, held: Connection, operation: Operation, status: OperationStatus, reason: str) -> Outcome:
+        return ledger.end_operation(held, operation.id, status, reason, self.clock())
+
+    def _expire(self, held: Connection) -> Outcome:
+        return ledger.expire(held, self.clock())
+
+    def _change(self, operation: Operation, decide: Callable[[Connection], Outcome]) -> Outcome:
+        def on_newest(held: Connection | None) -> Outcome:
+            if held is None:
+                raise Conflict("the connection is gone", code="connection_removed")
+            return decide(held)
+
+        return self.changes.apply(
+            operation.user_id, operation.connection_id, on_newest, correlation_id=operation.correlation_id
+        )
+
+
+def _open_operation(held: Connection | None, operation_id: str) -> Operation | None:
+    if held is None:
+        return None
+    return next((operation for operation in held.operations if operation.id == operation_id), None)
+
+
+def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered], Unavailable | None]:
+    """Tell Powens, account by account; what one account is refused does not stop the others, trouble does."""
+    results = []
+    for order in orders:
+        try:
+            powens.set_account_enabled(order.powens_id, order.enabled)
+        except PowensNotFound:
+            results.append(Ordered(order=order, refusal="not_found_at_powens"))
+        except PowensRefused:
+            results.append(Ordered(order=order, refusal="refused_by_powens"))
+        except Unavailable as error:
+            return results, error
+        else:
+            results.append(Ordered(order=order))
+    return results, None

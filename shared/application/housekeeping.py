@@ -1,0 +1,82 @@
+"""What must happen even when nobody calls: operations end, and every user is read back now and then."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.application.access import RECONCILE_EVERY
+from shared.application.changes import Changes
+from shared.application.ports import Clock, HintQueue, NewId, Store
+from shared.domain import ledger
+from shared.domain.connection import Connection
+from shared.domain.errors import AppError, NotFound
+from shared.domain.hints import Hint, HintOrigin
+from shared.domain.ledger import Outcome
+
+MOST_OPERATIONS = 200
+MOST_USERS = 400
+"""Per run, so once a minute: 288,000 users per `RECONCILE_EVERY`. More users: more runs or a larger number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How many operations were ended and how many users are going to be read back."""
+
+    ended: int
+    planned: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepHouse:
+    store: Store
+    changes: Changes
+    queue: HintQueue
+    clock: Clock
+    new_id: NewId
+    spread: Callable[[], float] = random.random
+
+    def __call__(self) -> Done:
+        planned = self._plan_reconciliation()
+        return Done(ended=self._end_overdue(), planned=planned)
+
+    def _end_overdue(self) -> int:
+        due = self.store.due_operations(self.clock(), limit=MOST_OPERATIONS)
+        troubles = []
+        for operation in due:
+            try:
+                self.changes.apply(
+                    operation.user_id, operation.connection_id, self._expire, correlation_id=operation.operation_id
+                )
+            except AppError as trouble:
+                troubles.append(trouble)  # one stuck operation must not keep the others open
+        if troubles:
+            raise ExceptionGroup(f"{len(troubles)} of {len(due)} operations could not be ended", troubles)
+        return len(due)
+
+    def _expire(self, held: Connection | None) -> Outcome:
+        if held is None:
+            raise NotFound("an operation without its connection", code="connection_not_found")
+        return ledger.expire(held, self.clock())
+
+    def _plan_reconciliation(self) -> int:
+        """Queue a read-only hint for each user who is due. Queued first: killed in between, it is queued twice."""
+        now = self.clock()
+        due = [a for a in self.store.due_accesses(now, limit=MOST_USERS) if a.powens_user_id is not None]
+        self.queue.send(
+            [
+                Hint(
+                    powens_user_id=access.powens_user_id,
+                    powens_connection_id=None,
+                    origin=HintOrigin.SCHEDULE,
+                    reason="reconciliation",
+                    received_at=now,
+                    correlation_id=self.new_id(),
+                )
+                for access in due
+                if access.powens_user_id is not None
+            ]
+        )
+        for access in due:
+            # Earlier by up to a tenth, never later: users who came on one day drift apart.
+            self.store.plan_reconciliation(access, now + RECONCILE_EVERY * (1 - 0.1 * self.spread()))
+        return len(due)

@@ -1,0 +1,128 @@
+"""Recording what a user asks for. The answer is an operation; the work is done by `carry_out`, told by the outbox."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.application.changes import Changes
+from shared.application.ports import Answer, Clock, NewId, Store
+from shared.domain import ledger
+from shared.domain.connection import Connection, Operation, OperationKind
+from shared.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
+from shared.domain.ledger import Outcome
+
+type Wants = Callable[[Connection], dict[str, bool]]
+type Keep = Callable[[Operation], Answer | None]
+"""Turns the operation into the answer to keep for the request's idempotency key, if it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOperation:
+    """Raises NotFound for a connection, account or operation that is not this user's."""
+
+    store: Store
+    changes: Changes
+    clock: Clock
+    new_id: NewId
+
+    def choose(
+        self,
+        user_id: str,
+        connection_id: str,
+        wants: Wants,
+        *,
+        allowed: Callable[[Connection], bool] = lambda _: True,
+        correlation_id: str,
+        keep: Keep,
+    ) -> Operation:
+        """Raises PreconditionFailed when the connection is not, or no longer, `allowed`; InvalidInput as the ledger."""
+        operation_id = self.new_id()
+
+        def decide(held: Connection) -> Outcome:
+            if not allowed(held):
+                raise PreconditionFailed("the connection has changed")
+            return ledger.choose(
+                held, wants(held), operation_id=operation_id, correlation_id=correlation_id, now=self.clock()
+            )
+
+        return self._record(user_id, connection_id, operation_id, decide, correlation_id, keep)
+
+    def begin(
+        self,
+        user_id: str,
+        connection_id: str,
+        kind: OperationKind,
+        *,
+        correlation_id: str,
+        keep: Keep,
+        confirm: str = "",
+    ) -> Operation:
+        """A refresh, or the end of the connection, which must be confirmed by the institution's name."""
+        operation_id = self.new_id()
+
+        def decide(held: Connection) -> Outcome:
+            if kind is OperationKind.DELETION and confirm != held.institution.name:
+                raise InvalidInput("not the institution's name", code="confirmation_mismatch", field="confirm")
+            return ledger.begin(held, kind, operation_id=operation_id, correlation_id=correlation_id, now=self.clock())
+
+        return self._record(user_id, connection_id, operation_id, decide, correlation_id, keep)
+
+    def undo(self, user_id: str, operation_id: str, *, correlation_id: str, keep: Keep) -> Operation:
+        """A new operation that restores the selection before `operation_id`. Raises Conflict when it is too late."""
+        undone = self.store.operation(user_id, operation_id)
+        if undone is None:
+            raise NotFound("no such operation", code="operation_not_found")
+        before = ledger.undo(undone, self.clock())
+
+        def wants(held: Connection) -> dict[str, bool]:
+            return {wanted_id: wanted for wanted_id, wanted in before.items() if held.account(wanted_id) is not None}
+
+        return self.choose(user_id, undone.connection_id, wants, correlation_id=correlation_id, keep=keep)
+
+    def rename(
+        self, user_id: str, connection_id: str, account_id: str, name: str, *, correlation_id: str
+    ) -> Connection:
+        """The connection with the account's new name."""
+        return self.changes.apply(
+            user_id,
+            connection_id,
+            lambda held: ledger.rename(_present(held), account_id, name),
+            correlation_id=correlation_id,
+        ).connection
+
+    def find_account(self, user_id: str, account_id: str) -> tuple[Connection, list[Connection]]:
+        """The connection that has the account, and all connections of the user."""
+        connections = [c for c in self.store.connections(user_id) if c.removed_at is None]
+        for connection in connections:
+            if connection.account(account_id) is not None:
+                return connection, connections
+        raise NotFound("no such account", code="account_not_found")
+
+    def _record(
+        self,
+        user_id: str,
+        connection_id: str,
+        operation_id: str,
+        decide: Callable[[Connection], Outcome],
+        correlation_id: str,
+        keep: Keep,
+    ) -> Operation:
+        def recorded(outcome: Outcome) -> Operation:
+            own = [operation for operation in outcome.operations if operation.id == operation_id]
+            return (own or list(outcome.operations))[0]
+
+        outcome = self.changes.apply(
+            user_id,
+            connection_id,
+            lambda held: decide(_present(held)),
+            correlation_id=correlation_id,
+            answer=lambda outcome: keep(recorded(outcome)),
+        )
+        return recorded(outcome)
+
+
+def _present(held: Connection | None) -> Connection:
+    if held is None:
+        raise NotFound("no such connection", code="connection_not_found")
+    if held.removed_at is not None:
+        raise Conflict("the connection is ended", code="connection_removed")
+    return held

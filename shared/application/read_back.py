@@ -1,0 +1,110 @@
+"""Reading back Powens, which is the truth: the one end of every hint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.application.access import Access
+from shared.application.changes import Changes
+from shared.application.ports import Clock, PowensUser, Store
+from shared.domain import ledger
+from shared.domain.connection import Connection, connection_id
+from shared.domain.errors import PowensNotFound
+from shared.domain.facts import Cause
+from shared.domain.hints import Hint, HintOrigin
+from shared.domain.ledger import Outcome
+from shared.domain.observation import ObservedConnection
+
+_CAUSE = {
+    HintOrigin.WEBHOOK: Cause.BANK,
+    HintOrigin.WEBVIEW: Cause.WEBVIEW,
+    HintOrigin.SCHEDULE: Cause.RECONCILIATION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Answers hints about one Powens user."""
+
+    store: Store
+    access: Access
+    changes: Changes
+    clock: Clock
+
+    def __call__(self, hints: Sequence[Hint]) -> bool:
+        """Read once what all `hints`, which are about one Powens user, ask to look at.
+
+        False for a user who is not ours: webhooks come for every user of the Powens domain.
+        """
+        newest = max(hints, key=lambda hint: hint.received_at)
+        user_id = self.store.user_of(newest.powens_user_id)
+        if user_id is None:
+            return False
+        if any(hint.powens_connection_id is None for hint in hints):
+            self._read_all(user_id, newest)
+            return True
+        latest: dict[int, Hint] = {}
+        for hint in sorted(hints, key=lambda hint: hint.received_at):
+            assert hint.powens_connection_id is not None  # noqa: S101 - checked just above
+            latest[hint.powens_connection_id] = hint
+        for powens_connection_id, hint in latest.items():
+            held = self.store.connection(user_id, connection_id(powens_connection_id))
+            if held is None or not ledger.covered(held, hint.received_at):
+                self._read_one(user_id, powens_connection_id, held, hint)
+        return True
+
+    def _read_one(self, user_id: str, powens_connection_id: int, held: Connection | None, hint: Hint) -> None:
+        powens = self.access.of(user_id)
+        try:
+            seen = powens.read_connection(powens_connection_id)
+        except PowensNotFound:
+            if held is None or held.removed_at is not None:
+                return
+            # One 404 may be about the token; a list that works and lacks the connection is the second witness.
+            began = self.clock()
+            if all(other.powens_id != powens_connection_id for other in powens.read_all()):
+                self._remove(held, hint, began)
+        else:
+            self._apply(user_id, seen, hint)
+
+    def _read_all(self, user_id: str, hint: Hint) -> None:
+        powens = self.access.of(user_id)
+        shown = powens.read_all()
+        for seen in shown:
+            self._apply(user_id, seen, hint)
+        for held in self.store.connections(user_id):
+            if held.removed_at is None and held.powens_id not in {seen.powens_id for seen in shown}:
+                self._read_absent(held, hint, powens)
+
+    def _read_absent(self, held: Connection, hint: Hint, powens: PowensUser) -> None:
+        """A list without a connection removes nothing by itself (rule 5): Powens must deny it when asked, too."""
+        asked = self.clock()
+        try:
+            seen = powens.read_connection(held.powens_id)
+        except PowensNotFound:
+            self._remove(held, hint, asked)
+        else:
+            self._apply(held.user_id, seen, hint)
+
+    def _apply(self, user_id: str, seen: ObservedConnection, hint: Hint) -> None:
+        def decide(held: Connection | None) -> Outcome:
+            return ledger.reconcile(
+                held,
+                seen,
+                user_id=user_id,
+                powens_user_id=hint.powens_user_id,
+                trigger=_CAUSE[hint.origin],
+                correlation_id=hint.correlation_id,
+                now=self.clock(),
+            )
+
+        self.changes.apply(user_id, connection_id(seen.powens_id), decide, correlation_id=hint.correlation_id)
+
+    def _remove(self, held: Connection, hint: Hint, at: datetime) -> None:
+        def decide(newest: Connection | None) -> Outcome:
+            current = newest or held
+            if current.read_started_at > at:
+                return Outcome(connection=current)
+            return ledger.remove(current, cause=_CAUSE[hint.origin], at=at, now=self.clock())
+
+        self.changes.apply(held.user_id, held.id, decide, correlation_id=hint.correlation_id)

@@ -1,0 +1,139 @@
+"""Visits to the Powens Webview. The callback is a hint like any other: what happened is read back."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from shared.application.access import Access
+from shared.application.ports import Answer, Clock, Store, WebviewSession
+from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.hints import Hint, HintOrigin
+
+type Flow = Literal["connect", "manage", "reconnect"]
+
+SESSION_FOR = timedelta(minutes=30)
+"""As long as Powens' temporary code lives."""
+
+type WebviewUrl = Callable[[Flow, str, str, str, int | None], str]
+"""(flow, language, code, state, Powens connection id) -> address of the Webview."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWebview:
+    store: Store
+    access: Access
+    webview_url: WebviewUrl
+    allowed: Sequence[str]
+    clock: Clock
+
+    def __call__(
+        self,
+        user_id: str,
+        *,
+        flow: Flow,
+        connection_id: str | None,
+        language: str,
+        return_to: str,
+        answer: Callable[[Visit], Answer | None],
+    ) -> Visit:
+        """Raises InvalidInput for a `return_to` off the allow-list, NotFound for somebody else's connection."""
+        if not may_return_to(return_to, self.allowed):
+            raise InvalidInput("not an allowed address", code="return_to_not_allowed", field="return_to")
+        if flow == "reconnect" and connection_id is None:
+            raise InvalidInput("reconnect needs a connection", code="connection_required", field="connection_id")
+        if flow == "connect" and connection_id is not None:
+            # Connect always makes a new connection at Powens: for a bank that is there already, a double of it.
+            raise InvalidInput(
+                "connect adds a bank; manage an existing one", code="not_for_connect", field="connection_id"
+            )
+        powens_connection_id = None
+        if connection_id is not None:
+            connection = self.store.connection(user_id, connection_id)
+            if connection is None or connection.removed_at is not None:
+                raise NotFound("no such connection", code="connection_not_found")
+            powens_connection_id = connection.powens_id
+        _, powens = self.access.ensure(user_id)
+        session = WebviewSession(
+            state=secrets.token_urlsafe(32),
+            user_id=user_id,
+            flow=flow,
+            return_to=return_to,
+            powens_connection_id=powens_connection_id,
+            expires_at=self.clock() + SESSION_FOR,
+        )
+        code = powens.temporary_code()
+        visit = Visit(
+            url=self.webview_url(flow, language, code, session.state, powens_connection_id),
+            expires_at=session.expires_at,
+        )
+        self.store.add_session(session, answer=answer(visit))
+        return visit
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnFromWebview:
+    store: Store
+    clock: Clock
+
+    def __call__(self, state: str, *, error: str | None, correlation_id: str) -> str:
+        """Where to send the browser. Whatever Powens says happened, the user's connections are read back.
+
+        Even a cancelled visit may have changed accounts before it was left. Raises NotFound for a state that was used,
+        forged or is too old.
+        """
+        now = self.clock()
+
+        def hint(session: WebviewSession) -> Hint | None:
+            access = self.store.access(session.user_id)
+            if access is None or access.powens_user_id is None:
+                return None
+            return Hint(
+                powens_user_id=access.powens_user_id,
+                powens_connection_id=session.powens_connection_id if session.flow == "reconnect" else None,
+                origin=HintOrigin.WEBVIEW,
+                reason="webview-return",
+                received_at=now,
+                correlation_id=correlation_id,
+            )
+
+        session = self.store.use_session(state, now=now, hint=hint)
+        result = "done" if error is None else "cancelled" if error in ("access_denied", "tos_declined") else "failed"
+        return with_query(session.return_to, {"result": result})
+
+
+def may_return_to(address: str, allowed: Sequence[str]) -> bool:
+    """Whether `address` starts at an allowed origin (`https://app.example`) or app scheme (`wealthapp://`)."""
+    if any(character <= " " or character in '\\"<>' for character in address):
+        return False
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    if not parts.scheme or parts.username is not None or parts.password is not None:
+        return False
+    for entry in allowed:
+        permitted = urlsplit(entry)
+        if parts.scheme != permitted.scheme:
+            continue
+        if not permitted.netloc:
+            return True
+        if (parts.hostname, port) == (permitted.hostname, permitted.port):
+            return True
+    return False
+
+
+def with_query(address: str, added: dict[str, str]) -> str:
+    """`address` with query parameters added; what it had stays."""
+    parts = urlsplit(address)
+    query = "&".join(filter(None, (parts.query, urlencode(added))))
+    return urlunsplit(parts._replace(query=query))

@@ -1,0 +1,141 @@
+"""The one place that picks implementations. Each is made on first use: a list needs no KMS, no Powens, no secret."""
+
+import hashlib
+import hmac
+import os
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from ulid import ULID
+
+from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.kms import KmsSeal
+from shared.adapters.outbox import EventBus, Queues
+from shared.application.access import Access
+from shared.application.carry_out import CarryOut
+from shared.application.changes import Changes
+from shared.application.housekeeping import KeepHouse
+from shared.application.operations import RecordOperation
+from shared.application.read_back import ReadBack
+from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
+from shared.config import PowensSecret, Settings
+from shared.contracts.messages import Command, HintMessage
+
+if TYPE_CHECKING:
+    from shared.adapters.powens import PowensClient
+
+_AWS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    return str(ULID())
+
+
+class Container:
+    """What the functions work with, for one process. `remaining_seconds` is renewed by each invocation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock: Callable[[], datetime] = utc_now
+        self.sleep: Callable[[float], None] = time.sleep
+        self.remaining_seconds: Callable[[], float] = lambda: 10.0
+
+    @classmethod
+    def from_env(cls) -> "Container":
+        return cls(Settings.from_env(os.environ))
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, config=_AWS)  # type: ignore[call-overload]
+
+    @cached_property
+    def store(self) -> DynamoDBStore:
+        return DynamoDBStore(self.client("dynamodb"), self.settings.table_name, clock=self.clock, new_id=new_id)
+
+    @cached_property
+    def changes(self) -> Changes:
+        return Changes(self.store)
+
+    @cached_property
+    def bus(self) -> EventBus:
+        return EventBus(self.client("events"), self.settings.event_bus_name)
+
+    @cached_property
+    def sqs(self) -> Any:
+        return self.client("sqs")
+
+    @cached_property
+    def queues(self) -> Queues:
+        urls = {Command.queue: self.settings.commands_queue_url, HintMessage.queue: self.settings.refresh_queue_url}
+        return Queues(self.sqs, urls)
+
+    @cached_property
+    def powens(self) -> "PowensClient":
+        import requests  # noqa: PLC0415 - costs a cold start that most requests to the API do not need to pay
+
+        from shared.adapters.powens import PowensClient  # noqa: PLC0415
+
+        answer = self.client("secretsmanager").get_secret_value(SecretId=self.settings.powens_secret_id)
+        secret = PowensSecret.parse(answer["SecretString"])
+        key = secret.identity_key.get_secret_value().encode()
+        return PowensClient(
+            api_url=self.settings.powens_api_url,
+            webview_url=self.settings.powens_webview_url,
+            domain=self.settings.powens_domain,
+            client_id=secret.client_id,
+            client_secret=secret.client_secret,
+            identity=lambda text: hmac.new(key, text.encode(), hashlib.sha256).hexdigest(),
+            session=requests.Session(),
+            remaining_seconds=self._remaining,
+            clock=self.clock,
+            sleep=self.sleep,
+            jitter=random.random,
+        )
+
+    def _remaining(self) -> float:
+        return self.remaining_seconds()
+
+    @cached_property
+    def seal(self) -> KmsSeal:
+        return KmsSeal(self.client("kms"), self.settings.token_key_id)
+
+    @cached_property
+    def access(self) -> Access:
+        return Access(self.store, self.powens, self.seal, self.clock, new_id, self.sleep)
+
+    @cached_property
+    def operations(self) -> RecordOperation:
+        return RecordOperation(self.store, self.changes, self.clock, new_id)
+
+    @cached_property
+    def read_back(self) -> ReadBack:
+        return ReadBack(self.store, self.access, self.changes, self.clock)
+
+    @cached_property
+    def carry_out(self) -> CarryOut:
+        return CarryOut(self.store, self.access, self.changes, self.clock)
+
+    @cached_property
+    def keep_house(self) -> KeepHouse:
+        return KeepHouse(self.store, self.changes, self.queues, self.clock, new_id)
+
+    @cached_property
+    def open_webview(self) -> OpenWebview:
+        def address(flow: Flow, language: str, code: str, state: str, powens_connection_id: int | None) -> str:
+            redirect_uri = f"{self.settings.public_url}/v1/webview-return"
+            return self.powens.webview_url(flow, language, code, state, redirect_uri, powens_connection_id)
+
+        return OpenWebview(self.store, self.access, address, self.settings.return_to_allowed, self.clock)
+
+    @cached_property
+    def return_from_webview(self) -> ReturnFromWebview:
+        return ReturnFromWebview(self.store, self.clock)

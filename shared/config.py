@@ -1,0 +1,63 @@
+"""The settings of the functions, read once from the environment; secrets are read from Secrets Manager when needed."""
+
+import json
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+
+from shared.domain.errors import Misconfigured
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable of the same name in capitals; `template.yaml` sets them all."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage: str
+    table_name: str
+    event_bus_name: str
+    commands_queue_url: str
+    refresh_queue_url: str
+    token_key_id: str
+    powens_secret_id: str
+    powens_api_url: str
+    powens_webview_url: str
+    powens_domain: str
+    public_url: str
+    return_to_allowed: tuple[str, ...]
+
+    @field_validator("return_to_allowed", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """Raises Misconfigured, naming the variables at fault."""
+        try:
+            return cls.model_validate({name: environment.get(name.upper()) for name in cls.model_fields})
+        except ValidationError as error:
+            names = sorted({str(fault["loc"][0]).upper() for fault in error.errors()})
+            raise Misconfigured(f"missing or wrong: {', '.join(names)}", code="environment_incomplete") from None
+
+
+class PowensSecret(BaseModel):
+    """The JSON of the Powens secret. `identity_key` keys the hashes of IBANs and numbers and never changes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    client_id: str
+    client_secret: SecretStr
+    identity_key: SecretStr
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises Misconfigured, without a word of the secret."""
+        try:
+            secret = cls.model_validate(json.loads(text))
+        except ValueError:
+            raise Misconfigured("the Powens secret is not what it should be", code="powens_secret_invalid") from None
+        if not secret.client_secret.get_secret_value() or not secret.identity_key.get_secret_value():
+            raise Misconfigured("the Powens secret is empty", code="powens_secret_invalid")
+        return secret

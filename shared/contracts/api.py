@@ -1,0 +1,382 @@
+"""The bodies of the HTTP API and how the ledger shows in them."""
+
+import re
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+from shared.application.ports import HistoryEntry
+from shared.contracts.events import EventDetail, Timestamp
+from shared.contracts.texts import Language, text
+from shared.domain.connection import (
+    Account,
+    AccountType,
+    Connection,
+    ItemStatus,
+    Operation,
+    OperationKind,
+    OperationStatus,
+)
+from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason, can_add_accounts
+from shared.domain.errors import InvalidInput
+from shared.domain.facts import Cause, Change
+from shared.domain.ledger import Preview
+from shared.domain.status import (
+    REASONS,
+    AccountStatus,
+    ConnectionStatus,
+    Freshness,
+    NextStep,
+    Reason,
+    Who,
+    account_status,
+    connection_status,
+    consent_expires_at,
+    freshness,
+)
+
+Amount = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
+
+
+class Accepted(BaseModel):
+    """A body that we accept: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answered(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+# --- requests
+
+
+class SelectionRequest(Accepted):
+    enabled_account_ids: Annotated[list[str], Field(max_length=1000)]
+
+
+class AccountPatch(Accepted):
+    """Exactly one of the two: a choice takes a while and is an operation, a name does not."""
+
+    enabled: bool | None = Field(default=None, strict=True)
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.enabled is None) == (self.name is None):
+            raise ValueError("give either enabled or name")
+        return self
+
+
+class EndConnectionRequest(Accepted):
+    confirm: str
+
+
+class WebviewSessionRequest(Accepted):
+    flow: Literal["connect", "manage", "reconnect"]
+    return_to: Annotated[str, Field(min_length=1, max_length=2000)]
+    connection_id: str | None = None
+    language: Literal["fr", "en"] | None = None
+
+
+# --- answers
+
+
+class ReasonView(Answered):
+    code: str
+    message: str
+    who_must_act: Who
+    next_step: NextStep
+
+
+class DiagnosisView(Answered):
+    answer: DiagnosisAnswer
+    reason: DiagnosisReason
+    evidence: tuple[str, ...]
+    message: str
+    next_step: NextStep
+    retry_at: Timestamp | None
+
+
+class InstitutionView(Answered):
+    id: str
+    name: str
+    logo_url: str | None
+    color: str | None
+
+
+class AccountView(Answered):
+    id: str
+    kind: Literal["synced", "manual"]
+    connection_id: str | None
+    name: str
+    type: AccountType
+    provider_type: str | None
+    iban_last4: str | None
+    balance: Amount | None
+    currency: str | None
+    enabled: bool
+    status: AccountStatus
+    status_reason: ReasonView | None
+    last_success_at: Timestamp | None
+    duplicate_of: str | None
+    linked_account_id: str | None
+
+
+class ConnectionView(Answered):
+    id: str
+    institution: InstitutionView
+    status: ConnectionStatus
+    status_reason: ReasonView | None
+    last_success_at: Timestamp | None
+    last_attempt_at: Timestamp | None
+    freshness: Freshness
+    consent_expires_at: Timestamp | None
+    can_add_accounts: DiagnosisView
+    revision: int
+    accounts: tuple[AccountView, ...]
+
+
+class ConnectionList(Answered):
+    connections: tuple[ConnectionView, ...]
+    manual_accounts: tuple[AccountView, ...]
+
+
+class PreviewView(Answered):
+    connection_id: str
+    revision: int
+    enable: tuple[str, ...]
+    disable: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    deleted_at_powens: tuple[str, ...] = Field(
+        description="accounts whose transactions and history Powens deletes when they are disabled"
+    )
+    enabled_total: int
+    requires_consent: bool
+
+
+class OperationItemView(Answered):
+    account_id: str
+    wanted: Literal["enabled", "disabled"]
+    status: ItemStatus
+    reason: ReasonView | None
+
+
+class OperationView(Answered):
+    id: str
+    kind: OperationKind
+    connection_id: str
+    status: OperationStatus
+    status_reason: ReasonView | None
+    created_at: Timestamp
+    deadline_at: Timestamp
+    ended_at: Timestamp | None
+    accounts: tuple[OperationItemView, ...]
+    undo_until: Timestamp | None
+
+
+class WebviewSessionView(Answered):
+    url: str
+    expires_at: Timestamp
+
+
+class HistoryLineView(Answered):
+    account_id: str
+    name: str
+    change: Change
+
+
+class HistoryEntryView(Answered):
+    id: str
+    occurred_at: Timestamp
+    kind: str
+    cause: Cause
+    connection_id: str | None
+    institution_name: str | None
+    accounts: tuple[HistoryLineView, ...]
+    operation_id: str | None
+    status: str | None
+
+
+class HistoryView(Answered):
+    entries: tuple[HistoryEntryView, ...]
+    next: str | None
+
+
+class Health(Answered):
+    status: Literal["ok"] = "ok"
+
+
+class Problem(Answered):
+    """RFC 9457, with a stable `code` and the `request_id` to quote."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    field: str | None = None
+
+
+# --- how the ledger shows
+
+
+def reason_view(reason: Reason | None, language: Language) -> ReasonView | None:
+    if reason is None:
+        return None
+    return ReasonView(
+        code=reason.code,
+        message=text(reason.code, language),
+        who_must_act=reason.who_must_act,
+        next_step=reason.next_step,
+    )
+
+
+def _diagnosis_view(diagnosis: Diagnosis, language: Language) -> DiagnosisView:
+    return DiagnosisView(
+        answer=diagnosis.answer,
+        reason=diagnosis.reason,
+        evidence=diagnosis.evidence,
+        message=text(f"diagnosis.{diagnosis.reason.value}", language),
+        next_step=diagnosis.next_step,
+        retry_at=diagnosis.retry_at,
+    )
+
+
+def account_view(
+    account: Account, connection: Connection, *, duplicates: Mapping[str, str], language: Language
+) -> AccountView:
+    status, reason = account_status(account, connection)
+    return AccountView(
+        id=account.id,
+        kind="synced",
+        connection_id=connection.id,
+        name=account.shown_name,
+        type=account.type,
+        provider_type=account.provider_type,
+        iban_last4=account.iban_last4,
+        balance=account.balance,
+        currency=account.currency,
+        enabled=account.enabled,
+        status=status,
+        status_reason=reason_view(reason, language),
+        last_success_at=account.last_success_at,
+        duplicate_of=duplicates.get(account.id),
+        linked_account_id=None,
+    )
+
+
+def connection_view(
+    connection: Connection, *, now: datetime, duplicates: Mapping[str, str], language: Language
+) -> ConnectionView:
+    status, reason = connection_status(connection, now)
+    return ConnectionView(
+        id=connection.id,
+        institution=InstitutionView(
+            id=connection.institution.id,
+            name=connection.institution.name,
+            logo_url=connection.institution.logo_url,
+            color=connection.institution.color,
+        ),
+        status=status,
+        status_reason=reason_view(reason, language),
+        last_success_at=connection.last_success_at,
+        last_attempt_at=connection.last_attempt_at,
+        freshness=freshness(connection.last_success_at, now),
+        consent_expires_at=consent_expires_at(connection),
+        can_add_accounts=_diagnosis_view(can_add_accounts(connection, now), language),
+        revision=connection.revision,
+        accounts=tuple(
+            account_view(account, connection, duplicates=duplicates, language=language)
+            for account in connection.accounts
+        ),
+    )
+
+
+def preview_view(connection: Connection, preview: Preview) -> PreviewView:
+    return PreviewView(
+        connection_id=connection.id,
+        revision=connection.revision,
+        enable=preview.enable,
+        disable=preview.disable,
+        unchanged=preview.unchanged,
+        deleted_at_powens=preview.disable,
+        enabled_total=preview.enabled_total,
+        requires_consent=bool(preview.enable),
+    )
+
+
+def operation_view(operation: Operation, language: Language) -> OperationView:
+    return OperationView(
+        id=operation.id,
+        kind=operation.kind,
+        connection_id=operation.connection_id,
+        status=operation.status,
+        status_reason=_reason_by_code(operation.reason, language),
+        created_at=operation.created_at,
+        deadline_at=operation.deadline_at,
+        ended_at=operation.ended_at,
+        accounts=tuple(
+            OperationItemView(
+                account_id=item.account_id,
+                wanted="enabled" if item.wanted else "disabled",
+                status=item.status,
+                reason=_reason_by_code(item.reason, language),
+            )
+            for item in operation.items
+        ),
+        undo_until=operation.undo_until,
+    )
+
+
+def _reason_by_code(code: str | None, language: Language) -> ReasonView | None:
+    return reason_view(REASONS[code], language) if code is not None else None
+
+
+def history_entry_view(entry: HistoryEntry) -> HistoryEntryView:
+    detail = EventDetail.model_validate_json(entry.detail)
+    return HistoryEntryView(
+        id=entry.id,
+        occurred_at=detail.metadata.occurred_at,
+        kind=entry.type,
+        cause=detail.metadata.cause,
+        connection_id=detail.data.connection_id,
+        institution_name=entry.institution_name,
+        accounts=tuple(
+            HistoryLineView(
+                account_id=line.account_id, name=entry.account_names.get(line.account_id, ""), change=line.change
+            )
+            for line in detail.data.accounts
+        ),
+        operation_id=detail.data.operation_id,
+        status=detail.data.status,
+    )
+
+
+# --- entity tags
+
+
+def entity_tag(connection: Connection) -> str:
+    """`"<revision>"`, and `"<revision>.<choices>"` while choices are being carried out.
+
+    So `If-Match: "<revision>"` is refused when another device has chosen meanwhile, though no revision tells of it yet.
+    """
+    if not connection.unsettled:
+        return f'"{connection.revision}"'
+    choices = [(a.id, a.wanted, a.choice.operation_id) for a in connection.accounts if a.choice is not None]
+    return f'"{connection.revision}.{zlib.crc32(repr(choices).encode())}"'
+
+
+def matches(if_match: str | None, connection: Connection) -> bool:
+    """Whether `If-Match` allows a change of `connection` as it is. Raises InvalidInput for anything but entity tags."""
+    if if_match is None or if_match.strip() == "*":
+        return True
+    tags = [tag.strip() for tag in if_match.split(",")]
+    if not all(re.fullmatch(r'"[0-9]{1,18}(\.[0-9]{1,10})?"', tag) for tag in tags):
+        raise InvalidInput("If-Match is not a quoted revision", code="invalid_if_match", field="If-Match")
+    return entity_tag(connection) in tags

@@ -1,0 +1,80 @@
+"""The published events. Their JSON Schemas and examples lie in `events/` and are checked against these models."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from shared.domain.connection import AccountType
+from shared.domain.facts import Cause, Change, Fact
+
+SOURCE = "synced-accounts"
+
+
+def rfc3339(at: datetime) -> str:
+    """An instant as the API and the events write it: UTC, seconds, `Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+
+
+class Published(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metadata(Published):
+    """Consumers drop an `event_id` that they have seen: delivery is at least once."""
+
+    event_id: str
+    schema_version: Literal[1] = 1
+    occurred_at: Timestamp
+    correlation_id: str
+    cause: Cause
+
+
+class AccountLine(Published):
+    account_id: str
+    change: Change
+    enabled: bool
+    type: AccountType
+    currency: str | None
+
+
+class Data(Published):
+    """`revision` orders the events of one connection. `status` and `operation_id` where the detail type has them."""
+
+    user_id: str
+    connection_id: str | None = None
+    revision: int
+    accounts: tuple[AccountLine, ...] = ()
+    status: str | None = None
+    operation_id: str | None = None
+
+
+class EventDetail(Published):
+    metadata: Metadata
+    data: Data
+
+
+def detail_of(fact: Fact, *, event_id: str, occurred_at: datetime, correlation_id: str) -> EventDetail:
+    return EventDetail(
+        metadata=Metadata(event_id=event_id, occurred_at=occurred_at, correlation_id=correlation_id, cause=fact.cause),
+        data=Data(
+            user_id=fact.user_id,
+            connection_id=fact.connection_id,
+            revision=fact.revision,
+            accounts=tuple(
+                AccountLine(
+                    account_id=line.account_id,
+                    change=line.change,
+                    enabled=line.enabled,
+                    type=line.type,
+                    currency=line.currency,
+                )
+                for line in fact.accounts
+            ),
+            status=fact.status,
+            operation_id=fact.operation_id,
+        ),
+    )

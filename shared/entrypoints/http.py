@@ -1,0 +1,160 @@
+"""Errors as problem+json, and answers that are given once per `Idempotency-Key`."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.metrics import MetricUnit
+
+from shared.application.ports import Answer, TakenError
+from shared.contracts.api import Problem
+from shared.contracts.texts import language_of, problem_text
+from shared.domain.errors import (
+    AppError,
+    BadSignature,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PowensRefused,
+    PreconditionFailed,
+    Unavailable,
+)
+from shared.entrypoints.observability import logger, metrics
+
+if TYPE_CHECKING:
+    from shared.application.ports import Store
+
+PROBLEM_JSON = "application/problem+json"
+
+_STATUS: tuple[tuple[type[AppError], int], ...] = (
+    (BadSignature, 401),
+    (NotFound, 404),
+    (Conflict, 409),
+    (PreconditionFailed, 412),
+    (InvalidInput, 422),
+    (PowensRefused, 502),
+    (Unavailable, 503),
+    (AppError, 500),
+)
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    409: "Conflict",
+    412: "Precondition Failed",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
+
+
+class HttpErrors:
+    """Registers on a resolver how each class of error is answered: one table, looked up along the class's bases."""
+
+    def __init__(self, app: APIGatewayHttpResolver) -> None:
+        self._app = app
+        app.exception_handler([AppError])(self._expected)
+        app.exception_handler([RequestValidationError])(self._unreadable)
+        app.exception_handler([Exception])(self._bug)
+        app.not_found(self._no_route)
+
+    def _expected(self, error: AppError) -> Response[str]:
+        status = next(status for kind, status in _STATUS if isinstance(error, kind))
+        if status >= 500:
+            metrics.add_metric(name="FailedRequests", unit=MetricUnit.Count, value=1)
+            logger.warning("request failed", extra={"code": error.code, "kind": type(error).__name__})
+        else:
+            logger.info("request refused", extra={"code": error.code})
+        headers = {}
+        if isinstance(error, Unavailable):
+            headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
+        code = error.code if status < 500 or isinstance(error, Unavailable | PowensRefused) else "internal_error"
+        return self.problem(status, code, field=getattr(error, "field", None), headers=headers)
+
+    def _unreadable(self, error: RequestValidationError) -> Response[str]:
+        faults = error.errors()
+        if any(str(fault.get("type", "")).startswith("json") for fault in faults):
+            return self.problem(400, "invalid_json")
+        location = [str(part) for part in faults[0].get("loc", ())] if faults else []
+        return self.problem(422, "invalid_request", field=".".join(location[1:]) or None)
+
+    def _bug(self, error: Exception) -> Response[str]:
+        metrics.add_metric(name="FailedRequests", unit=MetricUnit.Count, value=1)
+        logger.exception("unexpected error", exc_info=error)
+        return self.problem(500, "internal_error")
+
+    def _no_route(self, _: Exception) -> Response[str]:
+        return self.problem(404, "route_not_found")
+
+    def problem(
+        self, status: int, code: str, *, field: str | None = None, headers: dict[str, str] | None = None
+    ) -> Response[str]:
+        event = self._app.current_event
+        language = language_of(event.headers.get("accept-language"))
+        body = Problem(
+            title=_TITLES[status],
+            status=status,
+            detail=problem_text(code, language, status=status),
+            code=code,
+            request_id=event.request_context.request_id,
+            field=field,
+        )
+        return Response(
+            status_code=status,
+            content_type=PROBLEM_JSON,
+            body=body.model_dump_json(exclude_none=True),
+            headers=dict(headers or {}),
+        )
+
+
+type Keeper = Callable[[int, str], Answer | None]
+"""(status, JSON body) -> the answer to keep for the request's key, None for a request without one."""
+
+
+def once(
+    store: "Store",
+    app: APIGatewayHttpResolver,
+    user_id: str,
+    run: Callable[[Keeper], tuple[int, str]],
+    *,
+    seal: Callable[[str], str] = str,
+    unseal: Callable[[str], str] = str,
+) -> tuple[int, str]:
+    """Run a mutation, or give the answer it gave before under the same `Idempotency-Key`.
+
+    The answer is written in the transaction of the mutation itself, so neither can exist without the other. `seal` and
+    `unseal` protect an answer that must not lie in the table in the clear. Raises InvalidInput for a key that was used
+    for another request.
+    """
+    event = app.current_event
+    key = event.headers.get("idempotency-key")
+    if key is None:
+        return run(lambda _status, _body: None)
+    if not re.fullmatch(r"[\x21-\x7e]{1,128}", key):
+        raise InvalidInput("bad key", code="invalid_idempotency_key", field="Idempotency-Key")
+    fingerprint = _fingerprint(app)
+    for _ in range(2):
+        known = store.answer(user_id, key)
+        if known is not None:
+            if known.fingerprint != fingerprint:
+                raise InvalidInput("key used before", code="idempotency_key_reused", field="Idempotency-Key")
+            return known.status, unseal(known.body)
+        try:
+            return run(lambda status, body: Answer(key=key, fingerprint=fingerprint, status=status, body=seal(body)))
+        except TakenError:
+            continue  # the same request, at the same time: its answer is there now
+    raise Unavailable("the same request is under way", retry_after=1)
+
+
+def _fingerprint(app: APIGatewayHttpResolver) -> str:
+    event = app.current_event
+    raw: dict[str, Any] = event.raw_event
+    query = raw.get("rawQueryString", "")
+    # Validated by now, so it is JSON; the order of its members does not make another request.
+    canonical = json.dumps(json.loads(event.decoded_body or "null"), sort_keys=True)
+    return hashlib.sha256(f"{event.http_method}\n{event.path}\n{query}\n{canonical}".encode()).hexdigest()
