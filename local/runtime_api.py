@@ -87,6 +87,7 @@ class Worker:
         self._log: IO[bytes] | None = None
         self.used = False
         self._settled = True
+        self._init_error: bytes | None = None
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -133,6 +134,8 @@ class Worker:
         if cold and not await self._initialised():
             message = "the runtime did not ask for an event within its init time, or exited"
             return Answer(failure("Runtime.InitError", message), error=True, cold=True)
+        if self._init_error is not None:
+            return Answer(self._init_error, error=True, cold=True)
         deadline = int((time.time() + self.function.timeout) * 1000)
         done: asyncio.Future[tuple[bytes, bool]] = asyncio.get_running_loop().create_future()
         invocation = _Invocation(str(uuid.uuid4()), event, deadline, done)
@@ -185,7 +188,6 @@ class Worker:
         finally:
             asked.cancel()
             exited.cancel()
-        # An import error is reported at the first event by the runtime client, or the process ends.
         return self._asked.is_set()
 
     async def _exited(self) -> None:
@@ -222,9 +224,8 @@ class Worker:
         )
         current = self._current
         if path.endswith("/init/error"):
+            self._init_error = body
             self._asked.set()
-            if current is not None and not current.done.done():
-                current.done.set_result((body, True))
             return accepted
         request_id, _, kind = path.rpartition("/")
         if current is None or not request_id.endswith(current.request_id) or current.done.done():
