@@ -1,0 +1,523 @@
+"""The switches under `/sandbox`: what Powens has no door for, as JSON. For tests and for people who show a fault."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, find_connector
+from local.powens_sandbox.clock import Clock
+from local.powens_sandbox.deliveries import Deliveries
+from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
+from local.powens_sandbox.faults import Faults
+from local.powens_sandbox.gate import Gate
+from local.powens_sandbox.model import Account, Connection, User
+from local.powens_sandbox.params import Params, as_id, read_params
+from local.powens_sandbox.people import PERSONAS
+from local.powens_sandbox.settings import Settings
+from local.powens_sandbox.views import Json
+from local.powens_sandbox.webview.flows import Webview
+from local.powens_sandbox.world import STATES, World, as_decimal
+
+_EXPANDS = frozenset({"connector", "sources", "all_accounts"})
+_MAX_LISTED = 500
+
+
+class Admin:
+    def __init__(
+        self, world: World, deliveries: Deliveries, faults: Faults, clock: Clock, webview: Webview, settings: Settings
+    ) -> None:
+        self.world = world
+        self.deliveries = deliveries
+        self.faults = faults
+        self.clock = clock
+        self.webview = webview
+        self.first_settings = settings
+        self.gate: Gate | None = None
+
+    def routes(self) -> list[Route]:
+        table: list[tuple[str, str, Callable[[Request, Params], object]]] = [
+            ("GET", "/health", lambda request, params: {"status": "ok"}),
+            ("GET", "/settings", self.settings_read),
+            ("PATCH", "/settings", self.settings_change),
+            ("GET", "/clock", self.clock_read),
+            ("POST", "/clock", self.clock_move),
+            ("POST", "/reset", self.reset),
+            ("GET", "/connectors", self.connectors),
+            ("GET", "/personas", self.personas),
+            ("GET", "/users", self.users),
+            ("POST", "/users/{id}/revoke-tokens", self.revoke_tokens),
+            ("GET", "/connections", self.connections),
+            ("POST", "/connections", self.connection_create),
+            ("GET", "/connections/{id}", self.connection_read),
+            ("PATCH", "/connections/{id}", self.connection_change),
+            ("DELETE", "/connections/{id}", self.connection_delete),
+            ("POST", "/connections/{id}/sync", self.connection_sync),
+            ("POST", "/connections/{id}/repair", self.connection_repair),
+            ("GET", "/accounts/{id}", self.account_read),
+            ("PATCH", "/accounts/{id}", self.account_change),
+            ("GET", "/faults", self.faults_list),
+            ("POST", "/faults", self.fault_add),
+            ("DELETE", "/faults", self.faults_clear),
+            ("DELETE", "/faults/{id}", self.fault_remove),
+            ("GET", "/requests", self.requests),
+            ("GET", "/webhooks", self.webhooks),
+            ("POST", "/webhooks/flush", self.webhooks_flush),
+            ("POST", "/webhooks/{id}/redeliver", self.webhook_redeliver),
+        ]
+        by_path: dict[str, dict[str, Callable[[Request, Params], object]]] = {}
+        for method, path, handler in table:
+            by_path.setdefault(f"/sandbox{path}", {})[method] = handler
+        methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        return [Route(path, _endpoint(handlers), methods=methods) for path, handlers in by_path.items()]
+
+    # Settings, time
+
+    def settings_read(self, request: Request, params: Params) -> Json:
+        described = self.world.settings.described()
+        return {"settings": {str(item["name"]): item["value"] for item in described}, "described": described}
+
+    def settings_change(self, request: Request, params: Params) -> Json:
+        self.world.configure(self.world.settings.changed(params))
+        return self.settings_read(request, params)
+
+    def clock_read(self, request: Request, params: Params) -> Json:
+        return {
+            "now": self.clock.now().isoformat().replace("+00:00", "Z"),
+            "offset_seconds": self.clock.offset.total_seconds(),
+        }
+
+    def clock_move(self, request: Request, params: Params) -> Json:
+        """`now` (RFC 3339), or `seconds` / `days` to add, or `reset`."""
+        if params.boolean("reset"):
+            self.clock.reset()
+        elif (to := params.optional_text("now")) is not None:
+            self.clock.set(_moment(to, "now"))
+        else:
+            try:
+                by = timedelta(seconds=float(str(params.get("seconds") or 0)), days=float(str(params.get("days") or 0)))
+                (self.clock.now() + by).year  # noqa: B018 - out of the calendar raises here, before anything has moved
+            except (ValueError, OverflowError) as error:
+                raise invalid("seconds") from error
+            self.clock.move(by)
+        self.world.run_due()
+        self.world.sweep()
+        return self.clock_read(request, params)
+
+    def reset(self, request: Request, params: Params) -> Json:
+        """Users, faults, logs, time and settings as at the start."""
+        self.clock.reset()
+        self.world.configure(self.first_settings)
+        self.world.reset()
+        self.faults.clear()
+        self.deliveries.reset()
+        self.webview.sessions.clear()
+        if self.gate is not None:
+            self.gate.log.clear()
+        return {"status": "ok"}
+
+    # What is there
+
+    def connectors(self, request: Request, params: Params) -> Json:
+        return {
+            "connectors": [
+                {
+                    "id": item.id,
+                    "uuid": item.uuid,
+                    "slug": item.slug,
+                    "name": item.name,
+                    "country": item.country,
+                    "capabilities": list(item.capabilities),
+                    "sources": {source.name: list(source.account_types) for source in item.sources},
+                    "accounts": [account.name for account in item.accounts],
+                    "not_shared": list(item.not_shared),
+                }
+                for item in CONNECTORS
+            ]
+        }
+
+    def personas(self, request: Request, params: Params) -> Json:
+        return {
+            "personas": [
+                {
+                    "id": persona.id,
+                    "description": persona.description,
+                    "banks": {slug: [account.name for account in accounts] for slug, accounts in persona.banks.items()},
+                }
+                for persona in PERSONAS.values()
+            ]
+        }
+
+    def users(self, request: Request, params: Params) -> Json:
+        """Newest first."""
+        newest = list(self.world.users.values())[::-1][: _limit(params)]
+        return {"users": [self._user(user) for user in newest], "total": len(self.world.users)}
+
+    def _user(self, user: User) -> Json:
+        return {
+            "id": user.id,
+            "signin": user.signin.isoformat(),
+            "permanent": user.permanent,
+            "connections": [
+                {
+                    "id": connection.id,
+                    "connector": connection.connector.slug,
+                    "name": connection.connector.name,
+                    "state": connection.shown_state,
+                    "locked": connection.locked,
+                    "accounts": [
+                        {
+                            "id": account.id,
+                            "name": account.name,
+                            "type": account.type,
+                            "currency": account.currency,
+                            "enabled": account.disabled is None,
+                            "deleted": account.deleted is not None,
+                        }
+                        for account in connection.accounts
+                    ],
+                }
+                for connection in self.world.connections_of(user)
+            ],
+        }
+
+    def revoke_tokens(self, request: Request, params: Params) -> Json:
+        return {"revoked": self.world.revoke_tokens(self.world.user(_path_id(request)))}
+
+    # Connections
+
+    def _show(self, connection: Connection) -> Json:
+        return self.world.views.connection(connection, _EXPANDS) | {"locked": connection.locked}
+
+    def _connection(self, request: Request) -> Connection:
+        connection = self.world.connections.get(_path_id(request))
+        if connection is None:
+            raise not_found("connection")
+        return connection
+
+    def connections(self, request: Request, params: Params) -> Json:
+        wanted = params.integer("id_user")
+        chosen = [item for item in self.world.connections.values() if wanted in {None, item.user_id}]
+        return {"connections": [self._show(item) for item in chosen[::-1][: _limit(params)]], "total": len(chosen)}
+
+    def connection_read(self, request: Request, params: Params) -> Json:
+        return self._show(self._connection(request))
+
+    def connection_create(self, request: Request, params: Params) -> Json:
+        """`id_user`, `connector` (slug) or `connector_uuid`, `enabled` (all, none, or names), `sources`, `persona`."""
+        user_id = params.integer("id_user")
+        if user_id is None:
+            raise missing("id_user")
+        user = self.world.user(user_id)
+        connector = find_connector(params.optional_text("connector") or params.text("connector_uuid"))
+        if connector is None:
+            raise invalid("connector")
+        persona = params.optional_text("persona") or ""
+        if persona and persona not in PERSONAS:
+            raise invalid("persona")
+        sources = params.get("sources", [connector.sources[0].name])
+        if sources == "all":
+            sources = [source.name for source in connector.sources]
+        if not isinstance(sources, list) or not all(
+            isinstance(name, str) and connector.source(name) for name in sources
+        ):
+            raise invalid("sources")
+        enabled = params.get("enabled", "all")
+        if enabled not in ("all", "none") and not isinstance(enabled, list):
+            raise invalid("enabled", "must be all, none or a list of account names")
+        connection = self.world.connect(user, connector, sources, persona)
+        if isinstance(enabled, list):
+            there = {account.name for account in connection.accounts}
+            if not all(name in there for name in enabled):
+                self.world.delete_connection(connection)
+                raise invalid("enabled", "names an account that is not there")
+        wanted = [
+            (account, enabled == "all" or (isinstance(enabled, list) and account.name in enabled))
+            for account in connection.accounts
+        ]
+        self.world.choose(connection, wanted, first=True)
+        if not any(chosen for _, chosen in wanted):
+            self.world.schedule_sync(connection)
+        return self._show(connection)
+
+    def connection_change(self, request: Request, params: Params) -> Json:
+        """`state`, `error_message`, `source` (whose state it is), `locked`, `active`, `consent_expires_at` (RFC 3339) or
+        `consent_expires_in_days`, `last_update` (RFC 3339 or null), `notify` (default true)."""
+        connection = self._connection(request)
+        _only(
+            params,
+            "state",
+            "error_message",
+            "source",
+            "locked",
+            "active",
+            "consent_expires_at",
+            "consent_expires_in_days",
+            "last_update",
+            "notify",
+            "error",
+        )
+        source_name = params.optional_text("source")
+        source = connection.source(source_name) if source_name else None
+        if source_name and source is None:
+            raise invalid("source")
+        notify = params.boolean("notify", True)
+        expires = _expiry(params, self.clock.now())
+        last_update = params.optional_text("last_update")
+        updated = _moment(last_update, "last_update") if last_update else None
+        locked, active = params.boolean("locked", connection.locked), params.boolean("active", connection.active)
+        changed = False
+        if "state" in params or "error" in params:
+            state = params.optional_text("state") or params.optional_text("error")
+            if state is not None and not re.fullmatch(r"[A-Za-z]{1,40}", state):
+                raise invalid("state")
+            if source is not None:
+                source.state = state
+            else:
+                connection.state = state
+                if state is None:
+                    for item in connection.sources:
+                        item.state = None
+            connection.error_message = None
+            changed = True
+        if "error_message" in params:
+            connection.error_message = (params.optional_text("error_message") or "")[:500] or None
+            changed = True
+        connection.locked, connection.active = locked, active
+        if expires is not None:
+            for item in connection.sources:
+                if item.access_expire is not None or len(connection.sources) == 1:
+                    item.access_expire = expires
+        if "last_update" in params:
+            connection.last_update = updated
+        if changed and notify:
+            self.world.sync(connection)
+        return self._show(connection)
+
+    def connection_delete(self, request: Request, params: Params) -> Json:
+        connection = self._connection(request)
+        shown = self._show(connection)
+        self.world.delete_connection(connection)
+        return shown
+
+    def connection_sync(self, request: Request, params: Params) -> Json:
+        connection = self._connection(request)
+        self.world.sync(connection)
+        return self._show(connection)
+
+    def connection_repair(self, request: Request, params: Params) -> Json:
+        connection = self._connection(request)
+        self.world.repair(connection)
+        return self._show(connection)
+
+    # Accounts
+
+    def _account(self, request: Request) -> tuple[Account, Connection]:
+        account = self.world.accounts.get(_path_id(request))
+        if account is None:
+            raise not_found("account")
+        return account, self.world.connections[account.connection_id]
+
+    def account_read(self, request: Request, params: Params) -> Json:
+        return self.world.views.account(*self._account(request))
+
+    def account_change(self, request: Request, params: Params) -> Json:
+        """What happens at the bank or at Powens: `balance`, `coming`, `name`, `number`, `iban`, `type`, `currency`, `usage`,
+        `display`, `error`, `disabled` (bool), `deleted` (bool); `sync` (default true): with the events of it."""
+        account, connection = self._account(request)
+        _only(
+            params,
+            "balance",
+            "coming",
+            "name",
+            "number",
+            "iban",
+            "type",
+            "currency",
+            "usage",
+            "display",
+            "error",
+            "disabled",
+            "deleted",
+            "sync",
+        )
+        sync = params.boolean("sync", True)
+        texts = {
+            name: params.optional_text(name) for name in ("name", "number", "iban", "usage", "error") if name in params
+        }
+        kind = params.text("type") if "type" in params else account.type
+        currency = params.optional_text("currency") if "currency" in params else account.currency
+        if kind not in {*ACCOUNT_TYPES, "mortgage"}:
+            raise invalid("type")
+        if currency is not None and currency not in CURRENCIES:
+            raise invalid("currency")
+        if texts.get("name", "x") is None:
+            raise invalid("name")
+        amounts = {name: as_decimal(params[name]) for name in ("balance", "coming") if name in params}
+        deleted = params.boolean("deleted") if "deleted" in params else None
+        disabled = params.boolean("disabled") if "disabled" in params else None
+        account.display = params.boolean("display", account.display)
+        account.type, account.currency = kind, currency
+        for name, value in {**texts, **amounts}.items():
+            setattr(account, name, value)
+        if deleted is not None:
+            account.deleted = self.clock.now() if deleted else None
+        if disabled is not None:
+            self.world.choose(connection, [(account, not disabled)])
+        if sync:
+            self.world.schedule_sync(connection)
+        return self.world.views.account(account, connection)
+
+    # Faults and logs
+
+    def faults_list(self, request: Request, params: Params) -> Json:
+        return {"faults": [fault.shown() for fault in self.faults.all()]}
+
+    def fault_add(self, request: Request, params: Params) -> Json:
+        return self.faults.add(params).shown()
+
+    def faults_clear(self, request: Request, params: Params) -> Json:
+        self.faults.clear()
+        return {"faults": []}
+
+    def fault_remove(self, request: Request, params: Params) -> Json:
+        self.faults.remove(_path_id(request))
+        return self.faults_list(request, params)
+
+    def requests(self, request: Request, params: Params) -> Json:
+        """Newest first. Filters: `method`, `path` (regular expression), `area`, `id_user`, `status`, `since_id`, `limit`."""
+        assert self.gate is not None
+        method, area = params.optional_text("method"), params.optional_text("area")
+        user, status, since = params.integer("id_user"), params.integer("status"), params.integer("since_id") or 0
+        pattern = _pattern(params, "path")
+        found = [
+            line
+            for line in self.gate.log.newest()
+            if line.id > since
+            and method in {None, line.method}
+            and area in {None, line.area}
+            and user in {None, line.user_id}
+            and status in {None, line.status}
+            and pattern.search(line.path)
+        ]
+        return {"requests": [_logged(asdict(line)) for line in found[: _limit(params)]], "total": len(found)}
+
+    def webhooks(self, request: Request, params: Params) -> Json:
+        """Every attempt, newest first. Filters: `event`, `outcome`, `id_user`, `since_id`, `limit`."""
+        event, outcome = params.optional_text("event"), params.optional_text("outcome")
+        wanted = event.upper().replace("-", "_") if event else None
+        user, since = params.integer("id_user"), params.integer("since_id") or 0
+        found = [
+            line
+            for line in self.deliveries.log.newest()
+            if line.id > since
+            and wanted in {None, line.event}
+            and outcome in {None, line.outcome}
+            and user in {None, line.user_id}
+        ]
+        names = (
+            "id",
+            "event_id",
+            "event",
+            "hook_id",
+            "url",
+            "user_id",
+            "number",
+            "at",
+            "outcome",
+            "status",
+            "milliseconds",
+            "headers",
+            "body",
+            "answer",
+        )
+        return {
+            "webhooks": [_logged({name: getattr(line, name) for name in names}) for line in found[: _limit(params)]],
+            "total": len(found),
+            "waiting": self.deliveries.waiting(),
+            "lost": self.deliveries.lost,
+            "overflowed": self.deliveries.overflowed,
+        }
+
+    async def webhooks_flush(self, request: Request, params: Params) -> Json:
+        """One run of the flusher, now."""
+        await self.deliveries.flush()
+        return {"waiting": self.deliveries.waiting()}
+
+    def webhook_redeliver(self, request: Request, params: Params) -> Json:
+        self.deliveries.redeliver(_path_id(request))
+        return {"status": "queued"}
+
+
+def _endpoint(handlers: dict[str, Callable[[Request, Params], object]]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            raise ApiError(405, "methodNotAllowed", "This method is not allowed here")
+        origin = request.headers.get("origin")
+        if request.method not in {"GET", "HEAD"} and origin and urlsplit(origin).netloc != request.headers.get("host"):
+            raise ApiError(403, "forbidden", "Pages of other sites may not turn the switches")
+        result = handler(request, await read_params(request))
+        if isinstance(result, Awaitable):
+            result = await result
+        return JSONResponse(result)
+
+    return endpoint
+
+
+def _path_id(request: Request) -> int:
+    try:
+        return as_id(request.path_params["id"])
+    except ApiError as error:
+        raise not_found() from error
+
+
+def _limit(params: Params) -> int:
+    limit = params.integer("limit")
+    return min(limit or 100, _MAX_LISTED)
+
+
+def _only(params: Params, *names: str) -> None:
+    for name in params:
+        if name not in names:
+            raise invalid(name[:60], "is not known here")
+
+
+def _pattern(params: Params, name: str) -> re.Pattern[str]:
+    try:
+        return re.compile((params.optional_text(name) or "")[:200])
+    except re.error as error:
+        raise invalid(name, "is not a regular expression") from error
+
+
+def _logged(entry: Json) -> Json:
+    at = entry["at"]
+    return entry | {"at": at.isoformat() if isinstance(at, datetime) else at}
+
+
+def _moment(text: str, name: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid(name, "is not a time") from error
+
+
+def _expiry(params: Params, now: datetime) -> datetime | None:
+    if (at := params.optional_text("consent_expires_at")) is not None:
+        return _moment(at, "consent_expires_at")
+    if params.get("consent_expires_in_days") is None:
+        return None
+    try:
+        return now + timedelta(days=float(str(params["consent_expires_in_days"])))
+    except (ValueError, OverflowError) as error:
+        raise invalid("consent_expires_in_days") from error
+
+
+def known_states() -> Iterable[str]:
+    return sorted(STATES)

@@ -1,0 +1,105 @@
+"""Puts the parts together into one ASGI application."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route, Router
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.powens_sandbox.admin import Admin
+from local.powens_sandbox.clock import Clock
+from local.powens_sandbox.deliveries import Deliveries
+from local.powens_sandbox.errors import not_found
+from local.powens_sandbox.faults import Faults
+from local.powens_sandbox.gate import Gate
+from local.powens_sandbox.logos import logo
+from local.powens_sandbox.rest import RestApi
+from local.powens_sandbox.settings import Settings
+from local.powens_sandbox.webview.flows import Webview
+from local.powens_sandbox.world import World
+
+
+def _below(prefix: str, *groups: list[Route]) -> list[Route]:
+    """The same routes under a prefix. Not a Mount, which would answer its own 404 and redirect slashes."""
+    return [
+        Route(prefix + route.path, route.endpoint, methods=list(route.methods or ()))
+        for group in groups
+        for route in group
+    ]
+
+
+_SWEEP = timedelta(seconds=1)
+_IDLE_SECONDS = 0.5
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The sandbox under these settings. Background work starts and stops with the application's lifespan."""
+    clock = Clock()
+    world = World(settings, clock)
+    faults = Faults(settings.seed)
+    deliveries = Deliveries(world, faults, clock)
+    rest = RestApi(world, deliveries)
+    webview = Webview(world)
+    admin = Admin(world, deliveries, faults, clock, webview, settings)
+    wake = asyncio.Event()
+
+    def settle() -> None:
+        events = list(world.events)
+        world.events.clear()
+        deliveries.dispatch(events)
+        wake.set()
+
+    async def keep_time() -> None:
+        """Does the jobs when their time comes, and once a second what time does by itself."""
+        swept = clock.now()
+        while True:
+            now = clock.now()
+            world.run_due()
+            if now - swept >= _SWEEP or now < swept:
+                world.sweep()
+                swept = now
+            settle()
+            wake.clear()
+            due = world.next_due()
+            pause = _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, (due - clock.now()).total_seconds()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), pause)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Router) -> AsyncIterator[None]:
+        await deliveries.start()
+        ticking = asyncio.create_task(keep_time())
+        yield
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
+        await deliveries.stop()
+
+    async def icon(request: Request) -> Response:
+        return Response(logo("2447c8", "sandbox"), media_type="image/png")
+
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise not_found("route")
+
+    # A bare router, so that every refusal reaches the gate and none is answered on the way.
+    app = Router(
+        redirect_slashes=False,
+        default=nothing,
+        routes=[
+            *admin.routes(),
+            Route("/assets/icon.png", icon),
+            Mount("/assets", StaticFiles(directory=Path(__file__).parent / "static")),
+            *_below("/2.0", rest.routes(), webview.legacy_routes()),
+            *rest.root_routes(),
+            *webview.routes(),
+        ],
+        lifespan=lifespan,
+    )
+    gate = Gate(app, world, faults, clock, settle)
+    admin.gate = gate
+    return gate

@@ -1,0 +1,559 @@
+"""Everything that can happen: users, tokens, connections, accounts, synchronisations, and the events they cause.
+
+No HTTP here and no waiting: what has to happen later is a job with a time, and `run_due` does the jobs whose time has
+come. Events are taken from `events` by whoever delivers them.
+"""
+
+import base64
+import heapq
+import itertools
+import random
+import secrets
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from local.powens_sandbox.catalogue import OPENAPI, TEST_OUTCOMES, TEST_PASSWORD, AccountSpec, Connector
+from local.powens_sandbox.clock import Clock
+from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
+from local.powens_sandbox.model import Account, Connection, Event, LogLine, Source, Token, User
+from local.powens_sandbox.people import accounts_of, numbers
+from local.powens_sandbox.settings import Settings
+from local.powens_sandbox.views import Json, Views
+
+# States that only the user can end; the others are tried again by the next synchronisation.
+USER_MUST_ACT = frozenset(
+    {
+        "SCARequired",
+        "webauthRequired",
+        "additionalInformationNeeded",
+        "decoupled",
+        "actionNeeded",
+        "passwordExpired",
+        "wrongpass",
+    }
+)
+STATES = USER_MUST_ACT | {"validating", "rateLimiting", "websiteUnavailable", "bug", "notSupported"}
+_CONNECTION_EXPANDS = frozenset({"connector", "sources", "accounts", "subscriptions"})
+_LOG_LINES = 200
+_HELD_EVENTS = 500
+# What the bank says in these states, in its own words.
+_BANK_MESSAGES: Mapping[str, str] = {
+    "actionNeeded": "Merci d'accepter les nouvelles conditions générales sur le site de votre banque.",
+    "passwordExpired": "Votre mot de passe a expiré. Merci de le renouveler sur le site de votre banque.",
+}
+
+
+def new_secret() -> str:
+    """A random value that contains `+`, `/` and `=`: whoever forgets to encode one notices at once."""
+    while True:
+        value = base64.b64encode(secrets.token_bytes(31)).decode()
+        if "+" in value and "/" in value and value.endswith("="):
+            return value
+
+
+class World:
+    """The whole state. Methods raise ApiError; nothing else knows how records hang together."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.clock = clock
+        self.views = Views(settings)
+        self.settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody. Numbers go on, so that what was sent before is never mistaken for something new."""
+        self.users: dict[int, User] = {}
+        self.tokens: dict[str, Token] = {}
+        self.connections: dict[int, Connection] = {}
+        self.accounts: dict[int, Account] = {}
+        self.events: deque[Event] = deque()
+        self._jobs: list[tuple[datetime, int, int]] = []
+        self._syncing: dict[int, int] = {}
+        self._late_choices: dict[int, list[Account]] = {}
+        if not hasattr(self, "_numbers"):
+            starts = {
+                "user": 41,
+                "connection": 77,
+                "source": 181,
+                "account": 912,
+                "transaction": 100_000,
+                "log": 1,
+                "event": 5000,
+                "job": 1,
+            }
+            self._numbers = {kind: itertools.count(start) for kind, start in starts.items()}
+            self._random = random.Random(self.settings.seed)
+
+    def configure(self, settings: Settings) -> None:
+        self.settings = settings
+        self.views.settings = settings
+
+    def _next(self, kind: str) -> int:
+        return next(self._numbers[kind])
+
+    # Users and tokens
+
+    def create_user(self, *, permanent: bool) -> tuple[User, Token]:
+        user = User(self._next("user"), self.clock.now(), permanent)
+        self.users[user.id] = user
+        token = self._issue(user, "permanent" if permanent else "temporary")
+        if permanent:
+            self._emit("USER_CREATED", user.id, self.views.user(user))
+        return user, token
+
+    def _issue(self, user: User, kind: str, *, single: bool = False) -> Token:
+        now = self.clock.now()
+        expires = None if kind == "permanent" else now + timedelta(seconds=self.settings.temporary_seconds)
+        token = Token(new_secret(), kind, user.id, now, expires, single)
+        self.tokens[token.value] = token
+        return token
+
+    def issue_code(self, user: User, *, single: bool) -> Token:
+        return self._issue(user, "code", single=single)
+
+    def token(self, value: str) -> Token | None:
+        """The token when it exists and its time is not over."""
+        token = self.tokens.get(value)
+        if token and token.expires and token.expires <= self.clock.now():
+            del self.tokens[value]
+            return None
+        return token
+
+    def spend_code(self, value: str) -> User | None:
+        """The user behind a temporary code. A single-access code is gone afterwards."""
+        token = self.token(value)
+        if token is None or token.kind != "code":
+            return None
+        if token.single:
+            del self.tokens[value]
+        return self.users.get(token.user_id)
+
+    def make_permanent(self, value: str) -> Token:
+        """Exchange a code or a temporary token. Raises ApiError 400 when it is neither."""
+        token = self.token(value)
+        user = self.users.get(token.user_id) if token else None
+        if token is None or user is None or token.kind not in {"code", "temporary"}:
+            raise invalid("code")
+        del self.tokens[value]
+        return self._permanent_token(user)
+
+    def _permanent_token(self, user: User) -> Token:
+        issued = self._issue(user, "permanent")
+        if not user.permanent:
+            user.permanent = True
+            self._emit("USER_CREATED", user.id, self.views.user(user))
+            held, user.held = user.held, []
+            self.events.extend(held)
+        return issued
+
+    def renew(self, user: User, *, revoke_previous: bool) -> Token:
+        if revoke_previous:
+            self.revoke_tokens(user)
+        return self._permanent_token(user)
+
+    def revoke_tokens(self, user: User) -> int:
+        values = [token.value for token in self.tokens.values() if token.user_id == user.id]
+        for value in values:
+            del self.tokens[value]
+        return len(values)
+
+    def revoke(self, token: Token) -> None:
+        self.tokens.pop(token.value, None)
+
+    def user_token(self, user_id: int) -> str | None:
+        """The token that a webhook authenticated by user token carries."""
+        own = [token for token in self.tokens.values() if token.user_id == user_id and token.kind == "permanent"]
+        if not own:
+            return None
+        return own[0 if self.settings.webhook_token == "first" else -1].value
+
+    def user(self, user_id: int) -> User:
+        user = self.users.get(user_id)
+        if user is None:
+            raise not_found("user")
+        return user
+
+    def delete_user(self, user: User) -> None:
+        for connection in self.connections_of(user):
+            self._forget(connection)
+            if self.settings.user_deleted_events == "connections_and_user":
+                self._emit("CONNECTION_DELETED", user.id, self.views.connection(connection))
+        self._emit("USER_DELETED", user.id, self.views.user(user))
+        self.revoke_tokens(user)
+        self.users.pop(user.id, None)
+
+    # Connections
+
+    def connections_of(self, user: User) -> list[Connection]:
+        return [connection for connection in self.connections.values() if connection.user_id == user.id]
+
+    def connection(self, user: User, connection_id: int) -> Connection:
+        connection = self.connections.get(connection_id)
+        if connection is None or connection.user_id != user.id:
+            raise not_found("connection")
+        return connection
+
+    def connect(self, user: User, connector: Connector, sources: Sequence[str], persona: str = "") -> Connection:
+        """A new connection with the accounts that those sources show, all of them disabled."""
+        if connector.restricted:
+            raise ApiError(403, "forbidden", "No new connection can be added to this connector")
+        now = self.clock.now()
+        connection = Connection(self._next("connection"), user.id, connector, persona, now)
+        connection.next_try = now + timedelta(hours=self.settings.background_sync_hours)
+        self.connections[connection.id] = connection
+        for name in sources:
+            self.add_source(connection, name)
+        return connection
+
+    def add_source(self, connection: Connection, name: str) -> list[Account]:
+        """Open one more way into the bank; returns the accounts that it shows. Adding one that is there does nothing."""
+        connector_source = connection.connector.source(name)
+        if connector_source is None:
+            raise invalid("source", "is not a source of this connector")
+        if connection.source(name):
+            return []
+        now = self.clock.now()
+        source = Source(self._next("source"), connector_source.id, name, now)
+        if name == OPENAPI:
+            source.access_expire = now + timedelta(days=self.settings.consent_days)
+        connection.sources.append(source)
+        specs = [spec for spec in accounts_of(connection.connector, connection.persona) if spec.source == name]
+        return self._discover(connection, [(spec, source.id) for spec in specs])
+
+    def _discover(self, connection: Connection, found: Iterable[tuple[AccountSpec, int]]) -> list[Account]:
+        now = self.clock.now()
+        accounts = []
+        by_key = {account.spec.key: account for account in connection.accounts if account.deleted is None}
+        for spec, source_id in found:
+            number, iban = numbers(self.settings.seed, connection.connector, spec, connection.user_id)
+            account = Account(
+                id=self._next("account"), user_id=connection.user_id, connection_id=connection.id, source_id=source_id,
+                spec=spec, name=spec.name, number=number, iban=iban, type=spec.type, currency=spec.currency,
+                balance=spec.balance, coming=spec.coming, usage=spec.usage, disabled=now,
+                first_transaction_id=self._transaction_ids(),
+            )  # fmt: skip
+            parent = by_key.get(spec.parent or "")
+            account.parent_id = parent.id if parent else None
+            by_key[spec.key] = account
+            connection.accounts.append(account)
+            self.accounts[account.id] = account
+            accounts.append(account)
+        if self.settings.connect_events == "found_enabled_sync":
+            for account in accounts:
+                self._emit(
+                    "ACCOUNT_FOUND",
+                    connection.user_id,
+                    {
+                        "id": account.id,
+                        "id_user": account.user_id,
+                        "id_connection": account.connection_id,
+                        "disabled": self.views.account_moment(account.disabled),
+                        "type": self.views.account_type_of(account),
+                    },
+                )
+        return accounts
+
+    def _transaction_ids(self) -> int:
+        # Each account gets a range of its own that is large enough for any history.
+        return self._next("transaction") * 1_000_000
+
+    def delete_connection(self, connection: Connection) -> None:
+        if self.settings.connection_deleted_events == "accounts_and_connection":
+            for account in connection.enabled_accounts:
+                account.disabled = self.clock.now()
+                self._emit("ACCOUNT_DISABLED", connection.user_id, self.views.account(account, connection))
+        shown = self.views.connection(connection)
+        self._forget(connection)
+        self._emit("CONNECTION_DELETED", connection.user_id, shown)
+
+    def _forget(self, connection: Connection) -> None:
+        self.connections.pop(connection.id, None)
+        self._syncing.pop(connection.id, None)
+        self._late_choices.pop(connection.id, None)
+        for account in connection.accounts:
+            self.accounts.pop(account.id, None)
+
+    def authenticate(self, connection: Connection, source_name: str, values: Mapping[str, str]) -> None:
+        """Check what the user gave for a source and set its state.
+
+        The test connector takes any login with its one password, and plays the outcome that its list field names. Other
+        connectors take everything but the password `wrong`.
+        """
+        source = connection.source(source_name)
+        if source is None:
+            raise invalid("source")
+        source.state = None
+        connection.state = connection.error_message = None
+        password = values.get("password", "")
+        outcome = values.get(f"{source_name}website", "") if connection.connector.is_test else ""
+        if outcome and outcome not in TEST_OUTCOMES:
+            raise invalid(f"{source_name}website")
+        if (connection.connector.is_test and password != TEST_PASSWORD) or password == "wrong":
+            outcome = "wrongpass"
+        match outcome:
+            case "" | "par" | "pro":
+                return
+            case "SCARequiredAndOTP":
+                source.state = "additionalInformationNeeded"
+            case "SCARequiredAndDecoupled" | "shortDecoupled":
+                source.state = "decoupled"
+            case state:
+                source.state = state
+                connection.error_message = _BANK_MESSAGES.get(state)
+        connection.pending[source_name] = outcome
+
+    def answer_challenge(self, connection: Connection, values: Mapping[str, str]) -> None:
+        """The second step of an authentication: a one-time code, or the approval in the bank's app."""
+        for source in connection.sources:
+            match source.state:
+                case "additionalInformationNeeded":
+                    code = values.get("otp", "")
+                    if not code:
+                        raise missing("otp")
+                    if not code.isdigit() or code == "0000":
+                        raise ApiError(400, "wrongpass", "The one-time code is wrong", message="Code incorrect")
+                case "decoupled" | "validating" | "SCARequired" | "webauthRequired":
+                    pass
+                case _:
+                    continue
+            self._renewed(source)
+            connection.pending.pop(source.name, None)
+        if connection.state in USER_MUST_ACT:
+            connection.state = connection.error_message = None
+
+    def reauthenticate(self, connection: Connection) -> None:
+        """The user authenticated again at every source: no state is left and the consent runs anew."""
+        connection.state = connection.error_message = None
+        connection.pending.clear()
+        for source in connection.sources:
+            self._renewed(source)
+
+    def _renewed(self, source: Source) -> None:
+        source.state = None
+        if source.access_expire is not None:
+            source.access_expire = self.clock.now() + timedelta(days=self.settings.consent_days)
+
+    # Accounts
+
+    def accounts_of(self, user: User) -> list[Account]:
+        return [account for connection in self.connections_of(user) for account in connection.accounts]
+
+    def update_accounts(
+        self, connection: Connection, accounts: Sequence[Account], changes: Mapping[str, object]
+    ) -> None:
+        """Apply an update of the API: `display`, `name`, `disabled` (bool), `bookmarked`, `usage`.
+
+        Raises ApiError when the connection is locked.
+        """
+        if connection.locked or (self.settings.locked_during_sync and connection.id in self._syncing):
+            raise ApiError(self.settings.locked_status, "connectionLocked", "The connection is locked for now")
+        for account in accounts:
+            if "name" in changes:
+                account.name = str(changes["name"])
+            if "display" in changes:
+                account.display = bool(changes["display"])
+            if "bookmarked" in changes:
+                account.bookmarked = bool(changes["bookmarked"])
+            if "usage" in changes:
+                usage = changes["usage"]
+                account.usage = None if usage is None else str(usage)
+        if "disabled" in changes:
+            self.choose(connection, [(account, not changes["disabled"]) for account in accounts])
+
+    def choose(self, connection: Connection, wanted: Iterable[tuple[Account, bool]], *, first: bool = False) -> None:
+        """Enable and disable accounts; tell about those that changed, and synchronise soon after.
+
+        `first` is the choice that ends a connect flow.
+        """
+        changed = []
+        for account, enabled in wanted:
+            if enabled is (account.disabled is None):
+                continue
+            changed.append(account)
+            account.disabled = None if enabled else self.clock.now()
+            if not enabled:
+                # Disabling deletes what hangs below the account, its transactions before all.
+                account.told = False
+                if self.settings.reenabled_transactions == "new_ids":
+                    account.first_transaction_id = self._transaction_ids()
+        if not changed:
+            return
+        mode = self.settings.choice_events
+        if first:
+            mode = "sync_only" if self.settings.connect_events == "sync_only" else "accounts_then_sync"
+        if mode in {"accounts_then_sync", "accounts_only"}:
+            self._tell_choices(connection, changed)
+        if mode != "accounts_only":
+            self.schedule_sync(connection)
+        if mode == "sync_then_accounts":
+            self._late_choices.setdefault(connection.id, []).extend(changed)
+
+    def _tell_choices(self, connection: Connection, accounts: Iterable[Account]) -> None:
+        for account in accounts:
+            name = "ACCOUNT_ENABLED" if account.disabled is None else "ACCOUNT_DISABLED"
+            self._emit(name, connection.user_id, self.views.account(account, connection))
+
+    def repair(self, connection: Connection) -> list[Account]:
+        """What was seen after a broken connection was mended: its accounts are deleted and come back under other ids,
+        disabled. Returns the new ones."""
+        now = self.clock.now()
+        old = [account for account in connection.accounts if account.deleted is None]
+        for account in old:
+            account.deleted = now
+            account.disabled = account.disabled or now
+        self.reauthenticate(connection)
+        found = self._discover(connection, [(account.spec, account.source_id) for account in old])
+        for before, after in zip(old, found, strict=True):
+            after.balance, after.coming, after.name = before.balance, before.coming, before.name
+        self.schedule_sync(connection)
+        return found
+
+    # Synchronisation and time
+
+    def schedule_sync(self, connection: Connection, delay: float | None = None) -> None:
+        due = self.clock.now() + timedelta(seconds=self.settings.sync_delay if delay is None else delay)
+        job = self._next("job")
+        # A later choice replaces the synchronisation that was waiting: one follows the last choice.
+        self._syncing[connection.id] = job
+        heapq.heappush(self._jobs, (due, job, connection.id))
+
+    def next_due(self) -> datetime | None:
+        return self._jobs[0][0] if self._jobs else None
+
+    def run_due(self) -> None:
+        """Do everything whose time has come. Cheap when there is nothing."""
+        now = self.clock.now()
+        while self._jobs and self._jobs[0][0] <= now:
+            _, job, connection_id = heapq.heappop(self._jobs)
+            if self._syncing.get(connection_id) == job:
+                self.sync(self.connections[connection_id])
+
+    def sweep(self) -> None:
+        """What time does by itself: temporary users and codes end, and every connection is synchronised once in a while."""
+        now = self.clock.now()
+        limit = timedelta(seconds=self.settings.temporary_seconds)
+        for user in [user for user in self.users.values() if not user.permanent and user.signin + limit <= now]:
+            for connection in self.connections_of(user):
+                self._forget(connection)
+            self.revoke_tokens(user)
+            del self.users[user.id]
+        for value in [token.value for token in self.tokens.values() if token.expires and token.expires <= now]:
+            del self.tokens[value]
+        for connection in list(self.connections.values()):
+            if connection.active and connection.next_try and connection.next_try <= now:
+                self.sync(connection)
+
+    def sync(self, connection: Connection) -> None:
+        """One synchronisation, at once, with its events."""
+        self._syncing.pop(connection.id, None)
+        now = self.clock.now()
+        for source in connection.sources:
+            if source.access_expire and source.access_expire <= now and source.state is None:
+                source.state = "SCARequired"
+        state = connection.shown_state
+        connection.next_try = (
+            None if state in USER_MUST_ACT else now + timedelta(hours=self.settings.background_sync_hours)
+        )
+        connection.last_push = now
+        self._log(connection, now)
+        if connection.state is None and all(source.state for source in connection.sources if not source.disabled):
+            # No way in works; with one that does, its own accounts are still refreshed.
+            fresh: list[Account] = []
+        elif connection.state is not None:
+            fresh = []
+        else:
+            working = {source.id for source in connection.sources if source.state is None and not source.disabled}
+            fresh = [account for account in connection.enabled_accounts if account.source_id in working]
+            for source in connection.sources:
+                if source.id in working:
+                    source.last_update = now
+            if state is None:
+                connection.last_update = now
+        for account in fresh:
+            account.last_update = now
+        news = [account for account in fresh if not account.told]
+        user = self.users[connection.user_id]
+        if fresh:
+            self._emit("ACCOUNTS_FETCHED", user.id, self._sync_body(user, connection, ()))
+            for account in fresh:
+                self._emit(
+                    "ACCOUNT_SYNCED", user.id, self.views.account(account, connection, transactions=account in news)
+                )
+            if news:
+                self._emit("ACCOUNT_OWNERSHIPS_FOUND", user.id, {"account_ownerships": _ownerships(fresh)})
+                self._emit(
+                    "ACCOUNT_CATEGORIZED",
+                    user.id,
+                    {"transactions": [line for account in news for line in self.views.transactions(account)[:50]]},
+                )
+        body = self._sync_body(user, connection, news)
+        self._emit("CONNECTION_SYNCED", user.id, body | {"subscriptions": []})
+        self._emit("USER_SYNCED", user.id, {"user": body["user"], "connections": [body["connection"]]})
+        for account in news:
+            account.told = True
+        self._tell_choices(connection, self._late_choices.pop(connection.id, []))
+
+    def _sync_body(self, user: User, connection: Connection, news: Sequence[Account]) -> Json:
+        return {
+            "user": self.views.user(user),
+            "connection": self.views.connection(connection, _CONNECTION_EXPANDS, told=news),
+        }
+
+    def force_sync(self, connection: Connection, *, psu_requested: bool) -> None:
+        """Raises ApiError 409 when Powens would rather not."""
+        now = self.clock.now()
+        recent = connection.last_update and now - connection.last_update < timedelta(
+            seconds=self.settings.forced_sync_interval
+        )
+        if self.settings.forced_sync == "refused" or (self.settings.forced_sync == "recent" and recent):
+            raise ApiError(409, "conflict", f"Can't force synchronization of connection {connection.id}")
+        if connection.locked:
+            raise ApiError(self.settings.locked_status, "connectionLocked", "The connection is locked for now")
+        if psu_requested and self.settings.psu_sync_needs_sca:
+            connection.state = "SCARequired"
+        self.sync(connection)
+
+    def _log(self, connection: Connection, now: datetime) -> None:
+        for source in connection.sources:
+            state = connection.state or source.state
+            connection.log.append(LogLine(self._next("log"), now, source.id, state, connection.error_message))
+        del connection.log[:-_LOG_LINES]
+
+    # Events
+
+    def _emit(self, name: str, user_id: int, data: Mapping[str, object]) -> None:
+        user = self.users.get(user_id)
+        number = self._next("event")
+        if self.settings.webhook_data_ids == "random":
+            number = self._random.randrange(1, 2**53)
+        event = Event(number, name, user_id, dict(data), self.clock.now(), self.user_token(user_id))
+        if user is not None and not user.permanent:
+            user.held.append(event)
+            del user.held[:-_HELD_EVENTS]
+        else:
+            self.events.append(event)
+
+
+def _ownerships(accounts: Sequence[Account]) -> list[Json]:
+    return [
+        {"id_account": account.id, "role": account.spec.ownership, "usage": account.usage, "name": None}
+        for account in accounts
+        if account.spec.ownership
+    ]
+
+
+def as_decimal(value: object) -> Decimal | None:
+    """A JSON number, or its text, as an exact amount. Raises ApiError 400."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise invalid("balance")
+    try:
+        amount = Decimal(str(value))
+    except ArithmeticError as error:
+        raise invalid("balance") from error
+    if not amount.is_finite() or abs(amount) > Decimal(10) ** 15:
+        raise invalid("balance")
+    return amount
