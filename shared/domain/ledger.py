@@ -501,7 +501,7 @@ class _Reading:
             items=(OperationItem(account_id=account.id, wanted=account.wanted, before=account.wanted),),
         )
         self.connection = replace(self.connection, operations=(*self.connection.operations, operation))
-        return replace(account, choice=Choice(operation_id=operation.id), problem=None)
+        return replace(account, choice=Choice(operation_id=operation.id, seen=account.enabled), problem=None)
 
     def _follow(self, account: Account, enabled: bool) -> Account:
         """Rule 2: tell our own orders taking effect from choices that somebody made elsewhere."""
