@@ -1,0 +1,230 @@
+"""Each function's role in the AWS double, which enforces IAM: what it needs goes through, the rest is refused."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.double import Double
+from tests.polling import eventually
+from tests.template.cloudformation import PARAMETERS, Stack, translate
+
+pytestmark = pytest.mark.slow
+
+STACK_NAME = "synced-accounts-dev"
+_CODE = {"ZipFile": "def lambda_handler(event, context):\n    return None\n"}
+
+type Outputs = Mapping[str, str]
+type Clients = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Double]:
+    started = Double(tmp_path_factory.mktemp("roles"))
+    started.start()
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def outputs(double: Double, template_text: str) -> dict[str, str]:
+    """Of the deployed template: real roles, empty functions, and nothing that wakes them."""
+    secrets = double.client("secretsmanager")
+    credentials = {"client_id": "1", "client_secret": "s", "identity_key": "k"}
+    secrets.create_secret(Name=PARAMETERS["PowensSecretName"], SecretString=json.dumps(credentials))
+    secrets.create_secret(Name=PARAMETERS["WebhookSecretName"], SecretString=json.dumps({"current": "c"}))
+    bucket = double.client("s3")
+    bucket.create_bucket(Bucket="templates")
+    bucket.put_object(Bucket="templates", Key="it", Body=json.dumps(_without_code(translate(template_text))))
+    formation = double.client("cloudformation")
+    formation.create_stack(
+        StackName=STACK_NAME,
+        TemplateURL=f"{double.endpoint}/templates/it",
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+
+    def ended() -> Any:
+        (stack,) = formation.describe_stacks(StackName=STACK_NAME)["Stacks"]
+        return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
+
+    stack = eventually(ended, seconds=30)
+    events = formation.describe_stack_events(StackName=STACK_NAME)["StackEvents"]
+    reasons = [e.get("ResourceStatusReason") for e in events if e["ResourceStatus"].endswith("FAILED")]
+    assert stack["StackStatus"] == "CREATE_COMPLETE", reasons
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _without_code(template: dict[str, Any]) -> dict[str, Any]:
+    stack = Stack(template)
+    for layer in [name for name, _ in stack.of("AWS::Lambda::LayerVersion")]:
+        del template["Resources"][layer]
+    for _, function in stack.of("AWS::Lambda::Function"):
+        function.update(Code=_CODE, Handler="index.lambda_handler")
+        del function["Layers"]
+    for _, mapping in stack.of("AWS::Lambda::EventSourceMapping"):
+        mapping["Enabled"] = False
+    for _, schedule in stack.of("AWS::Scheduler::Schedule"):
+        schedule["State"] = "DISABLED"
+    for _, role in stack.of("AWS::IAM::Role"):
+        role["AssumeRolePolicyDocument"]["Statement"].append(
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
+        )
+    plain: dict[str, Any] = json.loads(json.dumps(template))
+    return plain
+
+
+def _key(sort: str) -> dict[str, Any]:
+    return {"pk": {"S": "USER#alice"}, "sk": {"S": sort}}
+
+
+def _transact(clients: Clients, outputs: Outputs) -> None:
+    table = outputs["TableName"]
+    items: list[dict[str, Any]] = [
+        {"Put": {"TableName": table, "Item": _key("EVENT#1")}},
+        {
+            "Update": {
+                "TableName": table,
+                "Key": _key("CONNECTION#1"),
+                "UpdateExpression": "SET #n = :n",
+                "ExpressionAttributeNames": {"#n": "n"},
+                "ExpressionAttributeValues": {":n": {"N": "1"}},
+            }
+        },
+        {
+            "ConditionCheck": {
+                "TableName": table,
+                "Key": _key("ABSENT"),
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
+        },
+    ]
+    clients("dynamodb").transact_write_items(TransactItems=items)
+
+
+def _query(clients: Clients, outputs: Outputs) -> None:
+    clients("dynamodb").query(
+        TableName=outputs["TableName"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "USER#alice"}},
+    )
+
+
+def _query_due(clients: Clients, outputs: Outputs) -> None:
+    clients("dynamodb").query(
+        TableName=outputs["TableName"],
+        IndexName="due",
+        KeyConditionExpression="due_pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "OPERATION"}},
+    )
+
+
+def _send(queue: str) -> Callable[[Clients, Outputs], None]:
+    def send(clients: Clients, outputs: Outputs) -> None:
+        group: dict[str, Any] = {}
+        if outputs[queue].endswith(".fifo"):
+            group = {"MessageGroupId": "1", "MessageDeduplicationId": "1"}
+        clients("sqs").send_message(QueueUrl=outputs[queue], MessageBody="{}", **group)
+
+    return send
+
+
+def _receive(queue: str) -> Callable[[Clients, Outputs], None]:
+    def receive(clients: Clients, outputs: Outputs) -> None:
+        clients("sqs").receive_message(QueueUrl=outputs[queue], WaitTimeSeconds=0)
+
+    return receive
+
+
+def _encrypt(clients: Clients, outputs: Outputs) -> None:
+    sealed = clients("kms").encrypt(
+        KeyId=outputs["TokenKeyArn"], Plaintext=b"token", EncryptionContext={"user_id": "alice"}
+    )["CiphertextBlob"]
+    clients("kms").decrypt(KeyId=outputs["TokenKeyArn"], CiphertextBlob=sealed, EncryptionContext={"user_id": "alice"})
+
+
+def _put_events(clients: Clients, outputs: Outputs) -> None:
+    clients("events").put_events(
+        Entries=[
+            {
+                "Source": "synced-accounts",
+                "DetailType": "AccountsUpdated",
+                "Detail": "{}",
+                "EventBusName": outputs["EventBusName"],
+            }
+        ]
+    )
+
+
+# Reading the stream is left to test_template.py: the double does not show policies which stream is asked for.
+PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
+    "read an item": lambda clients, outputs: clients("dynamodb").get_item(
+        TableName=outputs["TableName"], Key=_key("PROFILE")
+    ),
+    "list a user": _query,
+    "write a transaction": _transact,
+    "delete an item": lambda clients, outputs: clients("dynamodb").delete_item(
+        TableName=outputs["TableName"], Key=_key("MANUAL#1")
+    ),
+    "find what is due": _query_due,
+    "scan the table": lambda clients, outputs: clients("dynamodb").scan(TableName=outputs["TableName"]),
+    "drop the table": lambda clients, outputs: clients("dynamodb").delete_table(TableName=outputs["TableName"]),
+    "seal a token": _encrypt,
+    "read Powens' credentials": lambda clients, outputs: clients("secretsmanager").get_secret_value(
+        SecretId=PARAMETERS["PowensSecretName"]
+    ),
+    "read the webhook keys": lambda clients, outputs: clients("secretsmanager").get_secret_value(
+        SecretId=PARAMETERS["WebhookSecretName"]
+    ),
+    "send a hint": _send("RefreshQueueUrl"),
+    "send a command": _send("CommandsQueueUrl"),
+    "take a hint": _receive("RefreshQueueUrl"),
+    "take a command": _receive("CommandsQueueUrl"),
+    "publish an event": _put_events,
+    "note a failed publication": _send("OutboxFailuresQueueUrl"),
+    "note a failed pass": _send("HousekeepingFailuresQueueUrl"),
+}
+_STATE = {"read an item", "list a user", "write a transaction", "delete an item"}
+_POWENS = {"seal a token", "read Powens' credentials"}
+NEEDED = {
+    "AccountsApiFunctionName": _STATE | _POWENS,
+    "PowensWebhookFunctionName": {"send a hint"},
+    "AccountCommandsFunctionName": _STATE | _POWENS | {"take a command"},
+    "ConnectionRefreshFunctionName": _STATE | _POWENS | {"take a hint"},
+    "OutboxPublisherFunctionName": {
+        "publish an event",
+        "send a hint",
+        "send a command",
+        "note a failed publication",
+    },
+    "HousekeepingFunctionName": {
+        "read an item",
+        "write a transaction",
+        "find what is due",
+        "send a hint",
+        "note a failed pass",
+    },
+}
+
+
+@pytest.mark.parametrize("function", NEEDED)
+def test_a_role_lets_through_what_its_function_needs_and_refuses_the_rest(
+    function: str, double: Double, outputs: dict[str, str]
+) -> None:
+    configuration = double.client("lambda").get_function_configuration(FunctionName=outputs[function])
+    credentials = double.role_credentials(configuration["Role"], "probe")
+    allowed = set()
+    for name, probe in PROBES.items():
+        try:
+            probe(lambda service: double.client(service, credentials), outputs)
+        except ClientError as error:
+            if "AccessDenied" not in error.response["Error"]["Code"]:
+                raise
+        else:
+            allowed.add(name)
+
+    assert allowed == NEEDED[function]
