@@ -145,13 +145,16 @@ def test_a_token_refused_again_after_its_renewal_is_for_an_operator() -> None:
 
 
 def test_a_token_that_cannot_be_stored_is_not_used() -> None:
-    scene = powens(REFUSED_TOKEN, RENEWED)
+    scene = powens(REFUSED_TOKEN, RENEWED, OK_CONNECTION, OK_ACCOUNTS)
 
     def fail(_: str) -> None:
         raise RuntimeError("the store is away")
 
+    user = scene.client.as_user(41, "tok_A", fail)
     with pytest.raises(RuntimeError):
-        scene.client.as_user(41, "tok_A", fail).read_connection(77)
+        user.read_connection(77)
+    user.read_connection(77)
+    assert "Bearer tok_B" not in [sent.token for sent in scene.wire.sent]
 
 
 def test_refused_client_credentials_during_a_renewal_are_for_an_operator() -> None:
