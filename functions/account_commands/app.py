@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.contracts.messages import Command
-from shared.entrypoints.observability import logger, metrics
+from shared.entrypoints.observability import logger
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
@@ -33,7 +33,6 @@ def carry_out(unit: Sequence[Received[Command]]) -> None:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(raise_on_empty_metrics=False)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     return FifoBatch(container().sqs, container().settings.commands_queue_url, Command, carry_out)(event)

@@ -46,7 +46,7 @@ from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
 from shared.domain.errors import NotFound
 from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, once
-from shared.entrypoints.observability import logger, metrics
+from shared.entrypoints.observability import logger
 
 HISTORY_PAGE = 50
 JSON = "application/json"
@@ -317,7 +317,6 @@ def openapi_json() -> str:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(raise_on_empty_metrics=False)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if event.get("rawPath") != "/health":
         container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000

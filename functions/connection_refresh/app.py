@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
-from shared.entrypoints.observability import logger, metrics
+from shared.entrypoints.observability import count, logger
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
@@ -25,11 +24,10 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
     hints = [received.message.hint() for received in unit]
     logger.append_keys(correlation_id=hints[-1].correlation_id)
     if not container().read_back(hints):
-        metrics.add_metric(name="UnknownPowensUsers", unit=MetricUnit.Count, value=1)
+        count("UnknownPowensUsers")
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(raise_on_empty_metrics=False)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     url = container().settings.refresh_queue_url

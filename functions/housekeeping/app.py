@@ -7,11 +7,10 @@ than `RECONCILE_EVERY`, however many messages got lost.
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
-from shared.entrypoints.observability import logger, metrics
+from shared.entrypoints.observability import count, logger
 
 
 @cache
@@ -20,8 +19,7 @@ def container() -> Container:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(raise_on_empty_metrics=False)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     done = container().keep_house()
-    metrics.add_metric(name="OverdueOperations", unit=MetricUnit.Count, value=done.ended)
-    metrics.add_metric(name="UsersPlanned", unit=MetricUnit.Count, value=done.planned)
+    count("OverdueOperations", done.ended)
+    count("UsersPlanned", done.planned)

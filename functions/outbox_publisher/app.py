@@ -7,12 +7,11 @@ repeated alone; when some still fail, the invocation fails and the stream delive
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.adapters.outbox import OutgoingEvent, OutgoingMessage
 from shared.bootstrap import Container
-from shared.entrypoints.observability import logger, metrics
+from shared.entrypoints.observability import count, logger
 
 
 @cache
@@ -21,7 +20,6 @@ def container() -> Container:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(raise_on_empty_metrics=False)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     events: list[OutgoingEvent] = []
     messages: list[OutgoingMessage] = []
@@ -43,5 +41,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
         container().queues.put(messages)
     finally:
         container().bus.put(events)
-    metrics.add_metric(name="EventsPublished", unit=MetricUnit.Count, value=len(events))
-    metrics.add_metric(name="CommandsQueued", unit=MetricUnit.Count, value=len(messages))
+    count("EventsPublished", len(events))
+    count("CommandsQueued", len(messages))

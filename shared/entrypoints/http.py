@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.application.ports import Answer, TakenError
 from shared.contracts.api import Problem
@@ -23,7 +22,7 @@ from shared.domain.errors import (
     PreconditionFailed,
     Unavailable,
 )
-from shared.entrypoints.observability import logger, metrics
+from shared.entrypoints.observability import count, logger
 
 if TYPE_CHECKING:
     from shared.application.ports import Store
@@ -66,7 +65,7 @@ class HttpErrors:
     def _expected(self, error: AppError) -> Response[str]:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
         if status >= 500:
-            metrics.add_metric(name="FailedRequests", unit=MetricUnit.Count, value=1)
+            count("FailedRequests")
             logger.warning("request failed", extra={"code": error.code, "kind": type(error).__name__})
         else:
             logger.info("request refused", extra={"code": error.code})
@@ -84,7 +83,7 @@ class HttpErrors:
         return self.problem(422, "invalid_request", field=".".join(location[1:]) or None)
 
     def _bug(self, error: Exception) -> Response[str]:
-        metrics.add_metric(name="FailedRequests", unit=MetricUnit.Count, value=1)
+        count("FailedRequests")
         logger.exception("unexpected error", exc_info=error)
         return self.problem(500, "internal_error")
 

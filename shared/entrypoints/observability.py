@@ -1,6 +1,12 @@
-"""One logger and one metrics namespace for all functions. Nothing that a user, Powens or a bank wrote is logged."""
+"""One logger and one way to count for all functions. Nothing that a user, Powens or a bank wrote is logged."""
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger()
-metrics = Metrics()
+
+
+def count(name: str, value: int = 1) -> None:
+    """Add to a metric of the service's namespace, by the dimension `service`."""
+    with single_metric(name=name, unit=MetricUnit.Count, value=value):
+        pass
