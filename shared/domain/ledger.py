@@ -335,7 +335,7 @@ def reconcile(
     reopened = held.removed_at is not None
     state = replace(
         held,
-        institution=seen.institution,
+        institution=seen.institution if seen.institution.name else held.institution,
         state=seen.state,
         active=seen.active,
         sources=seen.sources,
