@@ -263,6 +263,23 @@ def test_only_the_health_check_the_webview_return_and_the_webhooks_are_public(de
     assert {route for route, security in routes.items() if security == [{"Jwt": []}]} == SIGNED_IN
 
 
+_CODE_ROUTE = re.compile(r'^@app\.(get|post|put|patch|delete)\(\s*"([^"]+)"', re.MULTILINE)
+
+
+def test_the_template_routes_what_the_api_answers_and_nothing_else() -> None:
+    code = (ROOT / "functions" / "accounts_api" / "app.py").read_text()
+    answered = {f"{method.upper()} {path}" for method, path in _CODE_ROUTE.findall(code)}
+    routed = {}
+    for route in answered:
+        method, path = route.split()
+        routed[route] = route if route in PUBLIC else f"{method} {re.sub(r'^/v1/.+', '/v1/{proxy+}', path)}"
+
+    assert len(answered) > 10
+    assert set(routed.values()) <= PUBLIC | SIGNED_IN
+    # Everything routed is answered: each public route by itself, each method by at least one route.
+    assert set(routed.values()) == (PUBLIC | SIGNED_IN) - {"POST /webhooks/powens/{event}"}
+
+
 def test_the_authorizer_wants_the_configured_issuer_and_audience(deployed: Stack) -> None:
     schemes = deployed.properties("HttpApi")["Body"]["components"]["securitySchemes"]
 
