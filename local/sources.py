@@ -144,8 +144,14 @@ class Poller:
                 continue
             task = asyncio.create_task(self._handle_messages(client, url, messages))
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task.add_done_callback(self._ended)
             task.add_done_callback(lambda _: free.release())
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # The messages come back when their visibility ends, as on AWS when a poller is lost.
+            log.error("a batch for %s was not finished", self.mapping.function, exc_info=error)
 
     async def _handle_messages(self, client: Any, url: str, messages: list[dict[str, Any]]) -> None:
         records = [self._queue_record(message) for message in messages]

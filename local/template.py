@@ -5,11 +5,13 @@ The real SAM translator expands it. Then, and nothing else:
 - dynamic references to secrets are replaced by the secret's value, as CloudFormation does;
 - functions keep their code in the build folder: the double forwards their invocations to the launcher's Lambda plane;
 - event source mappings are created disabled: the launcher polls for them (`sources.py` says why);
-- the execution roles also trust the account itself, so that the launcher can give each function its role's credentials.
+- the execution roles also trust the account itself, so that the launcher can give each function its role's credentials;
+- leave to send, delete or change a message of a queue is leave to do so in batches, which the double wants written.
 """
 
 import copy
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -138,6 +140,10 @@ def process(built: Path, parameters: Mapping[str, str], *, secret: Callable[[str
                 properties["Enabled"] = False
             case "AWS::IAM::Role":
                 _trust_the_account(properties)
+                for policy in properties.get("Policies", []):
+                    _allow_batches(policy["PolicyDocument"])
+            case "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy":
+                _allow_batches(properties["PolicyDocument"])
     template = _replace_dynamic(template, resolver, secret)
     api = _api(template, resolver)
     return Processed(template, given, functions, api, tuple(sorted(dropped)))
@@ -150,6 +156,8 @@ def translate(source: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str
     from samtranslator.parser.parser import Parser  # noqa: PLC0415
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
+    # It mentions feature toggles that only the service itself can have.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     session = boto3.session.Session(region_name=_PSEUDO["AWS::Region"])
     translated = Translator({}, Parser(), boto_session=session).translate(copy.deepcopy(source), dict(parameters))
     if not isinstance(translated, dict):
@@ -201,6 +209,20 @@ def _trust_the_account(role: dict[str, Any]) -> None:
             "Action": ["sts:AssumeRole"],
         },
     ]
+
+
+_BATCHES = {
+    "sqs:SendMessage": "sqs:SendMessageBatch",
+    "sqs:DeleteMessage": "sqs:DeleteMessageBatch",
+    "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
+}
+
+
+def _allow_batches(document: dict[str, Any]) -> None:
+    for statement in document["Statement"]:
+        actions = statement.get("Action", [])
+        listed = [actions] if isinstance(actions, str) else actions
+        statement["Action"] = [*listed, *(_BATCHES[action] for action in listed if action in _BATCHES)]
 
 
 def _replace_dynamic(value: Any, resolver: Resolver, secret: Callable[[str], str]) -> Any:

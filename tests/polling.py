@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-def eventually[T](check: Callable[[], T], *, seconds: float = 10.0, every: float = 0.05) -> T:
+def eventually[T](check: Callable[[], T | None], *, seconds: float = 10.0, every: float = 0.05) -> T:
     """Call `check` until it returns something truthy, and return that.
 
     Raises AssertionError with the last value once `seconds` have passed. An exception of `check` is not swallowed: a

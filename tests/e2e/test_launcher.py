@@ -1,0 +1,136 @@
+"""What `make run` promises about itself: it starts, says when it cannot, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import boto3
+import httpx
+import pytest
+
+from local.paths import LOCAL_PYTHON, ROOT
+from tests.e2e.conftest import System
+from tests.polling import eventually
+
+pytestmark = pytest.mark.slow
+
+# What runs of one launcher: its children, and theirs.
+type Pids = set[int]
+
+
+def descendants(pid: int) -> Pids:
+    found: Pids = set()
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    for listed in children:
+        for child in listed.read_text("ascii").split():
+            found |= {int(child)} | descendants(int(child))
+    return found
+
+
+def running(pids: Pids) -> Pids:
+    """Those still there; a zombie has ended."""
+    left = set()
+    for pid in pids:
+        status = Path(f"/proc/{pid}/stat")
+        if status.exists() and status.read_text("ascii").rpartition(")")[2].split()[0] != "Z":
+            left.add(pid)
+    return left
+
+
+def start(state: Path, *options: str) -> "subprocess.Popen[bytes]":
+    command = [str(LOCAL_PYTHON), "-m", "local", "run", "--port", "0", "--sandbox-port", "0", "--state", str(state)]
+    with (state / "launcher.log").open("wb") as log:
+        return subprocess.Popen([*command, *options], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+
+
+def test_the_page_and_the_sandbox_answer(system: System) -> None:
+    page = httpx.get(system.url)
+    assert page.status_code == 200
+    assert "text/html" in page.headers["content-type"]
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert httpx.get(f"{system.url}/config.json").json()["demo"] is True
+    assert httpx.get(f"{system.sandbox_url}/sandbox/health").status_code == 200
+    assert httpx.get(f"{system.url}/health").status_code == 200
+
+
+def test_the_demo_users_are_there_with_their_banks(system: System) -> None:
+    assert [user["id"] for user in httpx.get(f"{system.url}/demo/users").json()] == ["alice", "bob", "carol"]
+    banks = {}
+    for user in ("alice", "bob", "carol"):
+        with system.api(user) as api:
+            shown = api.get("/v1/connections").json()["connections"]
+            banks[user] = sorted(connection["institution"]["name"] for connection in shown)
+    assert banks == {"alice": ["Banque Horizon", "Revolut"], "bob": ["Banque Horizon"], "carol": []}
+
+
+def test_the_api_asks_for_a_token_and_the_webhooks_for_a_signature(system: System) -> None:
+    assert httpx.get(f"{system.url}/v1/connections").status_code == 401
+    assert httpx.post(f"{system.url}/webhooks/powens/account-enabled", json={}).status_code == 401
+    assert httpx.get(f"{system.url}/nothing-here").json() == {"message": "Not Found"}
+
+
+def test_the_execution_roles_are_enforced(system: System) -> None:
+    """The webhook's role may queue hints and nothing else, offline as on AWS."""
+    name = system.functions["PowensWebhookFunction"]
+    role = system.client("lambda").get_function_configuration(FunctionName=name)["Role"]
+    credentials = system.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    session = boto3.session.Session(
+        credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"], "us-east-1"
+    )
+    table = session.client("dynamodb", endpoint_url=system.aws_endpoint)
+    with pytest.raises(table.exceptions.ClientError, match="AccessDenied"):
+        table.scan(TableName=system.outputs["TableName"])
+
+
+def test_nothing_of_the_template_is_left_out_offline(system: System) -> None:
+    described = json.loads((system.logs.parent / "system.json").read_text("utf-8"))
+    assert described["dropped"] == []
+
+
+def test_a_choice_becomes_an_event_within_seconds(system: System) -> None:
+    with system.api("bob") as api:
+        connection = api.get("/v1/connections").json()["connections"][0]
+        account = next(one for one in connection["accounts"] if one["enabled"])
+        mark = system.mark()
+        answer = api.patch(f"/v1/accounts/{account['id']}", json={"enabled": False})
+        assert answer.status_code == 202, answer.text
+        found = eventually(
+            lambda: [event for event in system.events(mark) if event["detail-type"] == "AccountsUpdated"], seconds=10
+        )
+    changes = found[0]["detail"]["data"]["accounts"]
+    assert [(one["account_id"], one["enabled"]) for one in changes] == [(account["id"], False)]
+
+
+def test_a_port_in_use_is_said_in_one_line(system: System, tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        for option in ("--port", "--sandbox-port"):
+            result = subprocess.run(
+                [LOCAL_PYTHON, "-m", "local", "run", "--port=0", "--sandbox-port=0", option, str(port)],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+            )
+            assert result.returncode == 1
+            assert result.stdout == ""
+            assert result.stderr.count("\n") == 1
+            assert f"port {port} is in use" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["ctrl-c", "stopped", "killed"])
+def test_no_process_outlives_the_launcher(number: signal.Signals, tmp_path: Path) -> None:
+    launcher = start(tmp_path, "--no-demo-data")
+    eventually((tmp_path / "system.json").exists, seconds=60)
+    children = descendants(launcher.pid)
+    # The double, the sandbox and a process for each function.
+    assert len(children) >= 8
+    os.kill(launcher.pid, number)
+    launcher.wait(timeout=20)
+    eventually(lambda: not running(children), seconds=10)
