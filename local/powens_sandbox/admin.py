@@ -11,17 +11,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, find_connector
-from local.powens_sandbox.clock import Clock
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.faults import Faults
-from local.powens_sandbox.gate import Gate
+from local.powens_sandbox.gate import Received
+from local.powens_sandbox.logbook import Logbook
 from local.powens_sandbox.model import Account, Connection, User
-from local.powens_sandbox.params import Params, as_id, read_params
+from local.powens_sandbox.params import Call, Params, as_id, read_params
 from local.powens_sandbox.people import PERSONAS
-from local.powens_sandbox.settings import Settings
 from local.powens_sandbox.views import Json
-from local.powens_sandbox.webview.flows import Webview
+from local.powens_sandbox.webview.entry import Webview
 from local.powens_sandbox.world import STATES, World, as_decimal
 
 _EXPANDS = frozenset({"connector", "sources", "all_accounts"})
@@ -30,19 +29,24 @@ _MAX_LISTED = 500
 
 class Admin:
     def __init__(
-        self, world: World, deliveries: Deliveries, faults: Faults, clock: Clock, webview: Webview, settings: Settings
+        self,
+        world: World,
+        deliveries: Deliveries,
+        faults: Faults,
+        webview: Webview,
+        request_log: Logbook[Received],
     ) -> None:
         self.world = world
         self.deliveries = deliveries
         self.faults = faults
-        self.clock = clock
+        self.clock = world.clock
         self.webview = webview
-        self.first_settings = settings
-        self.gate: Gate | None = None
+        self.first_settings = world.settings
+        self.request_log = request_log
 
     def routes(self) -> list[Route]:
-        table: list[tuple[str, str, Callable[[Request, Params], object]]] = [
-            ("GET", "/health", lambda request, params: {"status": "ok"}),
+        table: list[tuple[str, str, Callable[[Call], object]]] = [
+            ("GET", "/health", lambda _call: {"status": "ok"}),
             ("GET", "/settings", self.settings_read),
             ("PATCH", "/settings", self.settings_change),
             ("GET", "/clock", self.clock_read),
@@ -70,7 +74,7 @@ class Admin:
             ("POST", "/webhooks/flush", self.webhooks_flush),
             ("POST", "/webhooks/{id}/redeliver", self.webhook_redeliver),
         ]
-        by_path: dict[str, dict[str, Callable[[Request, Params], object]]] = {}
+        by_path: dict[str, dict[str, Callable[[Call], object]]] = {}
         for method, path, handler in table:
             by_path.setdefault(f"/sandbox{path}", {})[method] = handler
         methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -78,38 +82,40 @@ class Admin:
 
     # Settings, time
 
-    def settings_read(self, request: Request, params: Params) -> Json:
+    def settings_read(self, _call: Call) -> Json:
         described = self.world.settings.described()
         return {"settings": {str(item["name"]): item["value"] for item in described}, "described": described}
 
-    def settings_change(self, request: Request, params: Params) -> Json:
-        self.world.configure(self.world.settings.changed(params))
-        return self.settings_read(request, params)
+    def settings_change(self, call: Call) -> Json:
+        self.world.configure(self.world.settings.changed(call.params))
+        return self.settings_read(call)
 
-    def clock_read(self, request: Request, params: Params) -> Json:
+    def clock_read(self, _call: Call) -> Json:
         return {
             "now": self.clock.now().isoformat().replace("+00:00", "Z"),
             "offset_seconds": self.clock.offset.total_seconds(),
         }
 
-    def clock_move(self, request: Request, params: Params) -> Json:
+    def clock_move(self, call: Call) -> Json:
         """`now` (RFC 3339), or `seconds` / `days` to add, or `reset`."""
-        if params.boolean("reset"):
+        if call.params.boolean("reset"):
             self.clock.reset()
-        elif (to := params.optional_text("now")) is not None:
+        elif (to := call.params.optional_text("now")) is not None:
             self.clock.set(_moment(to, "now"))
         else:
             try:
-                by = timedelta(seconds=float(str(params.get("seconds") or 0)), days=float(str(params.get("days") or 0)))
+                by = timedelta(
+                    seconds=float(str(call.params.get("seconds") or 0)), days=float(str(call.params.get("days") or 0))
+                )
                 (self.clock.now() + by).year  # noqa: B018 - out of the calendar raises here, before anything has moved
             except (ValueError, OverflowError) as error:
                 raise invalid("seconds") from error
             self.clock.move(by)
         self.world.run_due()
         self.world.sweep()
-        return self.clock_read(request, params)
+        return self.clock_read(call)
 
-    def reset(self, request: Request, params: Params) -> Json:
+    def reset(self, _call: Call) -> Json:
         """Users, faults, logs, time and settings as at the start."""
         self.clock.reset()
         self.world.configure(self.first_settings)
@@ -117,13 +123,12 @@ class Admin:
         self.faults.clear()
         self.deliveries.reset()
         self.webview.sessions.clear()
-        if self.gate is not None:
-            self.gate.log.clear()
+        self.request_log.clear()
         return {"status": "ok"}
 
     # What is there
 
-    def connectors(self, request: Request, params: Params) -> Json:
+    def connectors(self, _call: Call) -> Json:
         return {
             "connectors": [
                 {
@@ -141,7 +146,7 @@ class Admin:
             ]
         }
 
-    def personas(self, request: Request, params: Params) -> Json:
+    def personas(self, _call: Call) -> Json:
         return {
             "personas": [
                 {
@@ -153,9 +158,9 @@ class Admin:
             ]
         }
 
-    def users(self, request: Request, params: Params) -> Json:
+    def users(self, call: Call) -> Json:
         """Newest first."""
-        newest = list(self.world.users.values())[::-1][: _limit(params)]
+        newest = list(self.world.users.values())[::-1][: _limit(call.params)]
         return {"users": [self._user(user) for user in newest], "total": len(self.world.users)}
 
     def _user(self, user: User) -> Json:
@@ -186,48 +191,48 @@ class Admin:
             ],
         }
 
-    def revoke_tokens(self, request: Request, params: Params) -> Json:
-        return {"revoked": self.world.revoke_tokens(self.world.user(_path_id(request)))}
+    def revoke_tokens(self, call: Call) -> Json:
+        return {"revoked": self.world.revoke_tokens(self.world.user(_path_id(call.request)))}
 
     # Connections
 
     def _show(self, connection: Connection) -> Json:
         return self.world.views.connection(connection, _EXPANDS) | {"locked": connection.locked}
 
-    def _connection(self, request: Request) -> Connection:
-        connection = self.world.connections.get(_path_id(request))
+    def _connection(self, call: Call) -> Connection:
+        connection = self.world.connections.get(_path_id(call.request))
         if connection is None:
             raise not_found("connection")
         return connection
 
-    def connections(self, request: Request, params: Params) -> Json:
-        wanted = params.integer("id_user")
+    def connections(self, call: Call) -> Json:
+        wanted = call.params.integer("id_user")
         chosen = [item for item in self.world.connections.values() if wanted in {None, item.user_id}]
-        return {"connections": [self._show(item) for item in chosen[::-1][: _limit(params)]], "total": len(chosen)}
+        return {"connections": [self._show(item) for item in chosen[::-1][: _limit(call.params)]], "total": len(chosen)}
 
-    def connection_read(self, request: Request, params: Params) -> Json:
-        return self._show(self._connection(request))
+    def connection_read(self, call: Call) -> Json:
+        return self._show(self._connection(call))
 
-    def connection_create(self, request: Request, params: Params) -> Json:
+    def connection_create(self, call: Call) -> Json:
         """`id_user`, `connector` (slug) or `connector_uuid`, `enabled` (all, none, or names), `sources`, `persona`."""
-        user_id = params.integer("id_user")
+        user_id = call.params.integer("id_user")
         if user_id is None:
             raise missing("id_user")
         user = self.world.user(user_id)
-        connector = find_connector(params.optional_text("connector") or params.text("connector_uuid"))
+        connector = find_connector(call.params.optional_text("connector") or call.params.text("connector_uuid"))
         if connector is None:
             raise invalid("connector")
-        persona = params.optional_text("persona") or ""
+        persona = call.params.optional_text("persona") or ""
         if persona and persona not in PERSONAS:
             raise invalid("persona")
-        sources = params.get("sources", [connector.sources[0].name])
+        sources = call.params.get("sources", [connector.sources[0].name])
         if sources == "all":
             sources = [source.name for source in connector.sources]
         if not isinstance(sources, list) or not all(
             isinstance(name, str) and connector.source(name) for name in sources
         ):
             raise invalid("sources")
-        enabled = params.get("enabled", "all")
+        enabled = call.params.get("enabled", "all")
         if enabled not in ("all", "none") and not isinstance(enabled, list):
             raise invalid("enabled", "must be all, none or a list of account names")
         connection = self.world.connect(user, connector, sources, persona)
@@ -245,12 +250,12 @@ class Admin:
             self.world.schedule_sync(connection)
         return self._show(connection)
 
-    def connection_change(self, request: Request, params: Params) -> Json:
-        """`state`, `error_message`, `source` (whose state it is), `locked`, `active`, `consent_expires_at` (RFC 3339) or
-        `consent_expires_in_days`, `last_update` (RFC 3339 or null), `notify` (default true)."""
-        connection = self._connection(request)
+    def connection_change(self, call: Call) -> Json:
+        """`state`, `error_message`, `source` (whose state it is), `locked`, `active`, `consent_expires_at` (RFC 3339)
+        or `consent_expires_in_days`, `last_update` (RFC 3339 or null), `notify` (default true)."""
+        connection = self._connection(call)
         _only(
-            params,
+            call.params,
             "state",
             "error_message",
             "source",
@@ -262,18 +267,21 @@ class Admin:
             "notify",
             "error",
         )
-        source_name = params.optional_text("source")
+        source_name = call.params.optional_text("source")
         source = connection.source(source_name) if source_name else None
         if source_name and source is None:
             raise invalid("source")
-        notify = params.boolean("notify", True)
-        expires = _expiry(params, self.clock.now())
-        last_update = params.optional_text("last_update")
+        notify = call.params.boolean("notify", True)
+        expires = _expiry(call.params, self.clock.now())
+        last_update = call.params.optional_text("last_update")
         updated = _moment(last_update, "last_update") if last_update else None
-        locked, active = params.boolean("locked", connection.locked), params.boolean("active", connection.active)
+        locked, active = (
+            call.params.boolean("locked", connection.locked),
+            call.params.boolean("active", connection.active),
+        )
         changed = False
-        if "state" in params or "error" in params:
-            state = params.optional_text("state") or params.optional_text("error")
+        if "state" in call.params or "error" in call.params:
+            state = call.params.optional_text("state") or call.params.optional_text("error")
             if state is not None and not re.fullmatch(r"[A-Za-z]{1,40}", state):
                 raise invalid("state")
             if source is not None:
@@ -285,53 +293,53 @@ class Admin:
                         item.state = None
             connection.error_message = None
             changed = True
-        if "error_message" in params:
-            connection.error_message = (params.optional_text("error_message") or "")[:500] or None
+        if "error_message" in call.params:
+            connection.error_message = (call.params.optional_text("error_message") or "")[:500] or None
             changed = True
         connection.locked, connection.active = locked, active
         if expires is not None:
             for item in connection.sources:
                 if item.access_expire is not None or len(connection.sources) == 1:
                     item.access_expire = expires
-        if "last_update" in params:
+        if "last_update" in call.params:
             connection.last_update = updated
         if changed and notify:
             self.world.sync(connection)
         return self._show(connection)
 
-    def connection_delete(self, request: Request, params: Params) -> Json:
-        connection = self._connection(request)
+    def connection_delete(self, call: Call) -> Json:
+        connection = self._connection(call)
         shown = self._show(connection)
         self.world.delete_connection(connection)
         return shown
 
-    def connection_sync(self, request: Request, params: Params) -> Json:
-        connection = self._connection(request)
+    def connection_sync(self, call: Call) -> Json:
+        connection = self._connection(call)
         self.world.sync(connection)
         return self._show(connection)
 
-    def connection_repair(self, request: Request, params: Params) -> Json:
-        connection = self._connection(request)
+    def connection_repair(self, call: Call) -> Json:
+        connection = self._connection(call)
         self.world.repair(connection)
         return self._show(connection)
 
     # Accounts
 
-    def _account(self, request: Request) -> tuple[Account, Connection]:
-        account = self.world.accounts.get(_path_id(request))
+    def _account(self, call: Call) -> tuple[Account, Connection]:
+        account = self.world.accounts.get(_path_id(call.request))
         if account is None:
             raise not_found("account")
         return account, self.world.connections[account.connection_id]
 
-    def account_read(self, request: Request, params: Params) -> Json:
-        return self.world.views.account(*self._account(request))
+    def account_read(self, call: Call) -> Json:
+        return self.world.views.account(*self._account(call))
 
-    def account_change(self, request: Request, params: Params) -> Json:
-        """What happens at the bank or at Powens: `balance`, `coming`, `name`, `number`, `iban`, `type`, `currency`, `usage`,
-        `display`, `error`, `disabled` (bool), `deleted` (bool); `sync` (default true): with the events of it."""
-        account, connection = self._account(request)
+    def account_change(self, call: Call) -> Json:
+        """What happens at the bank or at Powens: `balance`, `coming`, `name`, `number`, `iban`, `type`, `currency`,
+        `usage`, `display`, `error`, `disabled` (bool), `deleted` (bool); `sync` (default true): tells about it."""
+        account, connection = self._account(call)
         _only(
-            params,
+            call.params,
             "balance",
             "coming",
             "name",
@@ -346,22 +354,24 @@ class Admin:
             "deleted",
             "sync",
         )
-        sync = params.boolean("sync", True)
+        sync = call.params.boolean("sync", True)
         texts = {
-            name: params.optional_text(name) for name in ("name", "number", "iban", "usage", "error") if name in params
+            name: call.params.optional_text(name)
+            for name in ("name", "number", "iban", "usage", "error")
+            if name in call.params
         }
-        kind = params.text("type") if "type" in params else account.type
-        currency = params.optional_text("currency") if "currency" in params else account.currency
+        kind = call.params.text("type") if "type" in call.params else account.type
+        currency = call.params.optional_text("currency") if "currency" in call.params else account.currency
         if kind not in {*ACCOUNT_TYPES, "mortgage"}:
             raise invalid("type")
         if currency is not None and currency not in CURRENCIES:
             raise invalid("currency")
         if texts.get("name", "x") is None:
             raise invalid("name")
-        amounts = {name: as_decimal(params[name]) for name in ("balance", "coming") if name in params}
-        deleted = params.boolean("deleted") if "deleted" in params else None
-        disabled = params.boolean("disabled") if "disabled" in params else None
-        account.display = params.boolean("display", account.display)
+        amounts = {name: as_decimal(call.params[name]) for name in ("balance", "coming") if name in call.params}
+        deleted = call.params.boolean("deleted") if "deleted" in call.params else None
+        disabled = call.params.boolean("disabled") if "disabled" in call.params else None
+        account.display = call.params.boolean("display", account.display)
         account.type, account.currency = kind, currency
         for name, value in {**texts, **amounts}.items():
             setattr(account, name, value)
@@ -375,29 +385,33 @@ class Admin:
 
     # Faults and logs
 
-    def faults_list(self, request: Request, params: Params) -> Json:
+    def faults_list(self, _call: Call) -> Json:
         return {"faults": [fault.shown() for fault in self.faults.all()]}
 
-    def fault_add(self, request: Request, params: Params) -> Json:
-        return self.faults.add(params).shown()
+    def fault_add(self, call: Call) -> Json:
+        return self.faults.add(call.params).shown()
 
-    def faults_clear(self, request: Request, params: Params) -> Json:
+    def faults_clear(self, _call: Call) -> Json:
         self.faults.clear()
         return {"faults": []}
 
-    def fault_remove(self, request: Request, params: Params) -> Json:
-        self.faults.remove(_path_id(request))
-        return self.faults_list(request, params)
+    def fault_remove(self, call: Call) -> Json:
+        self.faults.remove(_path_id(call.request))
+        return self.faults_list(call)
 
-    def requests(self, request: Request, params: Params) -> Json:
-        """Newest first. Filters: `method`, `path` (regular expression), `area`, `id_user`, `status`, `since_id`, `limit`."""
-        assert self.gate is not None
-        method, area = params.optional_text("method"), params.optional_text("area")
-        user, status, since = params.integer("id_user"), params.integer("status"), params.integer("since_id") or 0
-        pattern = _pattern(params, "path")
+    def requests(self, call: Call) -> Json:
+        """Newest first. Filters: `method`, `path` (a regular expression), `area`, `id_user`, `status`, `since_id`,
+        `limit`."""
+        method, area = call.params.optional_text("method"), call.params.optional_text("area")
+        user, status, since = (
+            call.params.integer("id_user"),
+            call.params.integer("status"),
+            call.params.integer("since_id") or 0,
+        )
+        pattern = _pattern(call.params, "path")
         found = [
             line
-            for line in self.gate.log.newest()
+            for line in self.request_log.newest()
             if line.id > since
             and method in {None, line.method}
             and area in {None, line.area}
@@ -405,13 +419,13 @@ class Admin:
             and status in {None, line.status}
             and pattern.search(line.path)
         ]
-        return {"requests": [_logged(asdict(line)) for line in found[: _limit(params)]], "total": len(found)}
+        return {"requests": [_logged(asdict(line)) for line in found[: _limit(call.params)]], "total": len(found)}
 
-    def webhooks(self, request: Request, params: Params) -> Json:
+    def webhooks(self, call: Call) -> Json:
         """Every attempt, newest first. Filters: `event`, `outcome`, `id_user`, `since_id`, `limit`."""
-        event, outcome = params.optional_text("event"), params.optional_text("outcome")
+        event, outcome = call.params.optional_text("event"), call.params.optional_text("outcome")
         wanted = event.upper().replace("-", "_") if event else None
-        user, since = params.integer("id_user"), params.integer("since_id") or 0
+        user, since = call.params.integer("id_user"), call.params.integer("since_id") or 0
         found = [
             line
             for line in self.deliveries.log.newest()
@@ -437,24 +451,26 @@ class Admin:
             "answer",
         )
         return {
-            "webhooks": [_logged({name: getattr(line, name) for name in names}) for line in found[: _limit(params)]],
+            "webhooks": [
+                _logged({name: getattr(line, name) for name in names}) for line in found[: _limit(call.params)]
+            ],
             "total": len(found),
             "waiting": self.deliveries.waiting(),
             "lost": self.deliveries.lost,
             "overflowed": self.deliveries.overflowed,
         }
 
-    async def webhooks_flush(self, request: Request, params: Params) -> Json:
+    async def webhooks_flush(self, _call: Call) -> Json:
         """One run of the flusher, now."""
         await self.deliveries.flush()
         return {"waiting": self.deliveries.waiting()}
 
-    def webhook_redeliver(self, request: Request, params: Params) -> Json:
-        self.deliveries.redeliver(_path_id(request))
+    def webhook_redeliver(self, call: Call) -> Json:
+        self.deliveries.redeliver(_path_id(call.request))
         return {"status": "queued"}
 
 
-def _endpoint(handlers: dict[str, Callable[[Request, Params], object]]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(handlers: dict[str, Callable[[Call], object]]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         handler = handlers.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
@@ -462,7 +478,7 @@ def _endpoint(handlers: dict[str, Callable[[Request, Params], object]]) -> Calla
         origin = request.headers.get("origin")
         if request.method not in {"GET", "HEAD"} and origin and urlsplit(origin).netloc != request.headers.get("host"):
             raise ApiError(403, "forbidden", "Pages of other sites may not turn the switches")
-        result = handler(request, await read_params(request))
+        result = handler(Call(request, await read_params(request)))
         if isinstance(result, Awaitable):
             result = await result
         return JSONResponse(result)

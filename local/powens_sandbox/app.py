@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,12 +18,15 @@ from local.powens_sandbox.clock import Clock
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import not_found
 from local.powens_sandbox.faults import Faults
-from local.powens_sandbox.gate import Gate
+from local.powens_sandbox.gate import Gate, request_log
 from local.powens_sandbox.logos import logo
 from local.powens_sandbox.rest import RestApi
 from local.powens_sandbox.settings import Settings
-from local.powens_sandbox.webview.flows import Webview
+from local.powens_sandbox.webview.entry import Webview
 from local.powens_sandbox.world import World
+
+_SWEEP = timedelta(seconds=1)
+_IDLE_SECONDS = 0.5
 
 
 def _below(prefix: str, *groups: list[Route]) -> list[Route]:
@@ -34,10 +38,6 @@ def _below(prefix: str, *groups: list[Route]) -> list[Route]:
     ]
 
 
-_SWEEP = timedelta(seconds=1)
-_IDLE_SECONDS = 0.5
-
-
 def create_app(settings: Settings) -> ASGIApp:
     """The sandbox under these settings. Background work starts and stops with the application's lifespan."""
     clock = Clock()
@@ -46,7 +46,8 @@ def create_app(settings: Settings) -> ASGIApp:
     deliveries = Deliveries(world, faults, clock)
     rest = RestApi(world, deliveries)
     webview = Webview(world)
-    admin = Admin(world, deliveries, faults, clock, webview, settings)
+    received = request_log(settings)
+    admin = Admin(world, deliveries, faults, webview, received)
     wake = asyncio.Event()
 
     def settle() -> None:
@@ -72,18 +73,19 @@ def create_app(settings: Settings) -> ASGIApp:
                 await asyncio.wait_for(wake.wait(), pause)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Router) -> AsyncIterator[None]:
+    async def lifespan(_app: Router) -> AsyncIterator[None]:
         await deliveries.start()
         ticking = asyncio.create_task(keep_time())
+        ticking.add_done_callback(_report)
         yield
         ticking.cancel()
         await asyncio.gather(ticking, return_exceptions=True)
         await deliveries.stop()
 
-    async def icon(request: Request) -> Response:
+    async def icon(_request: Request) -> Response:
         return Response(logo("2447c8", "sandbox"), media_type="image/png")
 
-    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise not_found("route")
 
     # A bare router, so that every refusal reaches the gate and none is answered on the way.
@@ -100,6 +102,10 @@ def create_app(settings: Settings) -> ASGIApp:
         ],
         lifespan=lifespan,
     )
-    gate = Gate(app, world, faults, clock, settle)
-    admin.gate = gate
-    return gate
+    return Gate(app, world, faults, received, settle)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    # Without this, an error in the background would leave a sandbox that answers and never synchronises.
+    if not task.cancelled() and (error := task.exception()) is not None:
+        traceback.print_exception(error)

@@ -12,7 +12,7 @@ from decimal import Decimal
 OPENAPI = "openapi"
 DIRECTACCESS = "directaccess"
 TEST_CONNECTOR_UUID = "338178e6-3d01-564f-9a7b-52ca442459bf"
-TEST_PASSWORD = "1234"
+TEST_PASSWORD = "1234"  # noqa: S105 - the documented password of the test connector
 _UUIDS = uuid.UUID("6f1d1d0e-7a47-5d7b-9d0c-5f6f7c1f2f4a")
 
 # name: (id, is_invest, display name, plural)
@@ -68,8 +68,8 @@ COUNTRIES: Mapping[str, str] = {
 class AccountSpec:
     """An account as the bank holds it.
 
-    `key` names it within one person's accounts at one bank. Two specs with the same `identity` are the same real account
-    seen from two banks. `balance` None: the bank gives none, ever.
+    `key` names it within one person's accounts at one bank. Two specs with the same `identity` are the same real
+    account, seen from two banks. `balance` None: the bank gives none, ever.
     """
 
     key: str

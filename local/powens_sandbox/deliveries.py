@@ -86,7 +86,9 @@ class Deliveries:
         self._strict: deque[tuple[Payload, Hook]] = deque()
         self._strict_sender: asyncio.Task[None] | None = None
         self._tokens: dict[int, tuple[str, float]] = {}
-        self._client: httpx.AsyncClient | None = None
+        self._client = httpx.AsyncClient(
+            trust_env=False, follow_redirects=False, limits=httpx.Limits(max_connections=50)
+        )
         self._sending = 0
         self.lost = 0
         self.overflowed = 0
@@ -94,9 +96,6 @@ class Deliveries:
     # Life
 
     async def start(self) -> None:
-        self._client = httpx.AsyncClient(
-            trust_env=False, follow_redirects=False, limits=httpx.Limits(max_connections=50)
-        )
         self._spawn(self._flusher())
 
     async def stop(self) -> None:
@@ -104,8 +103,7 @@ class Deliveries:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.aclose()
 
     def reset(self) -> None:
         for queue in (*self._queues.values(), *self._backlogs.values()):
@@ -250,7 +248,6 @@ class Deliveries:
         )  # fmt: skip
 
     async def _send(self, payload: Payload, hook: Hook) -> Attempt:
-        assert self._client is not None and hook.url is not None
         payload.attempts += 1
         line = self._line(payload, hook)
         started = time.perf_counter()
@@ -260,7 +257,7 @@ class Deliveries:
             headers, content = await self._headers(payload, hook)
             line.headers = {name: value for name, value in headers.items() if name != "Authorization"}
             async with asyncio.timeout(timeout):
-                reply = await self._client.post(hook.url, content=content, headers=headers, timeout=timeout)
+                reply = await self._client.post(hook.url or "", content=content, headers=headers, timeout=timeout)
             line.status = reply.status_code
             line.answer = reply.text[:_ANSWER_BYTES]
             line.outcome = "accepted" if reply.is_success else "refused"
@@ -307,7 +304,6 @@ class Deliveries:
 
     async def _oauth_token(self, provider_id: int, config: dict[str, object]) -> str:
         """A token of the consumer's own token endpoint, kept until it ends. Raises ApiError when there is none."""
-        assert self._client is not None
         known = self._tokens.get(provider_id)
         if known and known[1] > time.monotonic():
             return known[0]
@@ -328,12 +324,13 @@ class Deliveries:
     # The flusher
 
     async def _flusher(self) -> None:
+        last = time.monotonic()
         while True:
             # The interval may be changed while this waits: it looks again at least twice a second.
-            started = time.monotonic()
-            while (left := started + self.world.settings.webhook_retry_interval - time.monotonic()) > 0:
-                await asyncio.sleep(min(left, 0.5))
-            await self.flush()
+            await asyncio.sleep(min(self.world.settings.webhook_retry_interval, 0.5))
+            if time.monotonic() - last >= self.world.settings.webhook_retry_interval:
+                await self.flush()
+                last = time.monotonic()
 
     async def flush(self) -> None:
         """One run over all backlogs."""

@@ -64,7 +64,8 @@ class Faults:
         self._random = random.Random(seed)
 
     def add(self, wanted: Mapping[str, object]) -> Fault:
-        """Raises ApiError 400. `match`: `METHOD /path-regex` for api and webview, an event's name for webhook; empty: all."""
+        """Raises ApiError 400. `match`: `METHOD /path-regex` for api and webview, an event's name for webhook, or
+        nothing for all."""
         unknown = set(wanted) - {
             "target",
             "match",
@@ -78,7 +79,7 @@ class Faults:
             "after",
         }
         if unknown:
-            raise invalid(sorted(unknown)[0], "is not part of a fault")
+            raise invalid(min(unknown), "is not part of a fault")
         target, kind = wanted.get("target"), wanted.get("kind")
         if not isinstance(target, str) or target not in KINDS:
             raise invalid("target", f"must be one of {', '.join(KINDS)}")

@@ -16,11 +16,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local.powens_sandbox.clock import Clock
 from local.powens_sandbox.errors import ApiError
 from local.powens_sandbox.faults import Fault, Faults
 from local.powens_sandbox.logbook import Logbook
-from local.powens_sandbox.params import MAX_BODY, bearer
+from local.powens_sandbox.params import MAX_BODY, bearer, replay
+from local.powens_sandbox.settings import Settings
 from local.powens_sandbox.webview.pages import error_page
 from local.powens_sandbox.world import World
 
@@ -61,16 +61,15 @@ def area_of(path: str) -> str:
 class Gate:
     """ASGI middleware. `settle` is called after every request, to send off what the request caused."""
 
-    def __init__(self, app: ASGIApp, world: World, faults: Faults, clock: Clock, settle: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, world: World, faults: Faults, log: Logbook[Received], settle: Callable[[], None]
+    ) -> None:
         self.app = app
         self.world = world
         self.faults = faults
-        self.clock = clock
+        self.clock = world.clock
         self.settle = settle
-        settings = world.settings
-        self.log: Logbook[Received] = Logbook(
-            settings.log_entries, settings.log_bytes, lambda entry: len(entry.body or ""), _strip
-        )
+        self.log = log
         self._ids = itertools.count(881_234)
         self._recent: deque[float] = deque()
 
@@ -191,8 +190,8 @@ class Gate:
             return
         if fault.kind == "duplicate":
             body = await _whole_body(receive)
-            await self._guarded(scope, _replay(body), _nowhere, request_id, area)
-            await self._guarded(scope, _replay(body), send, request_id, area)
+            await self._guarded(scope, replay(body), _nowhere, request_id, area)
+            await self._guarded(scope, replay(body), send, request_id, area)
             return
         if fault.kind == "drop":
             await carry_out()
@@ -241,11 +240,8 @@ async def _whole_body(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _replay(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
+def request_log(settings: Settings) -> Logbook[Received]:
+    return Logbook(settings.log_entries, settings.log_bytes, lambda line: len(line.body or ""), _strip)
 
 
 def _strip(line: Received) -> None:

@@ -4,13 +4,16 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
-from local.powens_sandbox.errors import ApiError, invalid, missing
+from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 
 MAX_BODY = 1_000_000
 _MAX_INT = 2**63 - 1
@@ -90,7 +93,7 @@ async def _body(request: Request) -> Mapping[str, object]:
         return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     if kind == "multipart/form-data":
         try:
-            form = await request.form(max_files=5, max_fields=100)
+            form = await Request(request.scope, replay(raw)).form(max_files=5, max_fields=100)
         except (MultiPartException, ValueError, KeyError, AssertionError) as error:
             raise invalid("body", "is not a readable form") from error
         except Exception as error:
@@ -109,17 +112,24 @@ async def _body(request: Request) -> Mapping[str, object]:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, read once and kept by the request. Raises ApiError 400 above the limit, without reading on."""
-    if not hasattr(request, "_body"):
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY:
-                raise ApiError(400, "invalidValue", "The body is too large")
-            chunks.append(chunk)
-        request._body = b"".join(chunks)
-    return await request.body()
+    """The body, which can be read once. Raises ApiError 400 above the limit, without reading on."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise ApiError(400, "invalidValue", "The body is too large")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def replay(body: bytes) -> Receive:
+    """A `receive` that brings these bytes."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 def _clean(text: str) -> str:
@@ -162,7 +172,7 @@ def parse_expand(value: object) -> tuple[frozenset[str], frozenset[str]]:
             if name:
                 (inner if depth else top).add(name)
             word = ""
-            if character == "[" or character == ".":
+            if character in "[.":
                 depth += 1
             elif character == "]":
                 depth = max(0, depth - 1)
@@ -171,3 +181,21 @@ def parse_expand(value: object) -> tuple[frozenset[str], frozenset[str]]:
         else:
             word += character
     return frozenset(top), frozenset(inner)
+
+
+@dataclass
+class Call:
+    """One request with what it asks for."""
+
+    request: Request
+    params: Params
+
+    def path(self, name: str) -> str:
+        return cast(str, self.request.path_params[name])
+
+    def path_id(self, name: str, what: str) -> int:
+        """An id in the path; whatever is no id names nothing, which is 404."""
+        try:
+            return as_id(self.path(name), name)
+        except ApiError as error:
+            raise not_found(what) from error

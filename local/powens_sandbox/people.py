@@ -60,7 +60,9 @@ PERSONAS: Mapping[str, Persona] = {
             "Dirigeante: un compte d'entreprise à côté du compte personnel",
             {
                 "banque-horizon": (account("current"), account("pro")),
-                "banque-des-entrepreneurs": (account("pro", balance="104220.00"), replace(account("cat"), usage="ORGA")),
+                "banque-des-entrepreneurs": (
+                    account("pro", balance="104220.00"), replace(account("cat"), usage="ORGA"),
+                ),
             },
         ),
         Persona(

@@ -4,7 +4,6 @@ import base64
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from urllib.parse import urlencode
@@ -18,31 +17,13 @@ from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.logos import logo
 from local.powens_sandbox.model import Account, Connection, Source, Token, User
-from local.powens_sandbox.params import Params, as_id, basic, bearer, parse_expand, read_params
+from local.powens_sandbox.params import Call, Params, as_id, basic, bearer, parse_expand, read_params
 from local.powens_sandbox.settings import Settings
 from local.powens_sandbox.views import PARIS, Json, account_type, currency
 from local.powens_sandbox.world import World
 
 MAX_LIMIT = 1000
 _WRITABLE = ("display", "name", "disabled", "bookmarked", "usage")
-
-
-@dataclass
-class Call:
-    """One request with what it asks for."""
-
-    request: Request
-    params: Params
-
-    def path(self, name: str) -> str:
-        return cast(str, self.request.path_params[name])
-
-    def path_id(self, name: str, what: str) -> int:
-        """An id in the path; whatever is no id names nothing, which is 404."""
-        try:
-            return as_id(self.path(name), name)
-        except ApiError as error:
-            raise not_found(what) from error
 
 
 type Handler = Callable[[Call], Awaitable[Response] | Response]
@@ -144,7 +125,7 @@ class RestApi:
 
     def root_routes(self) -> list[Route]:
         """The few paths that also answer without the version."""
-        return _routes(self._provider_rows() + [("GET", "/logos/{file}", self.logo)])
+        return _routes([*self._provider_rows(), ("GET", "/logos/{file}", self.logo)])
 
     def _provider_rows(self) -> list[tuple[str, str, Handler]]:
         return [
@@ -542,7 +523,7 @@ class RestApi:
         shown = self._sources(call, connection)
         return self._page(call, "sources", shown, lambda item: self.world.views.source(connection, item))
 
-    def _source(self, call: Call, connection: Connection, among: Sequence[Source]) -> Source:
+    def _source(self, call: Call, among: Sequence[Source]) -> Source:
         wanted = call.path_id("s", "source")
         source = next((source for source in among if source.id == wanted), None)
         if source is None:
@@ -551,12 +532,12 @@ class RestApi:
 
     def source_read(self, call: Call) -> Response:
         connection = self._connection(call)
-        source = self._source(call, connection, self._sources(call, connection))
+        source = self._source(call, self._sources(call, connection))
         return answer(self.world.views.source(connection, source))
 
     def source_update(self, call: Call) -> Response:
         connection = self._connection(call)
-        source = self._source(call, connection, connection.sources)
+        source = self._source(call, connection.sources)
         if "disabled" in call.params:
             source.disabled = self.world.clock.now() if call.params.boolean("disabled") else None
         return answer(self.world.views.source(connection, source))
@@ -710,7 +691,7 @@ class RestApi:
     def investments_list(self, call: Call) -> Response:
         accounts = self._named_accounts(call) if "a" in call.request.path_params else self._accounts(call)
         return (
-            self._page(call, "investments", [], lambda item: {})
+            self._page(call, "investments", [], lambda _item: {})
             if accounts
             else answer({"investments": [], "total": 0})
         )

@@ -1,7 +1,7 @@
 """Every setting of the sandbox, in one place.
 
-Each field is set by the environment variable `POWENS_SANDBOX_` + its name in capitals; nothing needs to be set. Most can
-also be changed while the sandbox runs, with `PATCH /sandbox/settings` or on the page `/sandbox`. The fields under
+Each field is set by the environment variable `POWENS_SANDBOX_` + its name in capitals; nothing needs to be set. Most
+can also be changed while the sandbox runs, with `PATCH /sandbox/settings` or on the page `/sandbox`. The fields under
 "What Powens does not document" are the known unknowns: each default is a guess, each other value is another guess, and
 a system that works with Powens has to work with all of them.
 """

@@ -36,6 +36,7 @@ USER_MUST_ACT = frozenset(
 )
 STATES = USER_MUST_ACT | {"validating", "rateLimiting", "websiteUnavailable", "bug", "notSupported"}
 _CONNECTION_EXPANDS = frozenset({"connector", "sources", "accounts", "subscriptions"})
+_REFUSED = "wrong"
 _LOG_LINES = 200
 _HELD_EVENTS = 500
 # What the bank says in these states, in its own words.
@@ -167,7 +168,7 @@ class World:
         own = [token for token in self.tokens.values() if token.user_id == user_id and token.kind == "permanent"]
         if not own:
             return None
-        return own[0 if self.settings.webhook_token == "first" else -1].value
+        return own[{"first": 0, "latest": -1}[self.settings.webhook_token]].value
 
     def user(self, user_id: int) -> User:
         user = self.users.get(user_id)
@@ -208,7 +209,7 @@ class World:
         return connection
 
     def add_source(self, connection: Connection, name: str) -> list[Account]:
-        """Open one more way into the bank; returns the accounts that it shows. Adding one that is there does nothing."""
+        """Open one more way into the bank; returns the accounts that it shows, none when it is open already."""
         connector_source = connection.connector.source(name)
         if connector_source is None:
             raise invalid("source", "is not a source of this connector")
@@ -290,7 +291,7 @@ class World:
         outcome = values.get(f"{source_name}website", "") if connection.connector.is_test else ""
         if outcome and outcome not in TEST_OUTCOMES:
             raise invalid(f"{source_name}website")
-        if (connection.connector.is_test and password != TEST_PASSWORD) or password == "wrong":
+        if (connection.connector.is_test and password != TEST_PASSWORD) or password == _REFUSED:
             outcome = "wrongpass"
         match outcome:
             case "" | "par" | "pro":
@@ -303,6 +304,13 @@ class World:
                 source.state = state
                 connection.error_message = _BANK_MESSAGES.get(state)
         connection.pending[source_name] = outcome
+
+    def approve(self, connection: Connection, source: Source) -> None:
+        """The user agreed on the bank's own page."""
+        self._renewed(source)
+        connection.pending.pop(source.name, None)
+        if connection.state in USER_MUST_ACT:
+            connection.state = connection.error_message = None
 
     def answer_challenge(self, connection: Connection, values: Mapping[str, str]) -> None:
         """The second step of an authentication: a one-time code, or the approval in the bank's app."""
@@ -318,10 +326,7 @@ class World:
                     pass
                 case _:
                     continue
-            self._renewed(source)
-            connection.pending.pop(source.name, None)
-        if connection.state in USER_MUST_ACT:
-            connection.state = connection.error_message = None
+            self.approve(connection, source)
 
     def reauthenticate(self, connection: Connection) -> None:
         """The user authenticated again at every source: no state is left and the consent runs anew."""
@@ -431,7 +436,7 @@ class World:
                 self.sync(self.connections[connection_id])
 
     def sweep(self) -> None:
-        """What time does by itself: temporary users and codes end, and every connection is synchronised once in a while."""
+        """What time does by itself: temporary users and codes end, every connection is synchronised once in a while."""
         now = self.clock.now()
         limit = timedelta(seconds=self.settings.temporary_seconds)
         for user in [user for user in self.users.values() if not user.permanent and user.signin + limit <= now]:

@@ -69,7 +69,8 @@ class Page:
         return document(session.language, text(session.language, f"title.{session.flow}"), body, scripts=scripts)
 
     def form(self, content: str, *, attributes: str = "") -> str:
-        return f'<form method="post" {attributes}><input type="hidden" name="step" value="{esc(self.session.step)}">{content}</form>'
+        step = f'<input type="hidden" name="step" value="{esc(self.session.step)}">'
+        return f'<form method="post" {attributes}>{step}{content}</form>'
 
     def button(self, action: str, label: str, testid: str, *, kind: str = "secondary", value: object = "") -> str:
         """`label` is HTML."""
@@ -81,7 +82,10 @@ class Page:
 
     def submit(self, action: str, label: str, testid: str) -> str:
         """The main button: the browser checks the fields first."""
-        return f'<button class="primary" type="submit" name="action" value="{esc(action)}" data-testid="{esc(testid)}">{label}</button>'
+        return (
+            f'<button class="primary" type="submit" name="action" value="{esc(action)}"'
+            f' data-testid="{esc(testid)}">{label}</button>'
+        )
 
     def cancel(self) -> str:
         return self.button("cancel", self.t("cancel"), "cancel", kind="quiet")
@@ -107,16 +111,20 @@ class Page:
     def pick(self, connectors: list[Connector]) -> str:
         session = self.session
         items = "".join(
-            f'<li><button type="submit" name="action" value="pick:{esc(item.uuid)}" class="row" data-testid="institution"'
-            f' data-slug="{esc(item.slug)}">{_logo(item)}<span>{esc(item.name)}</span></button></li>'
+            f'<li><button type="submit" name="action" value="pick:{esc(item.uuid)}" class="row"'
+            f' data-testid="institution" data-slug="{esc(item.slug)}">'
+            f"{_logo(item)}<span>{esc(item.name)}</span></button></li>"
             for item in connectors
         )
         found = f'<ul class="rows">{items}</ul>' if connectors else f"<p>{self.t('pick.none')}</p>"
         search = (
             '<div class="search" role="search">'
             f'<label for="q">{self.t("pick.search")}</label><div class="inline">'
-            f'<input id="q" name="q" type="search" value="{esc(session.search)}" autocomplete="off" data-testid="search">'
-            f'<button class="secondary" type="submit" name="action" value="search">{self.t("pick.submit")}</button></div></div>'
+            '<input id="q" name="q" type="search"'
+            f' value="{esc(session.search)}" autocomplete="off"'
+            ' data-testid="search">'
+            '<button class="secondary" type="submit" name="action" value="search">'
+            f"{self.t('pick.submit')}</button></div></div>"
         )
         count = f'<p role="status" class="count">{self.t("pick.count", count=len(connectors))}</p>'
         return self.render(
@@ -164,7 +172,8 @@ class Page:
             options = "".join(f'<option value="{esc(item.id)}">{esc(item.description)}</option>' for item in people)
             person = (
                 f'<div class="field"><label for="f-login">{self.t("bank.person")}</label>'
-                f'<select id="f-login" name="login" data-testid="field-login"><option value="">{self.t("bank.usual")}</option>'
+                f'<select id="f-login" name="login" data-testid="field-login">'
+                f'<option value="">{self.t("bank.usual")}</option>'
                 f"{options}</select></div>"
             )
         return self.render(
@@ -179,13 +188,14 @@ class Page:
             ),
         )
 
-    def otp(self, field: Field) -> str:
+    def otp(self) -> str:
         return self.render(
             self.t("otp.title"),
             f'<p class="hint">{self.t("otp.hint")}</p>'
             + self.form(
                 '<div class="field"><label for="f-otp">'
-                f'{self.t("field.otp")}</label><input id="f-otp" name="otp" inputmode="numeric" autocomplete="one-time-code"'
+                f"{self.t('field.otp')}</label>"
+                '<input id="f-otp" name="otp" inputmode="numeric" autocomplete="one-time-code"'
                 f' maxlength="8" required data-testid="field-otp"></div>'
                 + self.actions(self.submit("otp", self.t("continue"), "submit-otp"), self.cancel())
             ),
@@ -216,7 +226,8 @@ class Page:
         boxes = "".join(self._account(account, session.ticks.get(account.id, False)) for account in offered)
         if offered:
             choice = (
-                f'<fieldset class="accounts"><legend>{self.t("accounts.legend", bank=connection.connector.name)}</legend>'
+                '<fieldset class="accounts">'
+                f"<legend>{self.t('accounts.legend', bank=connection.connector.name)}</legend>"
                 f'<ul class="rows">{boxes}</ul></fieldset>'
             )
         else:
@@ -255,7 +266,8 @@ class Page:
         last = account.iban or account.number or ""
         digits = f'<span class="number">…{esc(last[-4:])}</span>' if last else ""
         return (
-            f'<li><label class="row"><input type="checkbox" name="account" value="{account.id}"{" checked" if ticked else ""}'
+            '<li><label class="row">'
+            f'<input type="checkbox" name="account" value="{account.id}"{" checked" if ticked else ""}'
             f' aria-label="{esc(account.name)}" data-testid="account" data-account="{esc(account.name)}">'
             f'<span class="name">{esc(account.name)} {digits}</span>{balance}</label></li>'
         )
@@ -278,9 +290,11 @@ class Page:
             used = self.t("manage.accounts", count=len(connection.enabled_accounts), total=len(counted))
             state = esc(state_text(self.session.language, connection.shown_state))
             rows.append(
-                f'<li><button class="row" type="submit" name="action" value="open:{connection.id}" data-testid="connection"'
-                f' data-connection="{connection.id}">{_logo(connection.connector)}<span>{esc(connection.connector.name)}'
-                f'<small>{used}</small><small class="{"warning" if connection.shown_state else "fine"}">{state}</small></span>'
+                f'<li><button class="row" type="submit" name="action" value="open:{connection.id}"'
+                f' data-testid="connection" data-connection="{connection.id}">'
+                f"{_logo(connection.connector)}<span>{esc(connection.connector.name)}"
+                f"<small>{used}</small>"
+                f'<small class="{"warning" if connection.shown_state else "fine"}">{state}</small></span>'
                 "</button></li>"
             )
         shown = f'<ul class="rows">{"".join(rows)}</ul>' if rows else f"<p>{self.t('manage.empty')}</p>"
@@ -314,7 +328,8 @@ class Page:
 
 def termination(language: str, data_json: str, target_origin: str) -> str:
     """The last page inside a frame: it tells the page around it how the visit ended."""
-    body = f'<main id="main"><h1>{esc(text(language, "ended.title"))}</h1><p>{esc(text(language, "ended.text"))}</p></main>'
+    title, words = esc(text(language, "ended.title")), esc(text(language, "ended.text"))
+    body = f'<main id="main"><h1>{title}</h1><p>{words}</p></main>'
     attributes = f' data-termination="{esc(data_json)}" data-target="{esc(target_origin)}"'
     return document(
         language, text(language, "ended.title"), body, scripts=("termination.js",), body_attributes=attributes

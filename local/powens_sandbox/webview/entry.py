@@ -1,0 +1,195 @@
+"""The Webview's addresses: who may enter, and how a visit ends."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from local.powens_sandbox.catalogue import find_connector
+from local.powens_sandbox.errors import ApiError
+from local.powens_sandbox.model import User
+from local.powens_sandbox.params import as_id, read_body
+from local.powens_sandbox.webview.flows import Visit
+from local.powens_sandbox.webview.pages import Page, error_page, termination, with_query
+from local.powens_sandbox.webview.session import Session, Sessions, new_session_id
+from local.powens_sandbox.webview.texts import LANGUAGES
+from local.powens_sandbox.world import World
+
+FLOWS = ("connect", "reconnect", "manage", "payment")
+_HEADERS = {
+    # The pages may be framed, and need nothing but their own style, images and two small scripts.
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Webview:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.sessions = Sessions()
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/{language}/{flow}", self.enter, methods=["GET"]),
+            Route("/{language}/{flow}/{session}", self.visit, methods=["GET", "POST"]),
+            Route("/{flow}", self.enter, methods=["GET"]),
+        ]
+
+    def legacy_routes(self) -> list[Route]:
+        """Below the API root, where the Webview stood before it had a host of its own."""
+        return [
+            Route("/auth/webview/{language}/{flow}", self.enter_legacy, methods=["GET"]),
+            Route("/auth/webview/{flow}", self.enter_legacy, methods=["GET"]),
+            Route("/webauth", self.enter_webauth, methods=["GET"]),
+        ]
+
+    # Entering
+
+    async def enter(self, request: Request) -> Response:
+        return self._enter(request, legacy=False)
+
+    async def enter_legacy(self, request: Request) -> Response:
+        return self._enter(request, legacy=True)
+
+    def _enter(self, request: Request, *, legacy: bool) -> Response:
+        flow = request.path_params["flow"]
+        if flow not in FLOWS:
+            raise ApiError(404, "notFound", "There is nothing here")
+        preferred = request.headers.get("accept-language", "")[:2].lower()
+        language = request.path_params.get("language")
+        if language is None:
+            if self.world.settings.missing_language == "unavailable" and not legacy:
+                return self._page(error_page(preferred, "error.unavailable"), 503)
+            language = preferred if preferred in LANGUAGES else "en"
+        if language not in LANGUAGES:
+            raise ApiError(404, "notFound", "There is nothing here")
+        query = {name: values[0] for name, values in parse_qs(request.url.query, keep_blank_values=True).items()}
+        framed = request.headers.get("sec-fetch-dest") in {"iframe", "frame"}
+        redirect_uri = query.get("redirect_uri") or None
+        settings = self.world.settings
+        domain = query.get("domain", "")
+        refused = (
+            (not legacy and (not domain or (settings.domain and domain != settings.domain)))
+            or query.get("client_id") != settings.client_id
+            or (redirect_uri is not None and redirect_uri not in settings.redirect_uris)
+            or (redirect_uri is None and flow in {"connect", "reconnect"} and not framed)
+            or flow == "payment"
+        )
+        if refused:
+            # Powens does not say which part it did not like either.
+            return self._page(error_page(language, "error.request"), 400)
+        session = Session(
+            id=new_session_id(), flow=flow, language=language, user_id=0, created=self.world.clock.now(), step="terms",
+            redirect_uri=redirect_uri, state=query.get("state"), query=query, framed=framed,
+        )  # fmt: skip
+        user = self._who(session)
+        if user is None:
+            if settings.spent_code == "redirect" and (redirect_uri or framed):
+                return self._leave(session, {"error": "session_expired", "error_description": "The code is not valid"})
+            return self._page(error_page(language, "error.session"), 400)
+        session.user_id = user.id
+        try:
+            Visit(self.world, session).begin()
+        except ApiError as error:
+            return self._leave(session, {"error": "server_error", "error_description": error.description})
+        return self._stay(session)
+
+    def _who(self, session: Session) -> User | None:
+        code = session.query.get("code")
+        if not code:
+            if session.flow != "connect":
+                return None
+            session.anonymous = True
+            return self.world.create_user(permanent=False)[0]
+        return self.world.spend_code(code)
+
+    async def enter_webauth(self, request: Request) -> Response:
+        """The bank's redirect page that `webauth-url` leads to."""
+        query = {name: values[0] for name, values in parse_qs(request.url.query, keep_blank_values=True).items()}
+        user = self.world.spend_code(query.get("code", ""))
+        redirect_uri = query.get("redirect_uri", "")
+        if user is None or redirect_uri not in self.world.settings.redirect_uris:
+            return self._page(error_page("fr", "error.request"), 400)
+        session = Session(
+            id=new_session_id(), flow="webauth", language="fr", user_id=user.id, created=self.world.clock.now(),
+            step="bank", redirect_uri=redirect_uri, state=query.get("state") or None, query=query,
+        )  # fmt: skip
+        if query.get("id_connection"):
+            connection = self.world.connection(user, as_id(query["id_connection"]))
+            session.purpose, session.connection_id, session.connector = "repair", connection.id, connection.connector
+        else:
+            session.connector = find_connector(query.get("id_connector", ""))
+        if session.connector is None:
+            return self._page(error_page("fr", "error.request"), 400)
+        session.source = session.connector.sources[0].name
+        return self._stay(session)
+
+    # Visiting
+
+    async def visit(self, request: Request) -> Response:
+        session = self.sessions.get(request.path_params["session"], self.world.clock.now())
+        language = request.path_params["language"]
+        if session is None or session.user_id not in self.world.users:
+            return self._page(error_page(language if language in LANGUAGES else "en", "error.session"), 400)
+        if session.ended is not None:
+            return self._page(session.ended, 200)
+        if request.method == "GET":
+            return self._page(Visit(self.world, session).render(), 200)
+        form = parse_qs(
+            (await read_body(request)).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=2000
+        )
+        values = {name: given[0] for name, given in form.items()}
+        session.message = session.notice = ""
+        # A form of another step is a second click or an old tab: the page that is due is shown again.
+        if values.get("step") == session.step:
+            ticked = [value for value in form.get("account", []) if value.isascii() and value.isdigit()]
+            callback = Visit(self.world, session).act(values, ticked)
+            if callback is not None:
+                return self._leave(session, callback)
+        return RedirectResponse(self._address(session), 303, headers={"cache-control": "no-store"})
+
+    def _leave(self, session: Session, extra: Mapping[str, str]) -> Response:
+        parameters = dict(extra)
+        if session.state is not None:
+            parameters["state"] = session.state
+        if session.framed:
+            names = {
+                "connection_id": "connectionId",
+                "connection_ids": "connectionIds",
+                "connection_deleted": "connectionDeleted",
+                "error_description": "errorDescription",
+            }
+            data = {names.get(name, name): value for name, value in parameters.items()}
+            session.ended = termination(session.language, json.dumps(data), _origin_of(session.redirect_uri))
+            return self._page(session.ended, 200)
+        if session.redirect_uri is None:
+            session.step = "ended"
+            session.ended = Page(session, self.world.settings.app_name).ended()
+            return self._page(session.ended, 200)
+        session.ended = Page(session, self.world.settings.app_name).ended()
+        return RedirectResponse(
+            with_query(session.redirect_uri, parameters), 303, headers={"cache-control": "no-store"}
+        )
+
+    def _stay(self, session: Session) -> Response:
+        self.sessions.open(session)
+        return RedirectResponse(self._address(session), 303, headers={"cache-control": "no-store"})
+
+    def _address(self, session: Session) -> str:
+        return f"/{session.language}/{session.flow}/{session.id}"
+
+    def _page(self, html: str, status: int) -> Response:
+        return HTMLResponse(html, status, headers=_HEADERS)
+
+
+def _origin_of(address: str | None) -> str:
+    """The only origin that may read the message; app schemes have none."""
+    parts = urlsplit(address or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else "*"

@@ -1,0 +1,49 @@
+"""One sandbox process for the whole suite, one consumer of its webhooks, and everything forgotten between two tests."""
+
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+
+import pytest
+
+from tests.sandbox.driver import RETURN, SECRET, Consumer, Person, Sandbox, consumer_handler, running
+
+
+@pytest.fixture(scope="session")
+def consumer() -> Iterator[Consumer]:
+    consumer = Consumer()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), consumer_handler(consumer))
+    server.daemon_threads = True
+    consumer.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield consumer
+    consumer.hang.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def process(consumer: Consumer) -> Iterator[Sandbox]:
+    with running(
+        webhook_base_url=f"{consumer.url}/hooks",
+        webhook_secret=SECRET,
+        redirect_uris=f"{RETURN},wealthapp://back",
+        sync_delay=0.05,
+        webhook_retry_interval=0.3,
+        first_sync_transactions=5,
+    ) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(process: Sandbox, consumer: Consumer) -> Sandbox:
+    process.admin("POST", "/reset")
+    consumer.clear()
+    return process
+
+
+@pytest.fixture
+def person(sandbox: Sandbox) -> Person:
+    return sandbox.person()
