@@ -40,9 +40,8 @@ def test_the_list_groups_accounts_by_institution_with_status_and_freshness(anywh
     assert total == ("3 672,72 €" if locale == "fr-FR" else "€3,672.72")
 
 
-@pytest.mark.parametrize("result", ["done", "cancelled", "failed"])
-def test_modify_goes_to_powens_on_that_connection_and_says_what_happened_on_return(
-    anywhere: tuple[Screen, str], stub: Stub, result: str
+def test_modify_goes_to_powens_on_that_connection_and_shows_the_new_choice_on_return(
+    anywhere: tuple[Screen, str], stub: Stub
 ) -> None:
     screen, locale = anywhere
     page = screen.open()
@@ -51,21 +50,27 @@ def test_modify_goes_to_powens_on_that_connection_and_says_what_happened_on_retu
     expect(page.get_by_role("heading", name="manage")).to_be_visible()
     sent = stub.requests("POST", "webview-sessions")[0]["body"]
     assert sent == {"flow": "manage", "connection_id": "hor", "language": locale[:2], "return_to": f"{stub.url}/"}
-    page.get_by_test_id(result).click()
-    notice = page.get_by_test_id("notice")
-    expect(notice).to_be_visible()
+    page.get_by_test_id("done").click()
+    expect(page.get_by_test_id("notice")).to_contain_text("ont été mis à jour" if locale == "fr-FR" else "have been updated")
+    expect(screen.account("hor.la")).to_have_attribute("data-enabled", "true")
     assert page.url == f"{stub.url}/"
-    texts = {
-        "done": "Vos comptes ont été mis à jour" if locale == "fr-FR" else "Noted for Banque Horizon",
-        "cancelled": "sans terminer pour Banque Horizon" if locale == "fr-FR" else "without finishing for Banque Horizon",
-        "failed": "un problème avec Banque Horizon" if locale == "fr-FR" else "a problem with Banque Horizon",
-    }
-    if result == "done":
-        expect(notice).to_contain_text("mis à jour" if locale == "fr-FR" else "updated")
-        expect(screen.account("hor.la")).to_have_attribute("data-enabled", "true")
-    else:
-        expect(notice).to_contain_text(texts[result])
-        expect(notice.get_by_test_id("resume")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ("done", "C’est noté pour Banque Horizon. Les comptes seront mis à jour prochainement."),
+        ("cancelled", "sans terminer pour Banque Horizon"),
+        ("failed", "un problème avec Banque Horizon"),
+    ],
+)
+def test_coming_back_from_powens_says_what_happened_once(screen: Screen, stub: Stub, result: str, text: str) -> None:
+    page = screen.open()
+    screen.account("hor.cc").get_by_test_id("modify").click()
+    page.get_by_test_id(result).click()
+    expect(page.get_by_test_id("notice")).to_contain_text(text)
+    expect(page.get_by_test_id("resume")).to_have_count(0 if result == "done" else 1)
+    assert page.url == f"{stub.url}/"
     page.reload()
     expect(screen.institution("hor")).to_be_visible()
     expect(page.get_by_test_id("notice")).to_have_count(0)

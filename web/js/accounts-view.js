@@ -79,8 +79,10 @@ export class AccountsView {
 
   render() {
     const { store, words } = this.app;
+    this.root.setAttribute('aria-busy', String(store.connections === null && !store.failure));
     if (store.connections === null) {
-      this.#renderFailure();
+      if (store.failure || !store.online) this.#renderFailure();
+      else this.#renderSkeleton();
       return;
     }
     const { connections, manualAccounts } = store;
@@ -102,7 +104,6 @@ export class AccountsView {
 
   #renderFailure() {
     const { store, words } = this.app;
-    if (!store.failure && store.online) return;
     const offline = !store.online || store.failure?.status === undefined;
     const reference = store.failure?.requestId;
     this.lede.textContent = '';
@@ -115,6 +116,16 @@ export class AccountsView {
       h('p', {}, words.t(offline ? 'offline.text' : 'error.text')),
       reference && h('p', { class: 'fine' }, words.t('error.reference', { reference })),
       button(words.t('action.retry'), { kind: 'primary', data: { testid: 'retry', key: 'retry' }, action: () => store.refresh() })));
+  }
+
+  /** The same shapes as index.html shows before any script runs. */
+  #renderSkeleton() {
+    if (this.list.querySelector('.bone')) return;
+    const bones = (...kinds) => kinds.map((kind) => h('div', { class: `bone ${kind}` }));
+    fill(this.lede, h('span', { class: 'visually-hidden' }, this.app.words.t('page.loading')));
+    fill(this.summary, bones('bone-line', 'bone-total', 'bone-button'));
+    this.#sections.clear();
+    fill(this.list, [3, 2].map((rows) => h('div', { class: 'card bone-card', 'aria-hidden': 'true', data: { testid: 'skeleton' } }, bones('bone-head', ...Array(rows).fill('')))));
   }
 
   #renderSummary(connections, accounts, empty) {

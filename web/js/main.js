@@ -110,10 +110,9 @@ class App {
       this.store.live.addEventListener('state', () => this.view?.render?.());
       this.store.live.start();
     }
-    this.renderFrame();
+    this.route();
     this.tellAboutVisit();
     await this.store.start();
-    if (this.view === null) this.route();
   }
 
   signOut() {
@@ -153,7 +152,7 @@ class App {
     $('brand-name').textContent = words.t('page.brand');
     const history = location.hash.startsWith('#/history');
     const tab = (href, label, current) => h('a', { href, class: 'tab', 'aria-current': current ? 'page' : null }, words.t(label));
-    $('tabs').hidden = !this.session.user;
+    $('tabs').classList.toggle('away', !this.session.user); // keeps its place, so that signing in moves nothing
     $('tabs').setAttribute('aria-label', words.t('page.nav'));
     $('tabs').replaceChildren(tab('#/', 'tab.accounts', !history), tab('#/history', 'tab.history', history));
     const switches = h('div', { class: 'languages', role: 'group', 'aria-label': words.t('page.language') }, LANGUAGES.map((language) => h('button', {

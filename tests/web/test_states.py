@@ -1,0 +1,291 @@
+"""Every state of the page is designed, says what it means, and passes axe; a picture of each is kept to look at."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web import scenarios
+from tests.web.scenarios import account, connection, moment, reason
+from tests.web.screen import DESKTOP, PHONE, OpenScreen, Screen, Stub
+
+pytestmark = pytest.mark.browser
+
+Reach = Callable[[Screen, Stub], None]
+
+
+def only(*connections: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    return scenarios.demo(scenarios.user(*connections), **settings)
+
+
+def ready(screen: Screen, stub: Stub) -> None:
+    screen.open()
+
+
+def sign_in(screen: Screen, stub: Stub) -> None:
+    screen.open(None)
+    expect(screen.page.get_by_test_id("sign-in")).to_have_count(3)
+
+
+def signed_in_elsewhere(screen: Screen, stub: Stub) -> None:
+    screen.open(None)
+    expect(screen.page.get_by_test_id("sign-in-view")).to_contain_text("gérée par l’application")
+
+
+def loading(screen: Screen, stub: Stub) -> None:
+    screen.page.goto(stub.url)
+    stub.settings(latency=30)
+    screen.page.locator("[data-user=alice]").click()
+    expect(screen.page.get_by_test_id("skeleton").first).to_be_visible()
+
+
+def empty(screen: Screen, stub: Stub) -> None:
+    screen.open("carol")
+    expect(screen.page.get_by_test_id("empty")).to_be_visible()
+
+
+def failing(screen: Screen, stub: Stub) -> None:
+    screen.page.goto(stub.url)
+    screen.page.locator("[data-user=alice]").click()
+    expect(screen.page.get_by_test_id("error")).to_contain_text("req-1")
+
+
+def offline(screen: Screen, stub: Stub) -> None:
+    screen.page.goto(stub.url)
+    expect(screen.page.get_by_test_id("sign-in").first).to_be_visible()
+    screen.page.route("**/v1/**", lambda route: route.abort())
+    screen.page.locator("[data-user=alice]").click()
+    expect(screen.page.get_by_test_id("offline")).to_be_visible()
+
+
+def offline_later(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.page.context.set_offline(True)
+    expect(screen.page.get_by_test_id("page-state")).to_contain_text("Hors ligne")
+    expect(screen.institution("rev")).to_be_visible()
+
+
+def choosing(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.choose("hor", la=True, card=False)
+    expect(screen.page.get_by_test_id("choice-count")).to_have_text("2 comptes cochés sur 4")
+
+
+def previewing(screen: Screen, stub: Stub) -> None:
+    choosing(screen, stub)
+    screen.institution("hor").get_by_test_id("finish").click()
+    expect(screen.page.get_by_test_id("preview")).to_be_visible()
+
+
+def changing(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.choose("hor", la=True, card=False)
+    screen.finish("hor")
+    expect(screen.institution("hor").get_by_test_id("operation")).to_have_attribute("data-status", "pending")
+    expect(screen.page.locator("#announcer")).to_have_text("Les comptes seront mis à jour prochainement")
+    expect(screen.account("hor.la").get_by_test_id("account-status")).to_have_text("Bientôt synchronisé")
+
+
+def ended(status: str) -> Reach:
+    def reach(screen: Screen, stub: Stub) -> None:
+        screen.open()
+        screen.choose("hor", la=True, card=False)
+        screen.finish("hor")
+        expect(screen.institution("hor").get_by_test_id("operation")).to_have_attribute("data-status", status)
+
+    return reach
+
+
+def ending(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.institution("hor").get_by_test_id("extra").locator("summary").click()
+    screen.institution("hor").get_by_test_id("end").click()
+    expect(screen.page.get_by_test_id("end-name")).to_be_focused()
+
+
+def manual_form(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.page.get_by_test_id("add-manual").click()
+    expect(screen.page.get_by_test_id("add-manual-account")).to_be_visible()
+
+
+def history(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.page.get_by_role("link", name="Historique").click()
+    expect(screen.page.get_by_test_id("history-entry")).to_have_count(4)
+
+
+def empty_history(screen: Screen, stub: Stub) -> None:
+    screen.open("carol")
+    screen.page.get_by_role("link", name="Historique").click()
+    expect(screen.page.get_by_test_id("history-empty")).to_be_visible()
+
+
+def failing_history(screen: Screen, stub: Stub) -> None:
+    screen.open("carol")
+    screen.page.get_by_role("link", name="Historique").click()
+    expect(screen.page.get_by_test_id("history-error")).to_be_visible()
+
+
+def refused(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.account("rev.eur").get_by_test_id("modify").click()
+    expect(screen.page.get_by_test_id("toast")).to_contain_text("Powens est en maintenance")
+
+
+def many(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.page.get_by_test_id("search").fill("07-1")
+    expect(screen.page.get_by_test_id("account")).to_have_count(10)
+    expect(screen.page.locator("#announcer")).to_have_text("10 comptes trouvés")
+
+
+def nothing_found(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.page.get_by_test_id("search").fill("introuvable")
+    expect(screen.page.get_by_test_id("nothing-found")).to_be_visible()
+
+
+def returned(screen: Screen, stub: Stub) -> None:
+    screen.open(path="/?result=cancelled")
+    expect(screen.page.get_by_test_id("notice")).to_be_visible()
+
+
+def needs_everything(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    needs = screen.page.get_by_test_id("need")
+    expect(needs).to_have_count(3)
+    expect(needs.nth(0)).to_contain_text("Action requise chez Banque A")
+    expect(needs.nth(0).get_by_test_id("need-action")).to_have_text("Reconnecter")
+    expect(needs.nth(1)).to_contain_text("Votre consentement pour Banque C a expiré")
+    expect(needs.nth(2)).to_contain_text("Votre consentement pour Banque B expire dans 6 jours")
+
+
+def conditions(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    shown = {
+        section.get_attribute("data-connection-id"): section.locator(".chip").get_attribute("class")
+        for section in screen.page.get_by_test_id("institution").all()
+    }
+    green = [key for key, tone in shown.items() if "good" in str(tone)]
+    assert green == ["fresh"]  # green is for a recent success only
+
+
+TROUBLES = scenarios.demo(scenarios.user(
+    connection("a", "Banque A", [account("a.1", "Compte courant")], status="action_required", freshness="stale",
+               last_success_at=moment(days=-9),
+               status_reason=reason("La banque demande une nouvelle authentification.", step="reconnect"),
+               can_add_accounts={"answer": "unknown", "reason": "needs_user_action", "evidence": [], "retry_at": None,
+                                 "message": "Reconnectez d’abord la banque.", "next_step": "reconnect"}),
+    connection("b", "Banque B", [account("b.1", "Compte courant")], consent_expires_at=moment(days=5.5)),
+    connection("c", "Banque C", [account("c.1", "Compte courant")], consent_expires_at=moment(days=-2), freshness="ageing"),
+    connection("d", "Banque D", [account("d.1", "Compte courant", status="failed", status_reason=reason("La banque ne répond pas."))],
+               status="failed", freshness="stale", status_reason=reason("Problème chez Powens.", who="powens", step="wait")),
+))  # fmt: skip
+
+CONDITIONS = only(
+    connection("fresh", "À jour", []),
+    connection("ageing", "Un peu ancien", [account("ageing.1", "Fermé", status="closed_at_bank")], freshness="ageing"),
+    connection("stale", "Ancien", [account("stale.1", "Double", duplicate_of="ageing.1")], freshness="stale"),
+    connection("never", "Jamais", [account("never.1", "Nouveau", balance=None)], freshness="never", last_success_at=None),
+    connection("sync", "En cours", [account("sync.1", "Jeton", currency="USDT", balance="1.23456789")], status="syncing"),
+    connection("wait", "En attente", [account("wait.1", "Prêt", type="loan", balance="-12000.00")], status="waiting",
+               status_reason=reason("La banque est en maintenance jusqu’à demain.", who="bank", step="wait")),
+    connection("off", "Rien de coché", [account("off.1", "Livret", enabled=False)], freshness="fresh", status="failed"),
+)  # fmt: skip
+
+HISTORY = tuple(
+    scenarios.entry(n, cause, change, kind=kind, status=status)
+    for n, (cause, change, kind, status) in enumerate([
+        ("webview", "enabled", "AccountsUpdated", "completed"), ("user", "disabled", "AccountsUpdated", "failed"),
+        ("bank", "closed", "AccountsUpdated", None), ("reconciliation", "added", "SomethingNew", None),
+    ])
+)  # fmt: skip
+
+UNAVAILABLE = {"status": 503, "code": "unavailable", "times": 99, "retry_after": 30}
+FAILED = {"status": "failed", "reason": reason("La banque a refusé ce compte.", who="bank", step="add_manually")}
+ASKED = {"status": "needs_user", "reason": reason("La banque demande une authentification.", step="reconnect")}
+
+STATES: dict[str, tuple[dict[str, Any], Reach]] = {
+    "sign-in": (scenarios.demo(), sign_in),
+    "sign-in-elsewhere": (scenarios.demo(demo=False), signed_in_elsewhere),
+    "list": (scenarios.demo(), ready),
+    "loading": (scenarios.demo(), loading),
+    "empty": (scenarios.demo(), empty),
+    "error": (scenarios.demo(fail=[UNAVAILABLE | {"method": "GET", "path": "/v1/connections"}]), failing),
+    "offline": (scenarios.demo(), offline),
+    "offline-later": (scenarios.demo(), offline_later),
+    "needs": (TROUBLES, needs_everything),
+    "conditions": (CONDITIONS, conditions),
+    "choosing": (scenarios.demo(), choosing),
+    "preview": (scenarios.demo(), previewing),
+    "changing": (scenarios.demo(work=None), changing),
+    "completed": (scenarios.demo(), ended("completed")),
+    "partly": (scenarios.demo(outcome="partially_completed", outcomes={"hor.la": FAILED}), ended("partially_completed")),
+    "asked": (scenarios.demo(outcome="needs_user", outcomes={"hor.la": ASKED}), ended("needs_user")),
+    "failed": (scenarios.demo(outcome="failed", status_reason=reason("Powens a refusé.", who="powens")), ended("failed")),
+    "timed-out": (scenarios.demo(outcome="timed_out"), ended("timed_out")),
+    "ending": (scenarios.demo(), ending),
+    "manual-form": (scenarios.demo(), manual_form),
+    "history": (scenarios.demo(scenarios.user(scenarios.revolut(), history=HISTORY)), history),
+    "history-empty": (scenarios.demo(), empty_history),
+    "history-error": (scenarios.demo(fail=[UNAVAILABLE | {"method": "GET", "path": "/v1/history"}]), failing_history),
+    "toast": (
+        scenarios.demo(fail=[UNAVAILABLE | {"method": "POST", "path": "/v1/webview", "detail": "Powens est en maintenance"}]),
+        refused,
+    ),
+    "many": (scenarios.demo(scenarios.very_many()), many),
+    "nothing-found": (scenarios.demo(scenarios.very_many(10, 2)), nothing_found),
+    "returned": (scenarios.demo(), returned),
+}
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the screen."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_state_is_designed_and_accessible_on_a_phone_and_a_desktop(name: str, new_screen: OpenScreen, stub: Stub) -> None:
+    scenario, reach = STATES[name]
+    stub.reset(scenario)
+    screen = new_screen(viewport=PHONE, is_mobile=True, has_touch=True, reduced_motion="reduce")
+    reach(screen, stub)
+    full = screen.page.locator("dialog").count() == 0
+    findings = []
+    for size, scheme in ((PHONE, "light"), (DESKTOP, "dark")):
+        screen.page.set_viewport_size(size)
+        screen.page.emulate_media(color_scheme=scheme)
+        assert overflow(screen.page) <= 0, f"wider than the screen at {size['width']}"
+        findings += [f"{size['width']} {scheme}: {finding}" for finding in screen.axe()]
+        screen.shot(f"{name}-{scheme}", full=full)
+    assert findings == []
+
+
+def test_a_small_phone_and_text_at_200_percent_need_no_side_scrolling(new_screen: OpenScreen, stub: Stub) -> None:
+    stub.reset(TROUBLES)
+    screen = new_screen(viewport={"width": 320, "height": 640}, is_mobile=True)
+    screen.open()
+    assert overflow(screen.page) <= 0
+    screen.page.set_viewport_size(PHONE)
+    screen.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert overflow(screen.page) <= 0
+    screen.shot("enlarged")
+
+
+def test_everything_to_tap_is_large_enough(new_screen: OpenScreen, stub: Stub) -> None:
+    screen = new_screen(is_mobile=True, has_touch=True)
+    page = screen.open()
+    small = page.evaluate("""[...document.querySelectorAll('button, a, summary, input, select')]
+        .filter((e) => e.checkVisibility() && !e.matches('.skip'))
+        .map((e) => [e.textContent, e.getBoundingClientRect()]).filter(([, r]) => r.height < 44 || r.width < 24)
+        .map(([text, r]) => `${text} ${r.width}x${r.height}`)""")
+    assert small == []
+
+
+def test_no_animation_runs_for_people_who_asked_for_less_motion(new_screen: OpenScreen, stub: Stub) -> None:
+    stub.settings(work=None)
+    screen = new_screen(reduced_motion="reduce")
+    changing(screen, stub)
+    assert screen.page.evaluate("document.getAnimations().length") == 0
