@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from shared.config import Settings
+from shared.domain.ledger import OPERATION_DEADLINE
+from shared.entrypoints.sqs import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS
 from tests.template.cloudformation import PARAMETERS, ROOT, Stack, load, target, translate
 from tests.template.rules import OWN_METRICS, as_list, statements
 
@@ -356,11 +358,12 @@ def test_production_changes_gradually_and_mails_its_alarms(samconfig: dict[str, 
         assert group["AlarmConfiguration"]["Alarms"]
 
 
-def test_production_cannot_be_deployed_at_once(source: dict[str, Any]) -> None:
-    rule = source["Rules"]["ProductionChangesGradually"]
+def test_a_command_is_retried_past_its_operations_deadline(deployed: Stack) -> None:
+    receives = deployed.properties("CommandsQueue")["RedrivePolicy"]["maxReceiveCount"]
+    # The shortest that the worker's random delays may be: half of what it aims at.
+    delays = [min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**n) / 2 for n in range(receives - 1)]
 
-    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
-    assert rule["Assertions"][0]["Assert"] == {"Fn::Equals": [{"Ref": "GradualDeployments"}, "true"]}
+    assert sum(delays) > OPERATION_DEADLINE.total_seconds()
 
 
 def test_no_stage_names_an_account_or_a_secret_value(samconfig: dict[str, Any]) -> None:
