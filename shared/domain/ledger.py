@@ -272,9 +272,13 @@ def _flip(before: Account, after: Account) -> list[AccountChange]:
 
 
 def _failure(connection: Connection, choice: Choice) -> ItemStatus:
-    operation = next((o for o in connection.operations if o.id == choice.operation_id), None)
-    restoring = operation is not None and operation.kind is OperationKind.RESTORATION
+    restoring = _operation_of(connection, choice).kind is OperationKind.RESTORATION
     return ItemStatus.NEEDS_USER if restoring else ItemStatus.FAILED
+
+
+def _operation_of(connection: Connection, choice: Choice) -> Operation:
+    """The open operation that carries a choice out: a choice is there exactly as long as an operation waits for it."""
+    return next(o for o in connection.operations if o.id == choice.operation_id)
 
 
 def _give_up(account: Account, problem: str) -> Account:
@@ -512,7 +516,9 @@ class _Reading:
             self._caused_by(Cause.WEBVIEW)
             return replace(account, enabled=enabled, wanted=enabled, problem=None)
         if enabled == account.wanted:
-            certain = not choice.doubt or (choice.confirmed_at is not None and choice.confirmed_at <= self._started_at)
+            # A read that began before the choice shows an older flip, which may have been taken back since (rule 7).
+            asked_at = choice.confirmed_at if choice.doubt else _operation_of(self.connection, choice).created_at
+            certain = asked_at is not None and asked_at <= self._started_at
             return replace(account, choice=replace(choice, seen=enabled, visible=choice.visible or certain))
         if choice.visible:
             # Powens had followed our order, and now shows the opposite: somebody chose after us.
@@ -551,13 +557,12 @@ class _Reading:
         self._end_refreshes(held)
 
     def _settle(self, account: Account, choice: Choice) -> None:
-        operation = next((o for o in self.connection.operations if o.id == choice.operation_id), None)
         settled = replace(account, enabled=account.wanted, choice=None, problem=None)
         self.connection = self.connection.with_account(settled)
+        restored = _operation_of(self.connection, choice).kind is OperationKind.RESTORATION
         self._end_item(choice, account.id, ItemStatus.DONE, None)
         if settled.enabled != account.enabled:
             self.lines += _flip(account, settled)
-            restored = operation is not None and operation.kind is OperationKind.RESTORATION
             self._caused_by(Cause.RECONCILIATION if restored else Cause.USER)
 
     def _end_refreshes(self, held: Connection) -> None:
@@ -590,9 +595,8 @@ class _Reading:
             self.cause = cause
 
     def _end_item(self, choice: Choice, ended_id: str, status: ItemStatus, reason: str | None) -> None:
-        operation = next((o for o in self.connection.operations if o.id == choice.operation_id), None)
-        if operation is not None:
-            self._replace_operation(_with_items(operation, {ended_id: (status, reason)}))
+        operation = _operation_of(self.connection, choice)
+        self._replace_operation(_with_items(operation, {ended_id: (status, reason)}))
 
     def _replace_operation(self, operation: Operation) -> None:
         operations = tuple(operation if o.id == operation.id else o for o in self.connection.operations)

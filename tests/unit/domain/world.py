@@ -36,6 +36,9 @@ class PowensAccount:
     deleted: bool = False
     balance: int = 0
 
+    def level(self) -> tuple[int, bool, bool]:
+        return self.powens_id, self.disabled, self.deleted
+
     def seen(self) -> ObservedAccount:
         iban, number, currency = _keys(self.real)
         return ObservedAccount(
@@ -49,6 +52,10 @@ class PowensAccount:
             iban_key=iban,
             number_key=number,
         )
+
+
+def _levels(shown: ObservedConnection) -> set[tuple[int, bool, bool]]:
+    return {(a.powens_id, a.disabled, a.deleted) for a in shown.accounts}
 
 
 @dataclass(slots=True)
@@ -110,12 +117,8 @@ class World:
         level = not there.disabled
         if (known.powens_id, known.closed_at, known.enabled, known.wanted) != (there.powens_id, None, level, level):
             return False
-        return not self._ordered(real) and not any(
-            shown.powens_id == there.powens_id and shown.disabled != there.disabled
-            for read in self.reads
-            if read.shown is not None and read.started_at >= self.held.read_started_at
-            for shown in read.shown.accounts
-        )
+        under_way = [read.shown for read in self.reads if read.started_at >= self.held.read_started_at and read.shown]
+        return not self._ordered(real) and all(there.level() in _levels(shown) for shown in under_way)
 
     def _ordered(self, real: int) -> set[bool]:
         known = self.account(real)
@@ -243,7 +246,11 @@ class World:
         assert known is not None
         overtaken = (not wanted) in self._ordered(real)
         unseen = settled and known.closed_at is None and (there is None or there.disabled == wanted)
-        self.expected[real] = None if overtaken or unseen else wanted
+        # Ticked under an id that the ledger has never seen alive: when that was, nobody can tell.
+        elsewhere = any(
+            a.real == real and a.powens_id != known.powens_id and not a.disabled for a in self.powens.values()
+        )
+        self.expected[real] = None if overtaken or unseen or elsewhere else wanted
 
     def undo(self, operation: Operation) -> None:
         if operation.undo_until is not None and self.now < operation.undo_until:
