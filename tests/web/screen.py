@@ -78,7 +78,7 @@ class Screen:
         self.page.goto(self.stub.url + path)
         if user is not None:
             self.page.locator(f'[data-testid=sign-in][data-user="{user}"]').click()
-            expect(self.page.get_by_test_id("accounts-view")).to_be_visible()
+            expect(self.page.get_by_test_id("accounts-view")).to_have_attribute("aria-busy", "false")
         return self.page
 
     def institution(self, connection_id: str) -> Locator:

@@ -21,13 +21,15 @@ const selectable = (account) => account.status !== 'closed_at_bank' || account.e
 // While a change is under way the box shows what was asked for, so that a further choice builds on it.
 const wantedNow = (account) => (UNDER_WAY.has(account.status) ? account.status === 'enabling' : account.enabled);
 
+const consentLeft = (connection, now = Date.now()) => (connection.consent_expires_at ? Date.parse(connection.consent_expires_at) - now : Infinity);
+
 /** What needs the person, most urgent first: {connection, urgent, title, message, flow}. */
 export function needs(connections, words, now = Date.now()) {
   const found = [];
   for (const connection of connections) {
     const name = connection.institution.name;
     const reason = connection.status_reason;
-    const left = connection.consent_expires_at ? Date.parse(connection.consent_expires_at) - now : Infinity;
+    const left = consentLeft(connection, now);
     const asked = connection.status === 'action_required' || (connection.status !== 'ok' && reason?.who_must_act === 'user');
     if (asked) {
       found.push({ connection, urgent: true, title: words.t('needs.action', { name }), message: reason?.message ?? '', flow: reason?.next_step === 'manage' ? 'manage' : 'reconnect' });
@@ -147,7 +149,7 @@ export class AccountsView {
           : words.t(store.live?.connected ? 'state.live' : 'state.polling')),
       h('div', { class: 'summary-actions' },
         button(words.t('action.add_institution'), { kind: 'primary', icon: 'plus', data: { testid: 'add-institution', key: 'add-institution' }, action: () => app.goToPowens('connect', null) }),
-        button(words.t('action.add_manual'), { kind: 'outline', data: { testid: 'add-manual', key: 'add-manual' }, action: () => app.addManualAccount() })));
+        button(words.t('action.add_manual'), { kind: 'link', data: { testid: 'add-manual', key: 'add-manual' }, action: () => app.addManualAccount() })));
   }
 
   #renderAttention(connections) {
@@ -197,6 +199,7 @@ export class AccountsView {
   #renderSections(connections, manualAccounts, empty) {
     const { words } = this.app;
     const wanted = [];
+    this.list.classList.toggle('many', this.many);
     this.found = 0;
     for (const connection of connections) {
       const matches = this.#matches(connection);
@@ -419,12 +422,13 @@ export class AccountsView {
     const busy = operation !== null && OPEN.has(operation.status);
     const ending = busy && operation.kind === 'deletion';
     const more = connection.can_add_accounts ?? null;
-    const healthy = connection.status === 'ok' || connection.status === 'syncing';
+    const expired = consentLeft(connection) <= 0;
+    const healthy = !expired && (connection.status === 'ok' || connection.status === 'syncing');
     const offerMore = healthy && (more === null || more.answer === 'yes');
     const at = (action) => ({ 'aria-label': words.t(`action.${action}.at`, { name }), data: { testid: action.replaceAll('_', '-'), key: `${action}-${id}` } });
     return h('footer', { class: 'card-foot' },
       h('div', { class: 'card-actions' },
-        connection.status === 'action_required' && button(words.t('action.reconnect'), { kind: 'primary', ...at('reconnect'), action: () => app.goToPowens('reconnect', connection) }),
+        (expired || connection.status === 'action_required') && button(words.t('action.reconnect'), { kind: 'outline', ...at('reconnect'), action: () => app.goToPowens('reconnect', connection) }),
         button(words.t('action.choose'), { kind: 'outline', ...at('choose'), disabled: ending || connection.accounts.length === 0, action: () => this.choose(connection) }),
         offerMore && button(words.t('action.more'), { kind: 'outline', icon: 'plus', ...at('more'), action: () => app.goToPowens('manage', connection) })),
       !offerMore && more && this.#hint(connection, more),

@@ -105,7 +105,7 @@ export class Store extends EventTarget {
     const first = this.connections === null;
     try {
       const answer = await this.api.get('/v1/connections', { etag: this.#etag });
-      this.online = true;
+      this.online = navigator.onLine; // an answer that was on its way when the network went does not mean it is back
       this.failure = null;
       this.#failures = 0;
       this.receivedAt = Date.now();
