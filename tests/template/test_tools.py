@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.build import build
+from local.double import REGION, Double
 from tests.template.cloudformation import (
     ROOT,
     RUNTIME_PYTHON,
@@ -44,9 +45,15 @@ def _changed(text: str, change: tuple[str, str]) -> str:
     return text.replace(before, after)
 
 
-def _run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def _run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=cwd, env=tool_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env=tool_environment() | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -198,3 +205,26 @@ def test_the_layer_holds_the_shared_package_beside_its_dependencies_for_the_depl
     assert all("aarch64" in name for name in native if "linux" in name)
     # Lambda takes 250 MB, and a cold start reads all that is imported.
     assert sum(path.stat().st_size for path in layer.rglob("*") if path.is_file()) < 60_000_000
+
+
+def test_sam_deploys_what_it_built_with_the_settings_of_a_stage(built_to_deploy: Path, tmp_path: Path) -> None:
+    double = Double(tmp_path)
+    double.start()
+    try:
+        double.client("secretsmanager").create_secret(
+            Name="synced-accounts/dev/webhook", SecretString='{"current": "key"}'
+        )
+        done = _run(
+            *(SAM_BIN / "sam", "deploy", "--config-env", "dev", "--template-file", built_to_deploy / "template.yaml"),
+            *("--config-file", ROOT / "samconfig.toml", "--region", REGION),
+            AWS_ENDPOINT_URL=double.endpoint,
+            AWS_ACCESS_KEY_ID="test",
+            AWS_SECRET_ACCESS_KEY="test",
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+        given = double.client("lambda").get_function_configuration(FunctionName="synced-accounts-dev-powens-webhook")
+    finally:
+        double.stop()
+
+    assert given["Environment"]["Variables"]["WEBHOOK_SECRETS"] == '{"current": "key"}'
+    assert given["Environment"]["Variables"]["PUBLIC_URL"] == "https://accounts.dev.example.com"
