@@ -68,8 +68,10 @@ format: $(DEV)/$(READY) ## Format the code and mend what the linter can mend
 	$(DEV)/bin/ruff format .
 
 .PHONY: build
-build: $(SAM)/$(READY) ## sam build for the deployed architecture, into .aws-sam/build
+build: $(SAM)/$(READY) $(RUNTIME)/$(READY) ## sam build for the deployed architecture, with bytecode, into .aws-sam/build
 	PATH="$(CURDIR)/$(SAM)/bin:$$PATH" $(SAM)/bin/sam build --cached --parallel
+	@# Lambda cannot write beside the code, so without this every cold start compiles everything again.
+	$(RUNTIME)/bin/python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
 
 # --- tools ---------------------------------------------------------------------------------------------------------
 
@@ -116,5 +118,5 @@ $(UV): local/locks/uv.txt
 
 .venvs/%/$(READY): local/locks/%.txt $(UV)
 	@test -x .venvs/$*/bin/python || $(UV) venv -q --python 3.13 .venvs/$*
-	@VIRTUAL_ENV=$(CURDIR)/.venvs/$* $(UV) pip sync -q --require-hashes $<
+	@VIRTUAL_ENV=$(CURDIR)/.venvs/$* $(UV) pip sync -q --compile-bytecode --require-hashes $<
 	@touch $@

@@ -8,6 +8,7 @@ used again.
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import time
 import uuid
@@ -88,6 +89,7 @@ class Worker:
         self.used = False
         self._settled = True
         self._init_error: bytes | None = None
+        self._serving: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -165,6 +167,15 @@ class Worker:
         return self._process is not None and processes.alive(self._process)
 
     @property
+    def processor_seconds(self) -> float:
+        """Processor time of the process so far; 0 where the system does not tell."""
+        stat = Path(f"/proc/{self._process.pid}/stat") if self._process else None
+        if stat is None or not stat.exists():
+            return 0.0
+        ticks = stat.read_text("ascii").rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def reusable(self) -> bool:
         return self.healthy and self._settled and time.monotonic() - self.born < _MAX_AGE_SECONDS
 
@@ -176,6 +187,9 @@ class Worker:
             await asyncio.to_thread(processes.stop, process, patience=0.2)
         if server is not None:
             server.close()
+        # One is still waiting for the event that would have come next.
+        for task in self._serving:
+            task.cancel()
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -196,6 +210,10 @@ class Worker:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A few lines of HTTP/1.1: the runtime client is the only caller, and latency is what is measured."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         try:
             async for method, path, body in read_requests(reader):
                 if method == "GET" and path.endswith("/runtime/invocation/next"):
@@ -239,6 +257,14 @@ class Worker:
 
 async def read_requests(reader: asyncio.StreamReader) -> AsyncIterator[tuple[str, str, bytes]]:
     """Method, path and body of each request on a kept connection."""
+    async for method, path, _, body in read_requests_with_headers(reader):
+        yield method, path, body
+
+
+async def read_requests_with_headers(
+    reader: asyncio.StreamReader,
+) -> AsyncIterator[tuple[str, str, dict[str, str], bytes]]:
+    """Method, path, headers (names in lower case) and body of each request on a kept connection."""
     while line := await reader.readline():
         method, path, _ = line.decode("ascii").split(" ", 2)
         headers: dict[str, str] = {}
@@ -254,7 +280,7 @@ async def read_requests(reader: asyncio.StreamReader) -> AsyncIterator[tuple[str
             body = b"".join(parts)
         else:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
-        yield method, path, body
+        yield method, path, headers, body
 
 
 class Plane:

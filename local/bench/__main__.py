@@ -1,0 +1,143 @@
+"""`make bench`: exits 1 when a function is slower than its limit allows.
+
+Every sample is a new process under AWS's runtime client, from its start to its first answer. All handlers take turns,
+so that a busy moment of the machine hits them alike, and the medians are compared as ratios within this one run. The
+bare handler creates the same AWS client and answers without calling it; the functions do their work, on an AWS that
+answers at once. Layer, functions and boto3 all come with bytecode.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.bench.cases import CASES, Case, environment
+from local.bench.fake_aws import FakeAws
+from local.build import build
+from local.runtime_api import Function, Worker
+
+COLD_SAMPLES = 11
+WARM_SAMPLES = 100
+
+_BARE = """
+import boto3
+
+client = boto3.client("{service}")
+
+
+def handler(event, context):
+    return {{"statusCode": 200, "body": ""}}
+"""
+
+
+@dataclass
+class Samples:
+    """Milliseconds."""
+
+    cold: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    warm: list[float] = field(default_factory=list)
+
+
+def main() -> int:
+    return asyncio.run(_main())
+
+
+async def _main() -> int:
+    built = await asyncio.to_thread(build)
+    aws = FakeAws()
+    await aws.start()
+    with tempfile.TemporaryDirectory() as scratch:
+        samples = await _measure(built, Path(scratch), aws)
+    await aws.stop()
+    return _report(samples)
+
+
+async def _measure(built: Path, scratch: Path, aws: FakeAws) -> dict[str, Samples]:
+    log = scratch / "functions.log"
+    variables = environment(aws.url)
+    runs: list[tuple[str, Function, bytes]] = []
+    for service in sorted({case.client for case in CASES}):
+        folder = scratch / service
+        folder.mkdir()
+        (folder / "bare.py").write_text(_BARE.format(service=service), "utf-8")
+        runs.append((f"bare {service}", _function("bare.handler", (folder,), variables, log), b"{}"))
+    for case in CASES:
+        path = (built / case.logical_id, built / "SharedLayer" / "python")
+        function = _function(case.handler, path, variables, log)
+        runs.append((case.function, function, json.dumps(case.event()).encode()))
+
+    samples = {name: Samples() for name, _, _ in runs}
+    for turn in range(COLD_SAMPLES + 1):
+        for name, function, event in runs:
+            # The first turn fills the file cache and the bare handlers' bytecode; it does not count.
+            await _sample(name, function, event, samples[name], counts=turn > 0, last=turn == COLD_SAMPLES)
+    return samples
+
+
+def _function(handler: str, path: tuple[Path, ...], variables: object, log: Path) -> Function:
+    return Function(
+        logical_id=handler,
+        name=handler.split(".")[-2],
+        arn="arn:aws:lambda:us-east-1:000000000000:function:bench",
+        handler=handler,
+        path=path,
+        environment=dict(variables),  # type: ignore[call-overload]
+        timeout=30,
+        memory_mb=1024,
+        log=log,
+    )
+
+
+async def _sample(name: str, function: Function, event: bytes, samples: Samples, *, counts: bool, last: bool) -> None:
+    worker = Worker(function)
+    began = time.perf_counter()
+    await worker.start()
+    answer = await worker.invoke(event)
+    cold = (time.perf_counter() - began) * 1000
+    if answer.error or (b'"statusCode"' in answer.payload and b'"statusCode": 200' not in answer.payload):
+        await worker.stop()
+        said = answer.payload.decode(errors="replace")[:500]
+        log = function.log.read_text("utf-8", "replace")[-2000:] if function.log else ""
+        raise SystemExit(f"{name} does not answer as it should: {said}\n{log}")
+    if counts:
+        samples.cold.append(cold)
+        samples.processor.append(worker.processor_seconds * 1000)
+    if last:
+        for _ in range(WARM_SAMPLES):
+            samples.warm.append((await worker.invoke(event)).seconds * 1000)
+    await worker.stop()
+
+
+def _report(samples: dict[str, Samples]) -> int:
+    print(f"milliseconds, median of {COLD_SAMPLES} processes each (warm: of {WARM_SAMPLES} events)\n")
+    print(f"{'':20}{'cold':>8}{'(cpu)':>8}{'bare':>8}{'(cpu)':>8}{'ratio':>8}{'limit':>8}{'warm':>9}{'bare':>8}")
+    slow = [case.function for case in CASES if _line(case, samples)]
+    busy = os.getloadavg()[0]
+    if busy > (os.cpu_count() or 1):
+        print(f"\nthe machine is busy (load {busy:.1f}): times are longer than they would be, ratios less exact")
+    if slow:
+        print(f"\nslower than allowed: {', '.join(slow)}", file=sys.stderr)
+    return 1 if slow else 0
+
+
+def _line(case: Case, samples: dict[str, Samples]) -> bool:
+    """Prints the case's line; True when it is over its limit."""
+    own, bare = samples[case.function], samples[f"bare {case.client}"]
+    cold, floor = statistics.median(own.cold), statistics.median(bare.cold)
+    cpu, floor_cpu = statistics.median(own.processor), statistics.median(bare.processor)
+    ratio = cold / floor
+    limit = f"{case.cold_limit:.1f}" if case.cold_limit else "-"
+    warm, bare_warm = statistics.median(own.warm), statistics.median(bare.warm)
+    print(
+        f"{case.function:20}{cold:8.0f}{cpu:8.0f}{floor:8.0f}{floor_cpu:8.0f}{ratio:8.2f}{limit:>8}{warm:9.2f}{bare_warm:8.2f}"
+    )
+    return case.cold_limit is not None and ratio > case.cold_limit
+
+
+sys.exit(main())

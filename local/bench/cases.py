@@ -1,0 +1,143 @@
+"""What is measured: for each function an event that goes the usual way, and the AWS client it cannot do without."""
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.http_api import Match, Request, event
+from local.template import Route
+
+WEBHOOK_SECRET = "bench-secret"  # noqa: S105 - signs nothing but the events below
+_NOW = dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`client` is the boto3 service of the bare handler; `cold_limit` is a ratio, None where none is set."""
+
+    function: str
+    client: str
+    event: Callable[[], dict[str, Any]]
+    cold_limit: float | None = None
+
+    @property
+    def handler(self) -> str:
+        return f"functions.{self.function}.app.lambda_handler"
+
+    @property
+    def logical_id(self) -> str:
+        return "".join(word.capitalize() for word in self.function.split("_")) + "Function"
+
+
+def environment(endpoint: str) -> Mapping[str, str]:
+    """As the template sets it, with the fake's address."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "STAGE": "dev",
+        "TABLE_NAME": "bench",
+        "EVENT_BUS_NAME": "bench",
+        "COMMANDS_QUEUE_URL": f"{endpoint}/000000000000/commands.fifo",
+        "REFRESH_QUEUE_URL": f"{endpoint}/000000000000/refresh.fifo",
+        "TOKEN_KEY_ID": "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
+        "POWENS_SECRET_ID": "bench",
+        "POWENS_API_URL": f"{endpoint}/2.0",
+        "POWENS_WEBVIEW_URL": endpoint,
+        "POWENS_DOMAIN": "bench.example",
+        "PUBLIC_URL": "https://bench.example",
+        "RETURN_TO_ALLOWED": "https://bench.example",
+        "WEBHOOK_SECRETS": json.dumps({"current": WEBHOOK_SECRET}),
+        "WEBHOOK_TOLERANCE_SECONDS": "604800",
+        "POWERTOOLS_SERVICE_NAME": "synced-accounts",
+        "POWERTOOLS_METRICS_NAMESPACE": "SyncedAccounts",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def _signed_webhook() -> dict[str, Any]:
+    path = "/webhooks/powens/account-enabled"
+    body = json.dumps({"id": 7, "id_user": 41, "id_connection": 77, "name": "Compte courant", "disabled": None})
+    date = _NOW.isoformat()
+    text = f"POST.{path}.{date}.{body}".encode()
+    signature = base64.b64encode(hmac.digest(WEBHOOK_SECRET.encode(), text, hashlib.sha256)).decode()
+    headers = [
+        ("content-type", "application/json"),
+        ("host", "bench.example"),
+        ("bi-signature", signature),
+        ("bi-signature-date", date),
+    ]
+    request = Request("POST", path, headers=headers, body=body.encode())
+    route = Route("POST", "/webhooks/powens/{event}", "PowensWebhookFunction")
+    return event(request, Match(route, {"event": "account-enabled"}), None, domain="bench.example", now=_NOW)
+
+
+def _list_of_connections() -> dict[str, Any]:
+    request = Request("GET", "/v1/connections", headers=[("host", "bench.example"), ("accept", "application/json")])
+    route = Route("GET", "/v1/{proxy+}", "AccountsApiFunction", "Jwt")
+    claims = {"sub": "bench", "iss": "https://bench.example", "aud": "bench"}
+    return event(request, Match(route, {"proxy": "connections"}), claims, domain="bench.example", now=_NOW)
+
+
+def _queue(queue: str, group: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    record = {
+        "messageId": "1",
+        "receiptHandle": "1",
+        "body": json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": group, "SentTimestamp": "1772703667000"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{queue}.fifo",
+        "awsRegion": "us-east-1",
+    }
+    return {"Records": [record]}
+
+
+def _hint() -> dict[str, Any]:
+    body = {
+        "version": 1,
+        "powens_user_id": 41,
+        "powens_connection_id": 77,
+        "origin": "webhook",
+        "reason": "account-enabled",
+        "received_at": _NOW.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "correlation_id": "bench",
+    }
+    return _queue("refresh", "41", body)
+
+
+def _command() -> dict[str, Any]:
+    body = {
+        "version": 1,
+        "user_id": "bench",
+        "connection_id": "01J00000000000000000000000",
+        "operation_id": "01J00000000000000000000001",
+        "correlation_id": "bench",
+    }
+    return _queue("commands", "01J00000000000000000000000", body)
+
+
+def _outbox() -> dict[str, Any]:
+    image = {
+        "pk": {"S": "USER#bench"},
+        "sk": {"S": "EVENT#01J00000000000000000000000"},
+        "detail_type": {"S": "AccountsUpdated"},
+        "detail": {"S": "{}"},
+    }
+    record = {"eventName": "INSERT", "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
+    return {"Records": [record]}
+
+
+CASES = (
+    Case("powens_webhook", "sqs", _signed_webhook, cold_limit=1.3),
+    Case("accounts_api", "dynamodb", _list_of_connections, cold_limit=2.2),
+    Case("account_commands", "dynamodb", _command),
+    Case("connection_refresh", "dynamodb", _hint),
+    Case("outbox_publisher", "events", _outbox),
+    Case("housekeeping", "dynamodb", dict),
+)
