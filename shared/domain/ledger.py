@@ -5,10 +5,10 @@
 | 1 | a discovered account is not an enabled one | `_discover` |
 | 2 | a flip that we did not order is a choice, and the newest choice wins | `_follow`, `choose` |
 | 3 | an account re-created under another id is the same account | `_match`, `_restore` |
-| 4 | a removed account stays removed | orders come from `wanted` alone: `orders`; `reconcile` for connections |
+| 4 | a removed account stays removed | `orders` (from `wanted` alone), `_closed`; `reconcile` for connections |
 | 5 | an empty or partial answer removes nothing | `_missing` |
 | 6 | one real account seen through two connections counts once | `duplicates` |
-| 7 | a read that began before the last known write or read does not speak | `reconcile` |
+| 7 | a read that began before the last known write or read does not speak | `reconcile`; of a choice, `_follow` |
 | 8 | a hint from before the last read's start is covered | `covered` |
 
 Level-triggered: nothing here applies a message; every function compares levels, so repeating one is harmless.

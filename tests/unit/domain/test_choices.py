@@ -5,7 +5,7 @@ import pytest
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus, account_id
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.facts import Cause, Change, FactType
-from shared.domain.ledger import begin, orders, preview, rename, selection, undo
+from shared.domain.ledger import orders, preview, rename, selection, undo
 from tests.builders import account, after, answer, choose, connection, observed_account, operation, read
 
 
@@ -43,16 +43,16 @@ def test_a_flip_in_the_webview_after_powens_followed_our_order_ends_it_without_a
     assert [line.account_id for line in back.facts[0].accounts] == [account_id(2)]
 
 
-def test_a_removal_taken_back_in_the_webview_is_told_as_the_webviews() -> None:
-    asked = begin(
-        connection(account(1), account(2)), OperationKind.REFRESH, operation_id="r", correlation_id="c", now=after()
-    ).connection
-    chosen = choose(asked, {1: False, 2: False}, operation_id="operation-2").connection
-    half = read(chosen, observed_account(1, disabled=True), observed_account(2), at=after(seconds=1)).connection
-    again = choose(half, {1: True}, operation_id="operation-3", at=after(seconds=2)).connection
-    confirmed = answer(again, at=after(seconds=3)).connection
-    shown = read(confirmed, observed_account(1), observed_account(2, disabled=True), at=after(seconds=4))
-    assert [(a.enabled, a.wanted) for a in shown.connection.accounts] == [(True, True), (False, False)]
+def test_an_account_kept_and_then_removed_in_the_webview_is_told_as_the_webviews() -> None:
+    removing = choose(connection(account(1), account(2, enabled=False)), {1: False}).connection
+    keeping = choose(removing, {1: True, 2: True}, operation_id="operation-2", at=after(seconds=1)).connection
+    told = answer(keeping, at=after(seconds=2), operation_id="operation-2").connection
+    kept = read(told, observed_account(1), observed_account(2, disabled=True), at=after(seconds=3)).connection
+    gone = read(kept, observed_account(1, disabled=True), observed_account(2, disabled=True), at=after(seconds=4))
+    assert [(a.enabled, a.wanted) for a in gone.connection.accounts] == [(False, False), (False, True)]
+    assert [(fact.cause, fact.accounts[0].change) for fact in gone.facts] == [(Cause.WEBVIEW, Change.DISABLED)]
+    (waiting,) = gone.operations
+    assert [i.status for i in waiting.items] == [ItemStatus.SUPERSEDED, ItemStatus.PENDING]
 
 
 # --- through our API ---

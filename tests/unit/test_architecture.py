@@ -1,0 +1,108 @@
+"""Who may import whom. The direction of imports is the architecture; everything else is folders."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+ALLOWED = {
+    "functions": {"entrypoints", "contracts", "bootstrap", "application", "domain"},
+    "bootstrap": {"config", "adapters", "application", "contracts", "domain"},
+    "config": {"domain"},
+    "adapters": {"application", "contracts", "domain"},
+    "entrypoints": {"application", "contracts", "domain"},
+    "contracts": {"application", "domain"},
+    "application": {"domain"},
+    "webhooks": {"domain"},
+    "domain": set[str](),
+}
+"""For each part, the other parts of `shared` that it may import."""
+
+EXCEPTIONS = {
+    # The ingress loads next to nothing: it verifies and queues by itself, without the container.
+    ("functions/powens_webhook/app.py", "shared.webhooks"),
+    # The publisher turns stream records into the very things that the outbox adapter sends.
+    ("functions/outbox_publisher/app.py", "shared.adapters.outbox"),
+}
+
+
+def modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The absolute names of the modules that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path) -> str:
+    first, second, *_ = path.relative_to(ROOT).with_suffix("").parts
+    return first if first != "shared" else second
+
+
+def belongs_to(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", modules("shared", "functions"), ids=of)
+def test_each_part_imports_only_the_parts_below_it(path: Path) -> None:
+    if path.name == "__init__.py" and path.parent == ROOT / "shared":
+        assert list(imports(path)) == []
+        return
+    part = part_of(path)
+    for name in imports(path):
+        if not belongs_to(name, "shared"):
+            continue
+        target = name.split(".")[1]
+        excepted = any(of(path) == file and belongs_to(name, module) for file, module in EXCEPTIONS)
+        assert target == part or target in ALLOWED[part] or excepted, f"{part} must not import {name}"
+
+
+@pytest.mark.parametrize("path", modules("shared"), ids=of)
+def test_shared_knows_neither_the_functions_nor_the_offline_system(path: Path) -> None:
+    assert not [name for name in imports(path) if belongs_to(name, "functions") or belongs_to(name, "local")]
+
+
+@pytest.mark.parametrize("path", modules("functions"), ids=of)
+def test_functions_know_neither_each_other_nor_the_offline_system(path: Path) -> None:
+    assert not [name for name in imports(path) if belongs_to(name, "functions") or belongs_to(name, "local")]
+
+
+@pytest.mark.parametrize("path", modules("local"), ids=of)
+def test_the_offline_system_knows_nothing_of_the_products_code(path: Path) -> None:
+    assert not [name for name in imports(path) if belongs_to(name, "shared") or belongs_to(name, "functions")]
+
+
+@pytest.mark.parametrize("path", modules("local/powens_sandbox"), ids=of)
+def test_the_sandbox_stands_alone(path: Path) -> None:
+    assert not [
+        name for name in imports(path) if belongs_to(name, "local") and not belongs_to(name, "local.powens_sandbox")
+    ]
+
+
+@pytest.mark.parametrize("path", modules("shared/domain"), ids=of)
+def test_the_domain_imports_the_standard_library_and_itself_only(path: Path) -> None:
+    for name in imports(path):
+        assert belongs_to(name, "shared.domain") or name.split(".")[0] in sys.stdlib_module_names, name
+
+
+@pytest.mark.parametrize("path", modules("shared/domain"), ids=of)
+def test_the_domain_has_no_clock_no_randomness_and_no_input_or_output(path: Path) -> None:
+    impure = {"asyncio", "io", "os", "pathlib", "random", "secrets", "socket", "subprocess", "threading", "time"}
+    assert not [name for name in imports(path) if name.split(".")[0] in impure]
+    called = {node.attr for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
+    assert called.isdisjoint({"now", "utcnow", "today", "uuid1", "uuid4"})
