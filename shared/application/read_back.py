@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.application.access import Access
 from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
-from shared.domain.errors import PowensNotFound
+from shared.domain.errors import PowensNotFound, Unavailable
 from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
@@ -20,6 +20,16 @@ _CAUSE = {
     HintOrigin.WEBVIEW: Cause.WEBVIEW,
     HintOrigin.SCHEDULE: Cause.RECONCILIATION,
 }
+
+
+READ_AGAIN_AFTER = timedelta(seconds=5)
+"""How long after a read a webhook's hint waits before it causes another: a synchronisation sends dozens over seconds."""
+
+
+class ReadRecentlyError(Unavailable):
+    """The connection was read a moment ago. Waiting lets one read cover the hints that are still to come."""
+
+    code = "read_recently"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,7 @@ class ReadBack:
     def __call__(self, hints: Sequence[Hint]) -> bool:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
 
-        False for a user who is not ours: webhooks come for every user of the Powens domain.
+        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back. False for a user who is not ours: webhooks come for every user of the Powens domain.
         """
         newest = max(hints, key=lambda hint: hint.received_at)
         user_id = self.store.user_of(newest.powens_user_id)
@@ -47,11 +57,25 @@ class ReadBack:
         for hint in sorted(hints, key=lambda hint: hint.received_at):
             assert hint.powens_connection_id is not None  # noqa: S101 - checked just above
             latest[hint.powens_connection_id] = hint
+        too_soon: list[float] = []
         for powens_connection_id, hint in latest.items():
             held = self.store.connection(user_id, connection_id(powens_connection_id))
-            if held is None or not ledger.covered(held, hint.received_at):
+            if held is not None and ledger.covered(held, hint.received_at):
+                continue
+            wait = self._wait(held, hint)
+            if wait > 0:
+                too_soon.append(wait)
+            else:
                 self._read_one(user_id, powens_connection_id, held, hint)
+        if too_soon:
+            raise ReadRecentlyError(retry_after=min(too_soon))
         return True
+
+    def _wait(self, held: Connection | None, hint: Hint) -> float:
+        """Seconds until this hint may cause a read. Somebody who comes back from the Webview does not wait."""
+        if held is None or hint.origin is not HintOrigin.WEBHOOK:
+            return 0
+        return (held.read_started_at + READ_AGAIN_AFTER - self.clock()).total_seconds()
 
     def _read_one(self, user_id: str, powens_connection_id: int, held: Connection | None, hint: Hint) -> None:
         powens = self.access.of(user_id)
