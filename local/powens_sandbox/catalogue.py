@@ -113,8 +113,10 @@ class ConnectorSource:
     account_types: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Connector:
+    """An institution; there is one object of each, so that identity is equality."""
+
     id: int
     uuid: str
     name: str

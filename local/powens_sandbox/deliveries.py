@@ -82,7 +82,9 @@ class Deliveries:
         self._backlogs: dict[int, deque[Payload]] = {}
         self._held: list[tuple[Payload, Hook]] = []
         self._senders: dict[int, asyncio.Task[None]] = {}
+        # Deliveries that wait for their time; they end when everything is forgotten.
         self._tasks: set[asyncio.Task[None]] = set()
+        self._flushing: asyncio.Task[None] | None = None
         self._strict: deque[tuple[Payload, Hook]] = deque()
         self._strict_sender: asyncio.Task[None] | None = None
         self._tokens: dict[int, tuple[str, float]] = {}
@@ -96,10 +98,15 @@ class Deliveries:
     # Life
 
     async def start(self) -> None:
-        self._spawn(self._flusher())
+        self._flushing = asyncio.ensure_future(self._flusher())
 
     async def stop(self) -> None:
-        tasks = [*self._tasks, *self._senders.values(), *([self._strict_sender] if self._strict_sender else [])]
+        tasks = [
+            *([self._flushing] if self._flushing else []),
+            *self._tasks,
+            *self._senders.values(),
+            *([self._strict_sender] if self._strict_sender else []),
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -108,6 +115,8 @@ class Deliveries:
     def reset(self) -> None:
         for queue in (*self._queues.values(), *self._backlogs.values()):
             queue.clear()
+        for task in self._tasks:
+            task.cancel()
         self._held.clear()
         self._strict.clear()
         self._tokens.clear()

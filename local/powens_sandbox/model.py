@@ -40,6 +40,8 @@ class Source:
     last_update: datetime | None = None
     disabled: datetime | None = None
     access_expire: datetime | None = None
+    # Its accounts are discovered by the first authentication that succeeds.
+    discovered: bool = False
 
 
 @dataclass

@@ -456,10 +456,14 @@ class RestApi:
             raise invalid("source")
         values = call.params.values()
         connection = self.world.connect(user, connector, [], values.get("login", ""))
-        self.world.add_source(connection, source)
-        self.world.authenticate(connection, source, values)
+        self.world.open_source(connection, source)
+        try:
+            self.world.authenticate(connection, source, values)
+        except ApiError:
+            self.world.discard(connection)
+            raise
         if connection.shown_state == "wrongpass":
-            self.world.delete_connection(connection)
+            self.world.discard(connection)
             raise ApiError(
                 400, "wrongpass", "The bank refused the credentials", message="Identifiant ou mot de passe incorrect"
             )
@@ -491,7 +495,7 @@ class RestApi:
             name = call.params.optional_text("source") or connection.sources[0].name
             if connection.connector.source(name) is None:
                 raise invalid("source")
-            self.world.add_source(connection, name)
+            self.world.open_source(connection, name)
             self.world.authenticate(connection, name, values)
             if connection.shown_state == "wrongpass":
                 raise ApiError(

@@ -208,20 +208,29 @@ class World:
             self.add_source(connection, name)
         return connection
 
-    def add_source(self, connection: Connection, name: str) -> list[Account]:
-        """Open one more way into the bank; returns the accounts that it shows, none when it is open already."""
+    def add_source(self, connection: Connection, name: str) -> None:
+        """Open one more way into the bank, whose accounts are there at once."""
+        self._look(connection, self.open_source(connection, name))
+
+    def open_source(self, connection: Connection, name: str) -> Source:
+        """One more way into the bank, which shows nothing before somebody authenticates. Raises ApiError 400."""
         connector_source = connection.connector.source(name)
         if connector_source is None:
             raise invalid("source", "is not a source of this connector")
-        if connection.source(name):
-            return []
+        if (there := connection.source(name)) is not None:
+            return there
         now = self.clock.now()
         source = Source(self._next("source"), connector_source.id, name, now)
         if name == OPENAPI:
             source.access_expire = now + timedelta(days=self.settings.consent_days)
         connection.sources.append(source)
-        specs = [spec for spec in accounts_of(connection.connector, connection.persona) if spec.source == name]
-        return self._discover(connection, [(spec, source.id) for spec in specs])
+        return source
+
+    def _look(self, connection: Connection, source: Source) -> None:
+        if not source.discovered:
+            source.discovered = True
+            held = accounts_of(connection.connector, connection.persona)
+            self._discover(connection, [(spec, source.id) for spec in held if spec.source == source.name])
 
     def _discover(self, connection: Connection, found: Iterable[tuple[AccountSpec, int]]) -> list[Account]:
         now = self.clock.now()
@@ -269,6 +278,10 @@ class World:
         self._forget(connection)
         self._emit("CONNECTION_DELETED", connection.user_id, shown)
 
+    def discard(self, connection: Connection) -> None:
+        """Take back a connection that nobody has heard of."""
+        self._forget(connection)
+
     def _forget(self, connection: Connection) -> None:
         self.connections.pop(connection.id, None)
         self._syncing.pop(connection.id, None)
@@ -295,6 +308,7 @@ class World:
             outcome = "wrongpass"
         match outcome:
             case "" | "par" | "pro":
+                self._look(connection, source)
                 return
             case "SCARequiredAndOTP":
                 source.state = "additionalInformationNeeded"
@@ -308,6 +322,7 @@ class World:
     def approve(self, connection: Connection, source: Source) -> None:
         """The user agreed on the bank's own page."""
         self._renewed(source)
+        self._look(connection, source)
         connection.pending.pop(source.name, None)
         if connection.state in USER_MUST_ACT:
             connection.state = connection.error_message = None
@@ -334,6 +349,7 @@ class World:
         connection.pending.clear()
         for source in connection.sources:
             self._renewed(source)
+            self._look(connection, source)
 
     def _renewed(self, source: Source) -> None:
         source.state = None

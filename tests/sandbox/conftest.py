@@ -6,6 +6,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 
+from tests.polling import eventually
 from tests.sandbox.driver import RETURN, SECRET, Consumer, Person, Sandbox, consumer_handler, running
 
 
@@ -40,6 +41,8 @@ def process(consumer: Consumer) -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox(process: Sandbox, consumer: Consumer) -> Sandbox:
     process.admin("POST", "/reset")
+    # What was on its way when everything was forgotten still arrives.
+    eventually(lambda: process.admin("GET", "/webhooks")["waiting"] == 0)
     consumer.clear()
     return process
 

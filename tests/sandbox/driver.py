@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+
 from tests.polling import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,8 @@ class Consumer:
 
     def wait_for(self, event: str, count: int = 1, seconds: float = 5) -> list[Delivery]:
         """The deliveries of this event, once there are at least `count`."""
-        return eventually(lambda: len(found := self.of(event)) >= count and found, seconds=seconds) or []
+        eventually(lambda: len(self.of(event)) >= count, seconds=seconds)
+        return self.of(event)
 
 
 def consumer_handler(consumer: Consumer) -> type[BaseHTTPRequestHandler]:
@@ -135,7 +137,8 @@ class Person:
 
     def connect(self, connector: str = "revolut", **options: Any) -> dict[str, Any]:
         """A connection made without the Webview."""
-        return self.sandbox.admin("POST", "/connections", {"id_user": self.id, "connector": connector, **options})
+        made = self.sandbox.admin("POST", "/connections", {"id_user": self.id, "connector": connector, **options})
+        return cast(dict[str, Any], made)
 
     def accounts(self) -> dict[str, dict[str, Any]]:
         return {item["name"]: item for item in self.get("/users/me/accounts?all")["accounts"]}
@@ -180,7 +183,7 @@ class Browser:
     ) -> None:
         self.sandbox = sandbox
         self.callback: dict[str, str] | None = None
-        self.page = self._follow(sandbox.http.get(path, params=query, headers=headers))
+        self.page = self._follow(sandbox.http.get(path, params=query or None, headers=headers))
 
     def _follow(self, answer: httpx.Response) -> httpx.Response:
         while answer.is_redirect:

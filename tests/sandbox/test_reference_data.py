@@ -113,7 +113,7 @@ def test_pages_are_linked_on_the_callers_own_host(sandbox: Sandbox) -> None:
 
 def test_following_next_gives_every_item_once(sandbox: Sandbox) -> None:
     seen: list[str] = []
-    address = "/2.0/connectors?limit=7"
+    address: str | None = "/2.0/connectors?limit=7"
     while address:
         page = sandbox.http.get(address).json()
         seen += [item["uuid"] for item in page["connectors"]]

@@ -45,11 +45,12 @@ def test_a_temporary_user_made_permanent_stays(sandbox: Sandbox) -> None:
 
 
 def test_wrong_client_credentials_are_refused(sandbox: Sandbox) -> None:
-    for path, body in [
+    attempts: list[tuple[str, dict[str, object]]] = [
         ("/auth/init", {}),
         ("/auth/token/access", {"code": "x"}),
         ("/auth/renew", {"grant_type": "client_credentials", "id_user": 1}),
-    ]:
+    ]
+    for path, body in attempts:
         answer = sandbox.http.post(f"/2.0{path}", json=body | {"client_id": "10000001", "client_secret": "guess"})
         assert answer.status_code == 403
         assert answer.json()["code"] == "forbidden"
@@ -57,7 +58,7 @@ def test_wrong_client_credentials_are_refused(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("form", ["json", "form", "multipart", "query", "basic"])
 def test_credentials_may_stand_wherever_clients_put_them(sandbox: Sandbox, form: str) -> None:
-    options: dict[str, Any] = {
+    places: dict[str, dict[str, Any]] = {
         "json": {"json": CLIENT},
         "form": {"data": CLIENT},
         "multipart": {"files": {name: (None, value) for name, value in CLIENT.items()}},
@@ -69,7 +70,8 @@ def test_credentials_may_stand_wherever_clients_put_them(sandbox: Sandbox, form:
                 + base64.b64encode(f"{CLIENT['client_id']}:{CLIENT['client_secret']}:".encode()).decode()
             }
         },
-    }[form]
+    }
+    options = places[form]
     assert sandbox.http.post("/2.0/auth/init", **options).json()["type"] == "permanent"
 
 

@@ -162,12 +162,12 @@ class Visit:
     def _fields(self, connector: Connector, source: str) -> list[Field]:
         return [item for item in connector.fields if not item.sources or source in item.sources]
 
-    def _credentials(self) -> None:
+    def _credentials(self) -> Callback | None:
         for item in self._fields(self._bank(), self.session.source):
             if item.required and not self.values.get(item.name):
                 self.session.message = text(self.session.language, "credentials.missing", field=item.label)
-                return
-        self._authenticate(self.values)
+                return None
+        return self._authenticate(self.values)
 
     def _approve(self) -> Callback | None:
         connection = self._connection()
@@ -179,9 +179,9 @@ class Visit:
         return self._authenticated(connection)
 
     def _refuse(self) -> Callback | None:
-        if self.session.purpose == "source" or (self.session.purpose == "repair" and self.session.flow == "manage"):
+        if self.session.purpose == "source" or self.session.flow == "manage":
             self.session.message = text(self.session.language, "bank.refused")
-            self.session.step = "accounts"
+            self.session.step = "connections" if self.session.purpose == "new" else "accounts"
             return None
         return self._cancel("Access was refused at the bank")
 
@@ -192,23 +192,20 @@ class Visit:
         if connection is None:
             connection = self.world.connect(user, self._bank(), [], values.get("login", "")[:60])
             self.session.connection_id = connection.id
-        known = connection.source(self.session.source) is not None
-        found = self.world.add_source(connection, self.session.source)
+        source = self.world.open_source(connection, self.session.source)
         try:
             self.world.authenticate(connection, self.session.source, values)
         except ApiError:
-            self.session.message = text(self.session.language, "credentials.wrong")
-            return None
-        ticked = self.session.purpose == "new" and self.world.settings.preticked_accounts
-        for account in found:
-            self.session.ticks.setdefault(account.id, ticked)
-        if not known and self.session.purpose == "source":
-            self.session.notice = text(self.session.language, "accounts.found")
+            source.state = "wrongpass"
+        if source.state == "wrongpass" and not any(other.discovered for other in connection.sources):
+            # Refused credentials make no connection.
+            self.world.discard(connection)
+            self.session.connection_id = None
         return self._after_authentication(connection)
 
     def _after_authentication(self, connection: Connection) -> Callback | None:
         source = connection.source(self.session.source)
-        match source.state if source else connection.shown_state:
+        match source.state if source else None:
             case "wrongpass":
                 self.session.message = text(self.session.language, "credentials.wrong")
                 self.session.step = "credentials"
@@ -235,6 +232,11 @@ class Visit:
         if self.session.flow == "webauth":
             self.world.schedule_sync(connection)
             return {"id_connection": str(connection.id)}
+        ticked = self.session.purpose == "new" and self.world.settings.preticked_accounts
+        for account in connection.accounts:
+            self.session.ticks.setdefault(account.id, ticked)
+        if self.session.purpose == "source":
+            self.session.notice = text(self.session.language, "accounts.found")
         self.session.step = "accounts"
         return None
 
