@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "live_accepts": True,
     "token_seconds": 3600,
     "demo": True,
+    "host_user": None,  # outside the demo: who the host application's session belongs to
     "webview_enables": [],  # account ids ticked by a visit that ends with "done"
     "foreign_webview": None,  # an address to answer instead of the stub's own Webview
 }
@@ -358,7 +359,10 @@ async def powens(request: Request) -> Response:
 
 async def config(request: Request) -> Response:
     live = f"ws://{request.url.netloc}/live" if state.settings["live"] else None
-    return JSONResponse({"api_base": "", "demo": state.settings["demo"], "live_url": live})
+    answer = {"api_base": "", "demo": state.settings["demo"], "live_url": live}
+    if not state.settings["demo"]:
+        answer |= {"token_url": "/session/token", "sign_in_url": "/login"}
+    return JSONResponse(answer)
 
 
 async def demo_users(request: Request) -> Response:
@@ -367,11 +371,18 @@ async def demo_users(request: Request) -> Response:
 
 async def demo_token(request: Request) -> Response:
     user = (await request.json())["user"]
-    if user not in state.users:
-        return problem(404, "not_found")
+    return give_token(user) if user in state.users else problem(404, "not_found")
+
+
+async def host_token(request: Request) -> Response:
+    user = state.settings["host_user"]
+    return give_token(user) if user else problem(401, "signed_out")
+
+
+def give_token(user: str) -> Response:
     token = f"{user}.{len(state.valid_tokens) + 1}.{state.generation}"
     state.valid_tokens.add(token)
-    return JSONResponse({"token": token, "expires_at": now(state.settings["token_seconds"])})
+    return JSONResponse({"token": token, "expires_at": now(state.settings["token_seconds"]), "name": user.title()})
 
 
 async def live(socket: WebSocket) -> None:
@@ -477,6 +488,7 @@ app = Starlette(
         Route("/config.json", config),
         Route("/demo/users", demo_users),
         Route("/demo/token", demo_token, methods=["POST"]),
+        Route("/session/token", host_token, methods=["POST"]),
         WebSocketRoute("/live", live),
         Route("/stub/reset", reset, methods=["POST"]),
         Route("/stub/settings", settings, methods=["POST"]),

@@ -358,3 +358,25 @@ def test_the_whole_choice_can_be_made_with_the_keyboard_alone(new_screen: OpenSc
     press_until("undo", "Shift+Tab")
     page.keyboard.press("Enter")
     expect(operation).to_have_attribute("data-kind", "restoration")
+
+
+def test_unsent_ticks_survive_a_look_at_the_history_and_a_change_of_language(screen: Screen, stub: Stub) -> None:
+    page = screen.open()
+    screen.choose("rev", usd=False)
+    page.get_by_role("link", name="Historique").click()
+    expect(page.get_by_test_id("history-empty")).to_be_visible()
+    page.get_by_role("link", name="Comptes").click()
+    expect(page.get_by_test_id("account-choice").nth(1)).not_to_be_checked()
+    page.get_by_test_id("language-en").click()
+    expect(page.get_by_test_id("choice-count")).to_have_text("2 of 3 accounts ticked")
+    assert stub.requests("PUT", "selection") == []
+
+
+def test_a_keyboard_user_can_skip_to_the_content_of_the_page_they_are_on(screen: Screen) -> None:
+    page = screen.open()
+    page.get_by_role("link", name="Historique").click()
+    expect(page.get_by_test_id("history-empty")).to_be_visible()
+    page.get_by_role("link", name="Aller au contenu").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.get_by_test_id("history-view")).to_be_visible()

@@ -77,3 +77,23 @@ def test_a_page_that_cannot_start_says_so(screen: Screen, stub: Stub) -> None:
     screen.page.goto(stub.url)
     expect(screen.page.get_by_test_id("boot-error")).to_be_visible()
     assert screen.axe() == []
+
+
+def test_outside_the_demo_the_token_comes_from_the_host_s_own_session(screen: Screen, stub: Stub) -> None:
+    stub.settings(demo=False, host_user="bob")
+    screen.page.goto(stub.url)
+    expect(screen.institution("bob")).to_be_visible()
+    expect(screen.page.get_by_test_id("signed-in-as")).to_have_text("Bob")
+    stub.post("/stub/expire")
+    stub.settings(host_user=None)
+    screen.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(screen.page.get_by_test_id("sign-in-view")).to_contain_text("Votre session a expiré")
+
+
+def test_when_nobody_can_sign_in_the_door_offers_to_try_again(screen: Screen, stub: Stub) -> None:
+    screen.page.route("**/demo/users", lambda route: route.fulfill(status=503))
+    screen.page.goto(stub.url)
+    expect(screen.page.get_by_test_id("toast")).to_be_visible()
+    screen.page.unroute("**/demo/users")
+    screen.page.get_by_test_id("retry").click()
+    expect(screen.page.get_by_test_id("sign-in")).to_have_count(3)

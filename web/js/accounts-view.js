@@ -65,8 +65,14 @@ export class AccountsView {
   #choices = new Map(); // connection id -> Map(account id -> boolean): only what the person changed
   #filter = '';
 
-  constructor(app) {
+  /** @param {AccountsView|undefined} previous whose open sections and unsent ticks are taken over */
+  constructor(app, previous) {
     this.app = app;
+    if (previous) {
+      this.#expanded = previous.#expanded;
+      this.#unfolded = previous.#unfolded;
+      this.#choices = previous.#choices;
+    }
     this.summary = h('div', { class: 'summary', data: { testid: 'summary' } });
     this.attention = h('div', { class: 'attention', data: { testid: 'attention' } });
     this.search = h('div', { class: 'search', hidden: true });
@@ -109,7 +115,9 @@ export class AccountsView {
     const offline = !store.online || store.failure?.status === undefined;
     const reference = store.failure?.requestId;
     this.lede.textContent = '';
-    this.summary.replaceChildren();
+    const title = this.app.words.t('summary.title');
+    fill(this.summary, h('p', { class: 'eyebrow' }, title), h('p', { class: 'total', 'aria-hidden': 'true' }, '—'));
+    this.summarySignature = null;
     this.attention.replaceChildren();
     this.#sections.clear();
     this.list.replaceChildren(h('section', { class: 'card blank', data: { testid: offline ? 'offline' : 'error' }, role: 'alert' },
@@ -148,8 +156,14 @@ export class AccountsView {
         stale ? words.t(store.online ? 'state.failing' : 'state.offline', { time: words.times.format(store.receivedAt) })
           : words.t(store.live?.connected ? 'state.live' : 'state.polling')),
       h('div', { class: 'summary-actions' },
-        button(words.t('action.add_institution'), { kind: 'primary', icon: 'plus', data: { testid: 'add-institution', key: 'add-institution' }, action: () => app.goToPowens('connect', null) }),
+        !empty && this.#addInstitution(),
         button(words.t('action.add_manual'), { kind: 'link', data: { testid: 'add-manual', key: 'add-manual' }, action: () => app.addManualAccount() })));
+  }
+
+  #addInstitution() {
+    return button(this.app.words.t('action.add_institution'), {
+      kind: 'primary', icon: 'plus', data: { testid: 'add-institution', key: 'add-institution' }, action: () => this.app.goToPowens('connect', null),
+    });
   }
 
   #renderAttention(connections) {
@@ -265,7 +279,8 @@ export class AccountsView {
     return h('section', { class: 'card blank', data: { testid: 'empty' } },
       h('span', { class: 'blank-mark' }, icon('bank')),
       h('h2', {}, app.words.t('empty.title')),
-      h('p', {}, app.words.t('empty.text')));
+      h('p', {}, app.words.t('empty.text')),
+      this.#addInstitution());
   }
 
   // --- one institution ---

@@ -54,6 +54,7 @@ class App {
     this.store = new Store(this.api);
     this.notices = new Notices();
     this.view = null;
+    this.accounts = undefined; // the latest AccountsView, whose unsent ticks outlive a look at the history
     this.timer = 0;
     this.returned = null; // what the Webview's return said, until it has been told
     this.awaited = null; // {signature}: the list before the trip, to notice when it has caught up
@@ -78,6 +79,10 @@ class App {
       if (!event.persisted || !this.session.user) return; // back button out of the Webview: the page as it was left
       this.tellAboutVisit();
       this.store.wake();
+    });
+    $('skip').addEventListener('click', (event) => {
+      event.preventDefault(); // the fragment is the page's route
+      $('main').focus();
     });
     setInterval(() => this.tick(), TICK_MS);
     this.renderFrame();
@@ -122,6 +127,7 @@ class App {
     this.session.signOut();
     this.notices.clear();
     this.view = null;
+    this.accounts = undefined;
     this.renderFrame();
   }
 
@@ -135,6 +141,7 @@ class App {
     try {
       if (this.config.demo) users = await this.session.demoUsers();
     } catch (error) {
+      users = null;
       this.fail(error instanceof SignInFailed ? new Problem(503, null, null) : new Unreachable('users', { cause: error }));
     }
     this.signInShown = { users, lost };
@@ -187,7 +194,8 @@ class App {
     if (!this.session.user) return;
     this.renderFrame();
     const [, page, id] = location.hash.split('/');
-    this.view = page === 'history' ? new HistoryView(this, id ? decodeURIComponent(id) : null) : new AccountsView(this);
+    if (page === 'history') this.view = new HistoryView(this, id ? decodeURIComponent(id) : null);
+    else this.view = this.accounts = new AccountsView(this, this.accounts);
     this.view.render();
     const moved = this.shownPage !== undefined && this.shownPage !== location.hash;
     this.shownPage = location.hash;
@@ -488,7 +496,7 @@ async function boot() {
     }),
     Words.load(pickLanguage(memory.language, navigator.languages)),
   ]);
-  await new App({ api_base: '', demo: false, live_url: null, ...config }, words).start();
+  await new App({ api_base: '', demo: false, live_url: null, token_url: null, sign_in_url: null, ...config }, words).start();
 }
 
 boot().catch((error) => {

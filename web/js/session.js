@@ -1,22 +1,25 @@
 /**
  * Who is signed in. The token lives in this object and nowhere else: it is gone when the page is left, which includes
- * the trip to the Webview. In demo mode the name of the demo user is remembered for the tab, and a new token is asked for.
+ * the trip to the Webview. A new one then comes from the same door: in the demo by the remembered name of the demo user,
+ * otherwise from the host application's own session (`token_url`, a cookie that this page cannot read).
  */
 
 import { memory } from './memory.js';
 
+/** Only the person can mend this, by signing in. */
 export class SignInFailed extends Error {}
 
 export class Session {
   #token = null;
   #expiresAt = 0;
 
-  /** @param {{api_base: string, demo: boolean}} config */
+  /** @param {{api_base: string, demo: boolean, token_url: string|null}} config */
   constructor(config) {
     this.config = config;
     this.user = null; // {id, name}
   }
 
+  /** @throws {SignInFailed|TypeError} TypeError is how fetch says that there was no answer */
   async demoUsers() {
     const response = await fetch(`${this.config.api_base}/demo/users`);
     if (!response.ok) throw new SignInFailed();
@@ -24,16 +27,15 @@ export class Session {
   }
 
   async signIn(user) {
-    await this.#newToken(user.id);
-    this.user = user;
+    await this.#newToken(user);
     memory.demoUser = user;
   }
 
-  /** Signs the remembered demo user in again. @returns {Promise<boolean>} whether somebody is signed in */
+  /** Signs in without asking, where that is possible. @returns {Promise<boolean>} whether somebody is signed in */
   async resume() {
     const user = this.config.demo ? memory.demoUser : null;
-    if (!user?.id) return false;
-    await this.signIn(user);
+    if (!user?.id && !(this.config.token_url && !this.config.demo)) return false;
+    await this.#newToken(user);
     return true;
   }
 
@@ -49,21 +51,24 @@ export class Session {
     return this.#token;
   }
 
-  /** @throws {SignInFailed} when only the person can sign in again */
+  /** @throws {SignInFailed} */
   async renew() {
-    if (!this.config.demo || this.user === null) throw new SignInFailed();
-    await this.#newToken(this.user.id);
+    if (this.user === null) throw new SignInFailed();
+    await this.#newToken(this.user);
   }
 
   async #newToken(user) {
-    const response = await fetch(`${this.config.api_base}/demo/token`, {
+    const { api_base: base, demo, token_url: url } = this.config;
+    const response = await fetch(demo ? `${base}/demo/token` : url, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ user }),
+      body: demo ? JSON.stringify({ user: user.id }) : '{}',
+      credentials: 'same-origin',
     });
     if (!response.ok) throw new SignInFailed();
-    const { token, expires_at: expiresAt } = await response.json();
+    const { token, expires_at: expiresAt, user: id = 'self', name = '' } = await response.json();
     this.#token = token;
     this.#expiresAt = new Date(expiresAt).getTime();
+    this.user = user ?? { id, name };
   }
 }
