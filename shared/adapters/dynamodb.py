@@ -206,7 +206,7 @@ class DynamoDBStore:
             "pk": _user(fact.user_id),
             "sk": {"S": f"EVENT#{event_id}"},
             "detail_type": {"S": fact.type.value},
-            "detail": {"S": detail.model_dump_json(exclude_none=True)},
+            "detail": {"S": detail.as_json()},
             "names": {"S": json.dumps({line.account_id: names.get(line.account_id, "") for line in fact.accounts})},
             "institution": {"S": connection.institution.name},
             "connection_id": {"S": connection.id},

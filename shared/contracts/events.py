@@ -56,6 +56,11 @@ class EventDetail(Published):
     metadata: Metadata
     data: Data
 
+    def as_json(self) -> str:
+        """What is published: without the members that the detail type does not have; an unknown currency is null."""
+        absent = {name for name in ("connection_id", "status", "operation_id") if getattr(self.data, name) is None}
+        return self.model_dump_json(exclude={"data": absent})
+
 
 def detail_of(fact: Fact, *, event_id: str, occurred_at: datetime, correlation_id: str) -> EventDetail:
     return EventDetail(

@@ -1,0 +1,61 @@
+"""The world of the functions, and what must hold after every test in it: nothing secret anywhere, events as agreed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.client
+import pytest
+from moto import mock_aws
+
+from functions.powens_webhook import app as powens_webhook
+from shared.entrypoints.observability import logger
+from tests.integration.event_schemas import check
+from tests.integration.world import FUNCTIONS, World, WorldTime
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "synced-accounts")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "SyncedAccounts")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        made = World()
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        # Every call of every AWS client goes through this method, which the stubs leave out.
+        every_client: Any = botocore.client.BaseClient
+        real = every_client._make_api_call
+        monkeypatch.setattr(
+            every_client, "_make_api_call", lambda client, name, given: made.aws.call(real, client, name, given)
+        )
+        # The adapter that every session of requests would mount.
+        monkeypatch.setattr("requests.sessions.HTTPAdapter", lambda: made.powens)
+        monkeypatch.setattr(logger.registered_handler, "stream", made.logs)
+        monkeypatch.setattr(powens_webhook, "datetime", type("Time", (WorldTime,), {"clock": made.clock}))
+        powens_webhook._sqs.cache_clear()
+        for function in FUNCTIONS:
+            function.container.cache_clear()
+            made.prepare(function.container())
+        yield made
+        check_nothing_secret(made)
+        for event in made.aws.bus:
+            check(event["detail-type"], event["detail"])
+        for function in FUNCTIONS:
+            function.container.cache_clear()
+        powens_webhook._sqs.cache_clear()
+
+
+def check_nothing_secret(world: World) -> None:
+    """No token, code, secret, IBAN or text of Powens in a log, an event or, in the clear, in the table."""
+    places = {"log": world.logs.getvalue(), "bus": repr(world.aws.bus), "table": repr(world.items())}
+    places["queues"] = repr([queue.messages + queue.dead for queue in world.aws.queues.values()])
+    for place, text in places.items():
+        for secret in world.powens.secrets:
+            assert secret not in text, f"{secret} in the {place}"
+    names = {account.name for connection in world.powens.connections.values() for account in connection.accounts.values()}
+    for private in (*names, "1523.07", "Banque du Test"):
+        assert private not in places["log"], f"{private} in the log"
+        assert private not in places["bus"], f"{private} in the events"

@@ -1,0 +1,534 @@
+"""All functions together in one process: moto's AWS, the fake Powens, and what carries messages between them.
+
+What the template says of the table, the queues, their consumers and the stream's filter is read from it, not repeated.
+Time moves only when a clock is read (a millisecond), when something sleeps, and when everything waits for a message.
+"""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl
+
+import boto3
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+from functions.account_commands import app as account_commands
+from functions.accounts_api import app as accounts_api
+from functions.connection_refresh import app as connection_refresh
+from functions.housekeeping import app as housekeeping
+from functions.outbox_publisher import app as outbox_publisher
+from functions.powens_webhook import app as powens_webhook
+from shared.bootstrap import Container
+from shared.contracts.events import EventDetail
+from shared.domain.connection import AccountType, connection_id
+from shared.domain.facts import AccountChange, Fact, FactType, Folded, fold
+from tests.builders import NOW, FixedClock
+from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, Connection, FakePowens
+from tests.fakes.queues import FifoQueue
+from tests.template.cloudformation import TEMPLATE, load
+
+EVENTS = Path(__file__).parents[2] / "events"
+WEBHOOK_SECRET = "webhook-secret-31c7"
+IDENTITY_KEY = "identity-key-a2f8"
+TABLE = "accounts-table"
+BUS = "synced-accounts-test"
+ORIGIN = "https://app.example.com"
+FUNCTIONS = (account_commands, accounts_api, connection_refresh, housekeeping, outbox_publisher)
+
+
+class TickingClock(FixedClock):
+    """No two readings are the same."""
+
+    def __init__(self) -> None:
+        super().__init__(NOW)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            return self.advance(milliseconds=1)
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.advance(seconds=seconds)
+
+
+@dataclass
+class Context:
+    """The Lambda context, with `seconds` left."""
+
+    seconds: float = 25.0
+    function_name: str = "function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-3:123456789012:function:function"
+    aws_request_id: str = "f0e1d2c3-0000-4000-8000-000000000001"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the API answered. `json` is None for a body that is none."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body, parse_float=Decimal)
+
+
+def throttled(operation: str) -> ClientError:
+    """What boto3 raises once its own retries have run out."""
+    return ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, operation)
+
+
+@dataclass
+class Aws:
+    """Every AWS call of the functions: counted, failed on request, and seen by the stream."""
+
+    clock: TickingClock
+    calls: list[str] = field(default_factory=list)
+    faults: list[tuple[str, Callable[[dict[str, Any]], object]]] = field(default_factory=list)
+    stream: list[dict[str, Any]] = field(default_factory=list)
+    bus: list[dict[str, Any]] = field(default_factory=list)
+    queues: dict[str, FifoQueue] = field(default_factory=dict)
+    outside: bool = True
+    _known: set[tuple[str, str]] = field(default_factory=set)
+
+    def fault(self, operation: str, answer: Callable[[dict[str, Any]], object], *, times: int = 1) -> None:
+        """The next calls of `operation` get what `answer(parameters)` returns or raises; None is the usual answer."""
+        self.faults += [(operation, answer)] * times
+
+    def raising(self, operation: str, error: Exception, *, times: int = 1) -> None:
+        def answer(_: dict[str, Any]) -> object:
+            raise error
+
+        self.fault(operation, answer, times=times)
+
+    def call(self, real: Callable[[Any, str, Any], Any], client: Any, operation: str, parameters: Any) -> Any:
+        if self.outside:
+            return real(client, operation, parameters)
+        self.calls.append(operation)
+        answer = self._faulty(operation, parameters)
+        if answer is not None:
+            return answer
+        if client.meta.service_model.service_name == "sqs":
+            shape = client.meta.service_model.operation_model(operation).input_shape
+            report = ParamValidator().validate(parameters, shape)
+            assert not report.has_errors(), report.generate_report()
+            return self._sqs(operation, parameters)
+        answer = real(client, operation, parameters)
+        if operation == "TransactWriteItems":
+            self._record([write["Put"]["Item"] for write in parameters["TransactItems"] if "Put" in write])
+        if operation == "PutEvents":
+            self._publish(parameters["Entries"])
+        return answer
+
+    def _faulty(self, operation: str, parameters: dict[str, Any]) -> object:
+        for fault in self.faults:
+            if fault[0] == operation:
+                self.faults.remove(fault)
+                return fault[1](parameters)
+        return None
+
+    def publish(self, entries: list[dict[str, Any]]) -> None:
+        """Some entries of a call that failed for the rest."""
+        self._publish(entries)
+
+    def _publish(self, entries: list[dict[str, Any]]) -> None:
+        for entry in entries:
+            assert entry["EventBusName"] == BUS
+            assert entry["Source"] == "synced-accounts"
+            self.bus.append({"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])})
+
+    def _record(self, items: list[dict[str, Any]]) -> None:
+        for item in items:
+            key = (item["pk"]["S"], item["sk"]["S"])
+            name = "MODIFY" if key in self._known else "INSERT"
+            self._known.add(key)
+            image = {"Keys": {"pk": item["pk"], "sk": item["sk"]}, "NewImage": item, "StreamViewType": "NEW_IMAGE"}
+            self.stream.append({"eventName": name, "eventSource": "aws:dynamodb", "dynamodb": image})
+
+    def _sqs(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        queue = self.queues[parameters["QueueUrl"]]
+        now = self.clock()
+        match operation:
+            case "SendMessageBatch":
+                for entry in parameters["Entries"]:
+                    queue.put(entry["MessageBody"], entry["MessageGroupId"], entry["MessageDeduplicationId"], now)
+                return {"Successful": [{"Id": entry["Id"]} for entry in parameters["Entries"]]}
+            case "SendMessage":
+                body, group = parameters["MessageBody"], parameters["MessageGroupId"]
+                queue.put(body, group, parameters["MessageDeduplicationId"], now)
+                return {"MessageId": "m"}
+            case "ChangeMessageVisibility":
+                queue.change_visibility(parameters["ReceiptHandle"], parameters["VisibilityTimeout"], now)
+                return {}
+        raise AssertionError(operation)
+
+
+def event_file(name: str) -> dict[str, Any]:
+    """A trigger's payload from `events/`, as `function/case`."""
+    loaded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text("utf-8"))
+    return loaded
+
+
+class World:
+    """`alice` is a user of the platform; at Powens she becomes user 41."""
+
+    def __init__(self) -> None:
+        self.clock = TickingClock()
+        self.aws = Aws(self.clock)
+        self.powens = FakePowens(self.clock)
+        self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
+        self.logs = io.StringIO()
+        self.context = Context()
+        self.handlers: dict[str, Callable[[dict[str, Any], Any], Any]] = {
+            "commands": account_commands.lambda_handler,
+            "refresh": connection_refresh.lambda_handler,
+        }
+        template = load(TEMPLATE.read_text("utf-8"))["Resources"]
+        self.environment = self._provide(template)
+        self.commands = self._queue(template, "CommandsQueue", "AccountCommandsFunction", "COMMANDS_QUEUE_URL")
+        self.refresh = self._queue(template, "RefreshQueue", "ConnectionRefreshFunction", "REFRESH_QUEUE_URL")
+        outbox = template["OutboxPublisherFunction"]["Properties"]["Events"]["Outbox"]["Properties"]
+        [pattern] = [json.loads(entry["Pattern"]) for entry in outbox["FilterCriteria"]["Filters"]]
+        self._stream_names: list[str] = pattern["eventName"]
+        self._stream_prefixes = tuple(rule["prefix"] for rule in pattern["dynamodb"]["NewImage"]["sk"]["S"])
+        self._deliveries = 0
+        self.published_batches: list[int] = []
+
+    # --- what the template provides
+
+    def _provide(self, template: Mapping[str, Any]) -> dict[str, str]:
+        table = template["Table"]["Properties"]
+        names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        self.dynamodb = boto3.client("dynamodb")
+        self.dynamodb.create_table(TableName=TABLE, **{name: table[name] for name in names})
+        key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+        boto3.client("events").create_event_bus(Name=BUS)
+        secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "identity_key": IDENTITY_KEY}
+        boto3.client("secretsmanager").create_secret(Name="powens", SecretString=json.dumps(secret))
+        return {
+            "STAGE": "test",
+            "TABLE_NAME": TABLE,
+            "EVENT_BUS_NAME": BUS,
+            "COMMANDS_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/commands.fifo",
+            "REFRESH_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/refresh.fifo",
+            "TOKEN_KEY_ID": key,
+            "POWENS_SECRET_ID": "powens",
+            "POWENS_API_URL": "https://acme.biapi.pro/2.0",
+            "POWENS_WEBVIEW_URL": "https://webview.powens.com",
+            "POWENS_DOMAIN": "acme.biapi.pro",
+            "PUBLIC_URL": "https://api.example.com",
+            "RETURN_TO_ALLOWED": f"{ORIGIN},http://localhost:8080,wealthapp://",
+            "WEBHOOK_SECRETS": json.dumps({"current": WEBHOOK_SECRET}),
+        }
+
+    def _queue(self, template: Mapping[str, Any], name: str, consumer: str, variable: str) -> FifoQueue:
+        properties = template[name]["Properties"]
+        [source] = template[consumer]["Properties"]["Events"].values()
+        queue = FifoQueue(
+            url=self.environment[variable],
+            delay=properties.get("DelaySeconds", 0),
+            visibility=properties["VisibilityTimeout"],
+            max_receives=properties["RedrivePolicy"]["maxReceiveCount"],
+            batch=source["Properties"]["BatchSize"],
+        )
+        self.aws.queues[queue.url] = queue
+        return queue
+
+    def prepare(self, container: Container) -> None:
+        """Give a function's container the world's time."""
+        container.clock = self.clock
+        container.sleep = self.clock.sleep
+        container.queues = replace(container.queues, pause=self.clock.sleep)
+        container.bus = replace(container.bus, pause=self.clock.sleep)
+
+    # --- invocations
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """Do not count AWS calls: it is the test that looks."""
+        before = self.aws.outside
+        self.aws.outside = True
+        try:
+            yield
+        finally:
+            self.aws.outside = before
+
+    @contextlib.contextmanager
+    def invoking(self) -> Iterator[None]:
+        """Count AWS calls and keep what is printed, for as long as functions run."""
+        before = self.aws.outside
+        self.aws.outside = False
+        try:
+            with contextlib.redirect_stdout(self.logs):
+                yield
+        finally:
+            self.aws.outside = before
+
+    def invoke(self, handler: Callable[[dict[str, Any], Any], Any], event: dict[str, Any]) -> Any:
+        with self.invoking():
+            # Through JSON, as in Lambda.
+            return handler(json.loads(json.dumps(event)), self.context)
+
+    def api(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        user: str | None = "alice",
+        query: str = "",
+        raw: str | None = None,
+        **headers: str,
+    ) -> Reply:
+        """A request through the HTTP API. Header names with `_` for `-`; `raw` is a body as it is."""
+        event = api_event(method, path, body, user=user, query=query, raw=raw, **headers)
+        answer = self.invoke(accounts_api.lambda_handler, event)
+        # Lambda's and API Gateway's own limits of what an answer may be.
+        assert all(isinstance(value, str) for value in answer["headers"].values())
+        assert not answer.get("multiValueHeaders")
+        lowered = {name.lower(): value for name, value in answer["headers"].items()}
+        return Reply(answer["statusCode"], lowered, answer.get("body") or "")
+
+    def webhook(self, name: str, connection: Connection, **fields: object) -> None:
+        """Powens reports something about a connection, signed."""
+        body = json.dumps({"id": 912, "id_user": connection.user, "id_connection": connection.id} | fields).encode()
+        if name.startswith("connection-"):
+            shown = {"id": connection.id, "id_user": connection.user}
+            body = json.dumps({"user": {"id": connection.user}, "connection": shown}).encode()
+        path = f"/webhooks/powens/{name}"
+        date = self.clock().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        said = f"POST.{path}.{date}.".encode() + body
+        signature = base64.b64encode(hmac.new(WEBHOOK_SECRET.encode(), said, hashlib.sha256).digest()).decode()
+        event = event_file("powens_webhook/account-enabled") | {
+            "rawPath": path,
+            "pathParameters": {"event": name},
+            "body": body.decode(),
+        }
+        event["headers"] |= {"bi-signature": signature, "bi-signature-date": date}
+        self._deliveries += 1
+        context = Context(aws_request_id=f"delivery-{self._deliveries}")
+        with self.invoking():
+            answer = powens_webhook.lambda_handler(event, context)
+        assert answer["statusCode"] == 200, answer
+
+    def keep_house(self) -> None:
+        self.invoke(housekeeping.lambda_handler, event_file("housekeeping/every-minute"))
+
+    # --- what carries messages
+
+    def publish(self) -> None:
+        """The stream's event source: what the filter lets through, again until it goes through."""
+        for _ in range(12):
+            due = [record for record in self.aws.stream if self._let_through(record)]
+            self.aws.stream.clear()
+            if not due:
+                return
+            self.published_batches.append(len(due))
+            try:
+                self.invoke(outbox_publisher.lambda_handler, {"Records": due})
+            except Exception:
+                self.aws.stream[:0] = due
+                self.published_batches.append(-1)
+        raise AssertionError("the stream gave up")
+
+    def _let_through(self, record: dict[str, Any]) -> bool:
+        key = record["dynamodb"]["NewImage"]["sk"]["S"]
+        return record["eventName"] in self._stream_names and key.startswith(self._stream_prefixes)
+
+    def deliver(self, name: str) -> bool:
+        """Hand one batch of a queue to its consumer, if there is one that is visible."""
+        queue = self.commands if name == "commands" else self.refresh
+        taken = queue.take(self.clock.now)
+        if not taken:
+            return False
+        answer = self.invoke(self.handlers[name], {"Records": [message.record() for message in taken]})
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for message in taken:
+            if message.id not in failed:
+                queue.delete(message.id)
+        return True
+
+    def settle(self, *, within: timedelta = timedelta(minutes=30)) -> None:
+        """Carry messages until none is left, letting time pass while all of them wait."""
+        last = self.clock.now + within
+        for _ in range(2000):
+            self.publish()
+            if self.deliver("commands") or self.deliver("refresh"):
+                continue
+            waiting = [at for queue in self.aws.queues.values() if (at := queue.next_visible) is not None]
+            if not waiting or min(waiting) > last:
+                return
+            self.clock.now = max(self.clock.now, min(waiting))
+        raise AssertionError("never quiet")
+
+    # --- what tests start from and look at
+
+    def open_webview(self, user: str = "alice", **body: object) -> Reply:
+        request = {"flow": "connect", "return_to": f"{ORIGIN}/accounts"} | body
+        return self.api("POST", "/v1/webview-sessions", request, user=user)
+
+    def come_back(self, opened: Reply, query: str = "") -> Reply:
+        state = dict(parse_qsl(opened.json["url"].partition("?")[2]))["state"]
+        return self.api("GET", "/v1/webview-return", query=f"state={state}{query}", user=None)
+
+    def connect(self, *accounts: int, user: str = "alice", connection_id: int = 77, disabled: tuple[int, ...] = ()) -> Connection:
+        """Through the Webview: a connection with these accounts, by Powens id, ticked unless in `disabled`."""
+        opened = self.open_webview(user)
+        assert opened.status == 201, opened.body
+        powens_user = max(self.powens.users) if self.powens_user(user) is None else self.powens_user(user)
+        assert powens_user is not None
+        uuid = f"338178e6-3d01-564f-9a7b-{connection_id:012d}"
+        connection = self.powens.add_connection(powens_user, "Banque du Test", connection_id=connection_id, uuid=uuid)
+        for account_id in accounts:
+            self.powens.add_account(connection, account_id, disabled=account_id in disabled)
+        assert self.come_back(opened, f"&connection_id={connection_id}").status == 303
+        self.settle()
+        return connection
+
+    def powens_user(self, user: str) -> int | None:
+        with self.looking():
+            access = accounts_api.container().store.access(user)
+        return access.powens_user_id if access else None
+
+    def held(self, connection: Connection, *, user: str = "alice") -> Any:
+        """The connection as the API shows it."""
+        reply = self.api("GET", f"/v1/connections/{connection_id(connection.id)}", user=user)
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    def ids(self, connection: Connection) -> dict[int, str]:
+        """Our account ids by the Powens ids under which the accounts are known now."""
+        with self.looking():
+            held = accounts_api.container().store.connection("alice", connection_id(connection.id))
+        assert held is not None
+        return {account.powens_id: account.id for account in held.accounts}
+
+    def choose(self, connection: Connection, *powens_ids: int, **headers: str) -> Reply:
+        """Confirm a selection: exactly these accounts."""
+        ids = self.ids(connection)
+        body = {"enabled_account_ids": [ids[powens_id] for powens_id in powens_ids]}
+        return self.api("PUT", f"/v1/connections/{connection_id(connection.id)}/selection", body, **headers)
+
+    def operation(self, reply: Reply) -> Any:
+        """The operation that `reply` announced, as it is now."""
+        return self.api("GET", f"/v1/operations/{reply.json['id']}").json
+
+    def enabled(self, connection: Connection) -> set[int]:
+        """Powens ids of the accounts that the API shows as enabled."""
+        names = {our_id: powens_id for powens_id, our_id in self.ids(connection).items()}
+        return {names[account["id"]] for account in self.held(connection)["accounts"] if account["enabled"]}
+
+    def at_powens(self, connection: Connection) -> set[int]:
+        return {account.id for account in connection.accounts.values() if not account.disabled}
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Details of the events on the bus."""
+        return [event["detail"] for event in self.aws.bus if kind in (None, event["detail-type"])]
+
+    def forget(self) -> None:
+        """Start counting anew."""
+        self.aws.calls.clear()
+        self.aws.bus.clear()
+        self.powens.log.clear()
+        for queue in self.aws.queues.values():
+            queue.returned.clear()
+
+    def items(self) -> list[dict[str, Any]]:
+        """Everything in the table."""
+        with self.looking():
+            pages = self.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+            return [item for page in pages for item in page["Items"]]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log, metrics included."""
+        return [json.loads(line) for line in self.logs.getvalue().splitlines()]
+
+    def metric(self, name: str) -> int:
+        return sum(int(sum(value) if isinstance(value := line[name], list) else value) for line in self.lines() if name in line)
+
+
+def api_event(
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    user: str | None = "alice",
+    query: str = "",
+    raw: str | None = None,
+    **headers: str,
+) -> dict[str, Any]:
+    """An event as the HTTP API hands it over, payload 2.0; `user` None for a route without authorizer."""
+    event = event_file("accounts_api/list-connections" if user is not None else "accounts_api/health")
+    event |= {"rawPath": path, "rawQueryString": query}
+    if query:
+        event["queryStringParameters"] = dict(parse_qsl(query, keep_blank_values=True))
+    event["requestContext"]["http"] |= {"method": method, "path": path}
+    if user is not None:
+        event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] = user
+    event["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is not None or raw is not None:
+        event["body"] = json.dumps(body) if raw is None else raw
+    return event
+
+
+class WorldTime(datetime):
+    """Stands in for `datetime` where a module asks it for the time."""
+
+    clock: TickingClock
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        at = cls.clock().astimezone(tz or UTC)
+        return cls.fromisoformat(at.isoformat())
+
+
+def folded(events: list[dict[str, Any]], connection: Connection) -> Folded:
+    """What a consumer of the bus knows of a connection, from the events' JSON alone."""
+    facts = []
+    for event in events:
+        detail = EventDetail.model_validate(event["detail"])
+        if detail.data.connection_id != connection_id(connection.id):
+            continue
+        lines = tuple(
+            AccountChange(
+                account_id=line.account_id,
+                change=line.change,
+                enabled=line.enabled,
+                type=line.type,
+                currency=line.currency,
+            )
+            for line in detail.data.accounts
+        )
+        facts.append(
+            Fact(
+                type=FactType(event["detail-type"]),
+                user_id=detail.data.user_id,
+                connection_id=detail.data.connection_id,
+                revision=detail.data.revision,
+                cause=detail.metadata.cause,
+                accounts=lines,
+            )
+        )
+    return fold(facts)
+
+
+def shown(held: Any) -> Folded:
+    """The same of a connection as the API shows it."""
+    return {a["id"]: (a["enabled"], AccountType(a["type"]), a["currency"]) for a in held["accounts"]}
