@@ -23,7 +23,7 @@ _CAUSE = {
 
 
 READ_AGAIN_AFTER = timedelta(seconds=5)
-"""How long after a read a webhook's hint waits before it causes another: a synchronisation sends dozens over seconds."""
+"""How long after a read a webhook's hint waits before it causes another: a synchronisation sends dozens of them."""
 
 
 class ReadRecentlyError(Unavailable):
@@ -44,7 +44,8 @@ class ReadBack:
     def __call__(self, hints: Sequence[Hint]) -> bool:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
 
-        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back. False for a user who is not ours: webhooks come for every user of the Powens domain.
+        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back. False for a
+        user who is not ours: webhooks come for every user of the Powens domain.
         """
         newest = max(hints, key=lambda hint: hint.received_at)
         user_id = self.store.user_of(newest.powens_user_id)
