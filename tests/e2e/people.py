@@ -1,0 +1,102 @@
+"""People of a test's own, who meet nobody else's accounts: made through the same doors as the demo users."""
+
+from collections.abc import Callable
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+
+from local.identity import Issuer
+from local.paths import STATE
+from tests.e2e.conftest import System
+from tests.polling import eventually
+
+
+class Person:
+    """A signed-in user with one connection, seen through the public API, and through the sandbox as Powens' side."""
+
+    def __init__(self, system: System, connector: str = "revolut") -> None:
+        self.system = system
+        self.id = f"user-{uuid4().hex[:12]}"
+        token, _ = Issuer(system.url, STATE / "issuer.pem").token(self.id)
+        self.api = httpx.Client(base_url=system.url, headers={"authorization": f"Bearer {token}"}, timeout=30)
+        self.powens = httpx.Client(base_url=system.sandbox_url, timeout=30)
+        self.since = system.mark()
+        self.api.post(
+            "/v1/webview-sessions", json={"flow": "connect", "return_to": f"{system.url}/"}
+        ).raise_for_status()
+        self.powens_user: int = self.powens.get("/sandbox/users").json()["users"][0]["id"]
+        made = self.powens.post(
+            "/sandbox/connections", json={"id_user": self.powens_user, "connector": connector, "enabled": "all"}
+        )
+        self.powens_connection: int = made.raise_for_status().json()["id"]
+        eventually(lambda: self.connections() and self.at_rest(), seconds=20)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.api.close()
+        self.powens.close()
+
+    def connections(self) -> list[dict[str, Any]]:
+        shown: list[dict[str, Any]] = self.api.get("/v1/connections").raise_for_status().json()["connections"]
+        return shown
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        (connection,) = self.connections()
+        return connection
+
+    def account(self, name: str) -> dict[str, Any]:
+        return next(a for a in self.connection["accounts"] if name in a["name"])
+
+    def at_powens(self) -> dict[str, dict[str, Any]]:
+        """The accounts as Powens has them, by name."""
+        users = self.powens.get("/sandbox/users").json()["users"]
+        user = next(u for u in users if u["id"] == self.powens_user)
+        return {a["name"]: a for c in user["connections"] for a in c["accounts"] if not a["deleted"]}
+
+    def flip(self, name: str, *, enabled: bool) -> None:
+        """Tick or untick an account at Powens, as somebody in the Webview does."""
+        account = next(a for label, a in self.at_powens().items() if name in label)
+        self.powens.patch(f"/sandbox/accounts/{account['id']}", json={"disabled": not enabled}).raise_for_status()
+
+    def select(self, *names: str, **headers: str) -> dict[str, Any]:
+        """Confirm a selection of the accounts whose names contain one of `names`; the operation."""
+        connection = self.connection
+        ids = [a["id"] for a in connection["accounts"] if any(name in a["name"] for name in names)]
+        answer = self.api.put(
+            f"/v1/connections/{connection['id']}/selection", json={"enabled_account_ids": ids}, headers=headers
+        )
+        operation: dict[str, Any] = answer.raise_for_status().json()
+        return operation
+
+    def ended(self, operation: dict[str, Any], *, seconds: float = 30) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            shown: dict[str, Any] = self.api.get(f"/v1/operations/{operation['id']}").raise_for_status().json()
+            return shown if shown["ended_at"] else None
+
+        return eventually(look, seconds=seconds)
+
+    def events(self, detail_type: str | None = None) -> list[dict[str, Any]]:
+        """The details of this person's events."""
+        return [
+            event["detail"]
+            for event in self.system.events(self.since)
+            if event["detail"]["data"]["user_id"] == self.id and detail_type in (None, event["detail-type"])
+        ]
+
+    def shown(self) -> dict[str, bool]:
+        return {account["name"]: account["enabled"] for account in self.connection["accounts"]}
+
+    def agreed(self, wanted: dict[str, bool]) -> bool:
+        """Whether our API and Powens show `wanted`, and nothing is under way."""
+        at_powens = {name: account["enabled"] for name, account in self.at_powens().items()}
+        return self.shown() == at_powens == wanted and self.at_rest()
+
+    def at_rest(self) -> bool:
+        return all(a["status"] in ("enabled", "disabled") for c in self.connections() for a in c["accounts"])
+
+    def wait(self, check: Callable[[], bool], *, seconds: float = 20) -> None:
+        eventually(check, seconds=seconds)
