@@ -185,7 +185,10 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
                 remarks.append(f"demo data is not complete: {error}")
             clock.lap("demo data")
         system = System(url, sandbox_url, double, deployment, processed, serving, sandbox, clock.laps, tuple(remarks))
-        settings.description.write_text(json.dumps(system.describe(), indent=2), "utf-8")
+        # Renamed into place, so that who waits for it never reads half of it.
+        aside = settings.description.with_suffix(".new")
+        aside.write_text(json.dumps(system.describe(), indent=2), "utf-8")
+        aside.rename(settings.description)
         cleanup.callback(settings.description.unlink, missing_ok=True)
         yield system
 
