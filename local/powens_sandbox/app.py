@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,11 +22,17 @@ from local.powens_sandbox.gate import Gate, request_log
 from local.powens_sandbox.logos import logo
 from local.powens_sandbox.rest import RestApi
 from local.powens_sandbox.settings import Settings
-from local.powens_sandbox.webview.entry import Webview
+from local.powens_sandbox.webview.entry import PAGE_HEADERS, Webview
 from local.powens_sandbox.world import World
 
 _SWEEP = timedelta(seconds=1)
 _IDLE_SECONDS = 0.5
+_STATIC = Path(__file__).parent / "static"
+# The page of switches also talks to its own server, and nobody frames it.
+_CONSOLE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
 
 
 def _below(prefix: str, *groups: list[Route]) -> list[Route]:
@@ -85,6 +91,11 @@ def create_app(settings: Settings) -> ASGIApp:
     async def icon(_request: Request) -> Response:
         return Response(logo("2447c8", "sandbox"), media_type="image/png")
 
+    async def console(_request: Request) -> Response:
+        return FileResponse(
+            _STATIC / "console.html", headers=PAGE_HEADERS | {"content-security-policy": _CONSOLE_POLICY}
+        )
+
     async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise not_found("route")
 
@@ -94,8 +105,9 @@ def create_app(settings: Settings) -> ASGIApp:
         default=nothing,
         routes=[
             *admin.routes(),
+            Route("/sandbox", console),
             Route("/assets/icon.png", icon),
-            Mount("/assets", StaticFiles(directory=Path(__file__).parent / "static")),
+            Mount("/assets", StaticFiles(directory=_STATIC)),
             *_below("/2.0", rest.routes(), webview.legacy_routes()),
             *rest.root_routes(),
             *webview.routes(),

@@ -9,10 +9,31 @@ from tests.polling import eventually
 from tests.sandbox.driver import Consumer, Person, Sandbox
 
 FIELDS = {
-    "id", "id_connection", "id_user", "id_source", "id_parent", "number", "iban", "original_name", "name", "balance",
-    "coming", "currency", "type", "id_type", "display", "usage", "ownership", "bookmarked", "disabled", "deleted",
-    "last_update", "error", "company_name", "loan",
-}  # fmt: skip
+    "id",
+    "id_connection",
+    "id_user",
+    "id_source",
+    "id_parent",
+    "number",
+    "iban",
+    "original_name",
+    "name",
+    "balance",
+    "coming",
+    "currency",
+    "type",
+    "id_type",
+    "display",
+    "usage",
+    "ownership",
+    "bookmarked",
+    "disabled",
+    "deleted",
+    "last_update",
+    "error",
+    "company_name",
+    "loan",
+}
 
 
 def test_a_discovered_account_is_disabled_and_hidden(person: Person) -> None:

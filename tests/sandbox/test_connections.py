@@ -12,13 +12,38 @@ from tests.sandbox.driver import RETURN, Browser, Consumer, Person, Sandbox
 TEST_CONNECTOR = "338178e6-3d01-564f-9a7b-52ca442459bf"
 GOOD = {"connector_uuid": TEST_CONNECTOR, "login": "anybody", "password": "1234"}
 FIELDS = {
-    "id", "id_user", "id_connector", "connector_uuid", "id_bank", "id_provider", "state", "error", "error_message",
-    "fields", "last_update", "created", "last_push", "next_try", "expire", "active",
-}  # fmt: skip
+    "id",
+    "id_user",
+    "id_connector",
+    "connector_uuid",
+    "id_bank",
+    "id_provider",
+    "state",
+    "error",
+    "error_message",
+    "fields",
+    "last_update",
+    "created",
+    "last_push",
+    "next_try",
+    "expire",
+    "active",
+}
 STATES = [
-    "SCARequired", "webauthRequired", "additionalInformationNeeded", "decoupled", "validating", "actionNeeded",
-    "passwordExpired", "wrongpass", "rateLimiting", "websiteUnavailable", "bug", "notSupported", "somethingNew",
-]  # fmt: skip
+    "SCARequired",
+    "webauthRequired",
+    "additionalInformationNeeded",
+    "decoupled",
+    "validating",
+    "actionNeeded",
+    "passwordExpired",
+    "wrongpass",
+    "rateLimiting",
+    "websiteUnavailable",
+    "bug",
+    "notSupported",
+    "somethingNew",
+]
 
 
 def test_a_connection_has_every_documented_field(person: Person) -> None:
@@ -55,9 +80,18 @@ def test_sources_have_every_documented_field(person: Person) -> None:
     made = person.connect("banque-horizon", sources=["openapi", "directaccess"])
     sources = person.get(f"/users/me/connections/{made['id']}/sources")["sources"]
     assert set(sources[0]) == {
-        "id", "id_connection", "id_connector_source", "name", "state", "last_update", "disabled", "created",
-        "access_expire", "expire", "next_try",
-    }  # fmt: skip
+        "id",
+        "id_connection",
+        "id_connector_source",
+        "name",
+        "state",
+        "last_update",
+        "disabled",
+        "created",
+        "access_expire",
+        "expire",
+        "next_try",
+    }
     assert sources[0]["access_expire"] is not None
     assert person.get(f"/users/me/connections/{made['id']}/sources/{sources[1]['id']}") == sources[1]
 

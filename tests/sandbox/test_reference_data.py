@@ -21,10 +21,26 @@ def test_the_old_names_of_the_list_still_answer(sandbox: Sandbox, alias: str) ->
 def test_a_connector_has_every_documented_field(sandbox: Sandbox) -> None:
     connector = sandbox.http.get(f"/2.0/connectors/{TEST_CONNECTOR}").json()
     assert set(connector) >= {
-        "id", "uuid", "name", "hidden", "charged", "beta", "restricted", "code", "color", "slug", "months_to_fetch",
-        "auth_mechanism", "transfer_mechanism", "available_auth_mechanisms", "siret", "capabilities", "account_usages",
-        "products", "sync_frequency",
-    }  # fmt: skip
+        "id",
+        "uuid",
+        "name",
+        "hidden",
+        "charged",
+        "beta",
+        "restricted",
+        "code",
+        "color",
+        "slug",
+        "months_to_fetch",
+        "auth_mechanism",
+        "transfer_mechanism",
+        "available_auth_mechanisms",
+        "siret",
+        "capabilities",
+        "account_usages",
+        "products",
+        "sync_frequency",
+    }
     assert (connector["id"], connector["name"]) == (40, "Connecteur de test")
     assert sandbox.http.get("/2.0/connectors/40").json() == connector
 
@@ -42,15 +58,28 @@ def test_connectors_are_expanded_on_demand(sandbox: Sandbox) -> None:
     assert expanded["countries"] == [{"id": "FR", "name": "France"}]
     assert [source["name"] for source in expanded["sources"]] == ["openapi", "directaccess"]
     assert set(expanded["sources"][0]) >= {
-        "id", "id_connector", "name", "auth_mechanism", "available_auth_mechanisms", "disabled", "priority",
+        "id",
+        "id_connector",
+        "name",
+        "auth_mechanism",
+        "available_auth_mechanisms",
+        "disabled",
+        "priority",
         "account_usages",
-    }  # fmt: skip
+    }
     field = next(item for item in expanded["fields"] if item["name"] == "openapiwebsite")
     assert field["type"] == "list"
     assert {"label": "wrongpass", "value": "wrongpass"} in field["values"]
     assert set(field) == {
-        "name", "type", "label", "required", "regex", "values", "connector_sources", "auth_mechanisms",
-    }  # fmt: skip
+        "name",
+        "type",
+        "label",
+        "required",
+        "regex",
+        "values",
+        "connector_sources",
+        "auth_mechanisms",
+    }
     assert "sources" not in sandbox.http.get(f"/2.0/connectors/{TEST_CONNECTOR}").json()
 
 
@@ -139,12 +168,15 @@ def test_limit_and_offset_work_on_a_users_lists(person: Person) -> None:
     assert accounts["total"] == 5
 
 
-@pytest.mark.parametrize(("method", "path", "code"), [
-    ("GET", "/nothing", "notFound"),
-    ("GET", "/users/me/nothing", "notFound"),
-    ("PATCH", "/users/me", "methodNotAllowed"),
-    ("PUT", "/auth/init", "methodNotAllowed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/nothing", "notFound"),
+        ("GET", "/users/me/nothing", "notFound"),
+        ("PATCH", "/users/me", "methodNotAllowed"),
+        ("PUT", "/auth/init", "methodNotAllowed"),
+    ],
+)
 def test_unknown_routes_and_methods_have_the_envelope(person: Person, method: str, path: str, code: str) -> None:
     answer = person.call(method, path)
     assert answer.json()["code"] == code

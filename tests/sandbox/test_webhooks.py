@@ -319,16 +319,27 @@ def test_a_webhook_is_created_and_then_given_its_address(sandbox: Sandbox, consu
     made = sandbox.http.post("/2.0/webhooks", json={"event": "USER_CREATED"}, headers=OPERATOR).json()
     assert made["url"] is None
     assert set(made) >= {
-        "id", "id_event", "id_auth", "id_service", "id_user", "url", "add_to_data", "created", "updated", "deleted",
-        "health_data", "warning",
-    }  # fmt: skip
+        "id",
+        "id_event",
+        "id_auth",
+        "id_service",
+        "id_user",
+        "url",
+        "add_to_data",
+        "created",
+        "updated",
+        "deleted",
+        "health_data",
+        "warning",
+    }
     url = f"{consumer.url}/hooks/second/user-created"
     changed = sandbox.http.put(f"/2.0/webhooks/{made['id']}", json={"url": url}, headers=OPERATOR).json()
     assert changed["url"] == url
     sandbox.person()
     assert {delivery.path for delivery in consumer.wait_for("USER_CREATED", 2)} == {
-        "/hooks/user-created", "/hooks/second/user-created",
-    }  # fmt: skip
+        "/hooks/user-created",
+        "/hooks/second/user-created",
+    }
     logs = eventually(
         lambda: sandbox.http.get(f"/2.0/webhooks/{made['id']}/logs", headers=OPERATOR).json()["webhooklogs"]
     )

@@ -49,10 +49,17 @@ def test_connect_without_a_code_makes_an_anonymous_user_and_gives_a_code(sandbox
     assert [str(item["id"]) for item in shown] == [browser.callback["connection_id"]]
 
 
-@pytest.mark.parametrize("change", [
-    {"domain": ""}, {"client_id": "1"}, {"client_id": ""}, {"redirect_uri": "https://evil.example/"},
-    {"redirect_uri": RETURN + "/more"}, {"redirect_uri": ""},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"domain": ""},
+        {"client_id": "1"},
+        {"client_id": ""},
+        {"redirect_uri": "https://evil.example/"},
+        {"redirect_uri": RETURN + "/more"},
+        {"redirect_uri": ""},
+    ],
+)
 def test_a_wrong_address_is_refused_without_saying_what_is_expected(
     sandbox: Sandbox, person: Person, change: dict[str, str]
 ) -> None:
@@ -308,8 +315,10 @@ def test_manage_opens_straight_on_a_connection_of_the_user(sandbox: Sandbox, per
     browser = sandbox.webview("manage", person, connection_id=str(made["id"]))
     assert browser.step == "accounts"
     assert {name: ticked for name, (_, ticked) in browser.boxes.items()} == {
-        "Compte courant EUR": True, "Compte courant USD": False, "Compte courant GBP": False,
-    }  # fmt: skip
+        "Compte courant EUR": True,
+        "Compte courant USD": False,
+        "Compte courant GBP": False,
+    }
     stranger = sandbox.person()
     assert sandbox.webview("manage", stranger, connection_id=str(made["id"])).step == "connections"
 
@@ -413,12 +422,15 @@ def test_a_locked_connection_cannot_be_changed_in_manage(sandbox: Sandbox, perso
 # Reconnecting
 
 
-@pytest.mark.parametrize(("state", "step", "action", "values"), [
-    ("SCARequired", "bank", "approve", {}),
-    ("webauthRequired", "bank", "approve", {}),
-    ("additionalInformationNeeded", "otp", "otp", {"otp": "123456"}),
-    ("decoupled", "decoupled", "approved", {}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("state", "step", "action", "values"),
+    [
+        ("SCARequired", "bank", "approve", {}),
+        ("webauthRequired", "bank", "approve", {}),
+        ("additionalInformationNeeded", "otp", "otp", {"otp": "123456"}),
+        ("decoupled", "decoupled", "approved", {}),
+    ],
+)
 def test_reconnecting_solves_what_the_user_can_solve(
     sandbox: Sandbox, person: Person, state: str, step: str, action: str, values: dict[str, str]
 ) -> None:
@@ -511,8 +523,10 @@ def test_a_frame_is_told_how_the_visit_ended(sandbox: Sandbox, person: Person) -
     assert found
     assert found[2] == "http://localhost:9"
     assert json.loads(html.unescape(found[1])) == {
-        "error": "access_denied", "errorDescription": "The user cancelled", "state": "s",
-    }  # fmt: skip
+        "error": "access_denied",
+        "errorDescription": "The user cancelled",
+        "state": "s",
+    }
 
 
 def test_without_a_place_to_return_to_manage_ends_on_a_page(sandbox: Sandbox, person: Person) -> None:

@@ -19,7 +19,7 @@ from local.powens_sandbox.webview.texts import LANGUAGES
 from local.powens_sandbox.world import World
 
 FLOWS = ("connect", "reconnect", "manage", "payment")
-_HEADERS = {
+PAGE_HEADERS = {
     # The pages may be framed, and need nothing but their own style, images and two small scripts.
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'"
@@ -186,7 +186,7 @@ class Webview:
         return f"/{session.language}/{session.flow}/{session.id}"
 
     def _page(self, html: str, status: int) -> Response:
-        return HTMLResponse(html, status, headers=_HEADERS)
+        return HTMLResponse(html, status, headers=PAGE_HEADERS)
 
 
 def _origin_of(address: str | None) -> str:
