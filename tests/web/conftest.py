@@ -27,8 +27,8 @@ def stub_server() -> Iterator[Stub]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [ROOT / ".venvs/local/bin/uvicorn", "tests.web.stub:app", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, env={**os.environ, "NO_PROXY": "*"})  # noqa: S603
+    command = [str(ROOT / ".venvs/local/bin/uvicorn"), "tests.web.stub:app", "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, env={**os.environ, "NO_PROXY": "*"})
     stub = Stub(f"http://127.0.0.1:{port}")
     try:
         eventually(stub.is_up, seconds=15)
@@ -60,7 +60,9 @@ def new_screen(browser: Browser, stub: Stub) -> Iterator[OpenScreen]:
     screens: list[Screen] = []
 
     def make(**options: Any) -> Screen:
-        context = browser.new_context(**({"viewport": PHONE, "locale": "fr-FR", "timezone_id": "Europe/Paris"} | options))
+        context = browser.new_context(
+            **({"viewport": PHONE, "locale": "fr-FR", "timezone_id": "Europe/Paris"} | options)
+        )
         contexts.append(context)
         screen = Screen(context.new_page(), stub)
         screens.append(screen)

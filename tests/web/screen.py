@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.web import scenarios
 
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "screenshots" / "web"
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
 class Stub:
@@ -37,7 +37,9 @@ class Stub:
         return found
 
     def requests(self, method: str, path: str) -> list[dict[str, Any]]:
-        return [r for r in self._client.get("/stub/requests").json() if r["method"] == method and re.search(path, r["path"])]
+        return [
+            r for r in self._client.get("/stub/requests").json() if r["method"] == method and re.search(path, r["path"])
+        ]
 
     def post(self, path: str) -> None:
         self._client.post(path).raise_for_status()
@@ -91,7 +93,9 @@ class Screen:
         """Opens the tick-boxes and sets some of them: the part of the account id after the dot, and its state."""
         self.institution(connection_id).get_by_test_id("choose").click()
         for name, wanted in ticks.items():
-            self.page.locator(f'[data-testid=account-choice][data-account-id="{connection_id}.{name}"]').set_checked(wanted)
+            self.page.locator(f'[data-testid=account-choice][data-account-id="{connection_id}.{name}"]').set_checked(
+                wanted
+            )
 
     def finish(self, connection_id: str) -> None:
         self.institution(connection_id).get_by_test_id("finish").click()
@@ -109,7 +113,9 @@ class Screen:
         """What axe finds, one line per rule and element."""
         results = Axe().run(self.page, options={"resultTypes": ["violations"]})
         return [
-            f"{v['id']}: {node['target']} {node['failureSummary']}" for v in results.response["violations"] for node in v["nodes"]
+            f"{v['id']}: {node['target']} {node['failureSummary']}"
+            for v in results.response["violations"]
+            for node in v["nodes"]
         ]
 
 

@@ -83,7 +83,14 @@ def now(offset: float = 0) -> str:
 
 def problem(status: int, code: str, detail: str = "", retry_after: int | None = None) -> JSONResponse:
     headers = {"Retry-After": str(retry_after)} if retry_after is not None else {}
-    body = {"type": "about:blank", "title": code, "status": status, "detail": detail, "code": code, "request_id": "req-1"}
+    body = {
+        "type": "about:blank",
+        "title": code,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": "req-1",
+    }
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -106,9 +113,15 @@ def api(handler: Callable[[Request, Json, str], Awaitable[Response]]) -> Callabl
         state.requests.append(line)
         await asyncio.sleep(state.settings["latency"])
         for failure in state.settings["fail"]:
-            if failure["method"] == request.method and request.url.path.startswith(failure["path"]) and failure["times"]:
+            if (
+                failure["method"] == request.method
+                and request.url.path.startswith(failure["path"])
+                and failure["times"]
+            ):
                 failure["times"] -= 1
-                return problem(failure["status"], failure["code"], failure.get("detail", ""), failure.get("retry_after"))
+                return problem(
+                    failure["status"], failure["code"], failure.get("detail", ""), failure.get("retry_after")
+                )
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in state.valid_tokens:
             return JSONResponse({"message": "Unauthorized"}, 401)
@@ -135,7 +148,12 @@ async def connections(request: Request, data: Json, user: str) -> Response:
 
 async def changed(user: str, connection: Json) -> None:
     for socket in list(state.sockets.get(user, ())):
-        message = {"type": "changed", "connection_id": connection["id"], "revision": connection["revision"], "event": "AccountsUpdated"}
+        message = {
+            "type": "changed",
+            "connection_id": connection["id"],
+            "revision": connection["revision"],
+            "event": "AccountsUpdated",
+        }
         await socket.send_json(message)
 
 
@@ -189,14 +207,14 @@ def new_operation(kind: str, connection_id: str, lines: list[Json]) -> Json:
     }
 
 
-def select(user: str, connection: Json, wanted: set[str], kind: str) -> JSONResponse:
+def select(user: str, connection: Json, wanted: set[str]) -> JSONResponse:
     lines = []
     for account in connection["accounts"]:
         if account["enabled"] != (account["id"] in wanted):
             target = "enabled" if account["id"] in wanted else "disabled"
             lines.append({"account_id": account["id"], "wanted": target, "status": "pending", "reason": None})
     before = [a["id"] for a in connection["accounts"] if a["enabled"]]
-    operation = new_operation(kind, connection["id"], lines) | {"before": before}
+    operation = new_operation("selection", connection["id"], lines) | {"before": before}
     by_id = {a["id"]: a for a in connection["accounts"]}
     for line in lines:
         by_id[line["account_id"]]["status"] = "enabling" if line["wanted"] == "enabled" else "disabling"
@@ -227,20 +245,22 @@ async def selection(request: Request, data: Json, user: str) -> Response:
     enable = [a["id"] for a in connection["accounts"] if a["id"] in wanted and not a["enabled"]]
     disable = [a["id"] for a in connection["accounts"] if a["id"] not in wanted and a["enabled"]]
     if request.query_params.get("dry_run") == "true":
-        return JSONResponse({
-            "connection_id": connection["id"],
-            "revision": connection["revision"],
-            "enable": enable,
-            "disable": disable,
-            "unchanged": [a["id"] for a in connection["accounts"] if a["id"] not in {*enable, *disable}],
-            "deleted_at_powens": disable if state.settings["deleted_at_powens"] else [],
-            "enabled_total": len(wanted),
-            "requires_consent": bool(enable),
-        })
+        return JSONResponse(
+            {
+                "connection_id": connection["id"],
+                "revision": connection["revision"],
+                "enable": enable,
+                "disable": disable,
+                "unchanged": [a["id"] for a in connection["accounts"] if a["id"] not in {*enable, *disable}],
+                "deleted_at_powens": disable if state.settings["deleted_at_powens"] else [],
+                "enabled_total": len(wanted),
+                "requires_consent": bool(enable),
+            }
+        )
     match = request.headers.get("if-match")
     if match is not None and match.strip('"').split(".")[0] != str(connection["revision"]):
         return problem(412, "revision_mismatch")
-    return select(user, connection, wanted, "selection")
+    return select(user, connection, wanted)
 
 
 @api
@@ -287,7 +307,7 @@ async def undo(request: Request, data: Json, user: str) -> Response:
     connection = connection_of(data, found["connection_id"])
     if connection is None:
         return problem(409, "not_undoable")
-    return select(user, connection, set(found["before"]), "restoration")
+    return select(user, connection, set(found["before"]))
 
 
 @api
@@ -305,7 +325,7 @@ async def webview_session(request: Request, data: Json, user: str) -> Response:
     if set(body) - {"flow", "connection_id", "language", "return_to"}:
         return problem(422, "unknown_field")
     url = state.settings["foreign_webview"] or (
-        f"{str(request.base_url)}powens?flow={body['flow']}&connection={body.get('connection_id', '')}"
+        f"{request.base_url!s}powens?flow={body['flow']}&connection={body.get('connection_id', '')}"
         f"&language={body['language']}&user={user}&return_to={quote(body['return_to'], safe='')}"
     )
     return JSONResponse({"url": url, "expires_at": now(1800)}, 201)
@@ -348,7 +368,9 @@ async def powens(request: Request) -> Response:
                         connection["revision"] += 1
         return RedirectResponse(f"{query['return_to']}?result={query['end']}", 303)
     links = "".join(
-        f'<li><a data-testid="{end}" href="{request.url.include_query_params(end=end)}">{end}</a></li>'.replace("&", "&amp;")
+        f'<li><a data-testid="{end}" href="{request.url.include_query_params(end=end)}">{end}</a></li>'.replace(
+            "&", "&amp;"
+        )
         for end in ("done", "cancelled", "failed")
     )
     return HTMLResponse(f"<!doctype html><title>Powens</title><h1>{query['flow']}</h1><ul>{links}</ul>")

@@ -18,7 +18,9 @@ SOON = {"fr-FR": "Les comptes seront mis à jour prochainement", "en-GB": "The a
                 ids=["phone-fr", "desktop-fr", "phone-en", "desktop-en"])  # fmt: skip
 def anywhere(request: pytest.FixtureRequest, new_screen: OpenScreen) -> tuple[Screen, str]:
     viewport, locale = request.param
-    return new_screen(viewport=viewport, locale=locale, is_mobile=viewport is PHONE, has_touch=viewport is PHONE), locale
+    return new_screen(
+        viewport=viewport, locale=locale, is_mobile=viewport is PHONE, has_touch=viewport is PHONE
+    ), locale
 
 
 def test_the_list_groups_accounts_by_institution_with_status_and_freshness(anywhere: tuple[Screen, str]) -> None:
@@ -51,7 +53,9 @@ def test_modify_goes_to_powens_on_that_connection_and_shows_the_new_choice_on_re
     sent = stub.requests("POST", "webview-sessions")[0]["body"]
     assert sent == {"flow": "manage", "connection_id": "hor", "language": locale[:2], "return_to": f"{stub.url}/"}
     page.get_by_test_id("done").click()
-    expect(page.get_by_test_id("notice")).to_contain_text("ont été mis à jour" if locale == "fr-FR" else "have been updated")
+    expect(page.get_by_test_id("notice")).to_contain_text(
+        "ont été mis à jour" if locale == "fr-FR" else "have been updated"
+    )
     expect(screen.account("hor.la")).to_have_attribute("data-enabled", "true")
     assert page.url == f"{stub.url}/"
 
@@ -76,7 +80,9 @@ def test_coming_back_from_powens_says_what_happened_once(screen: Screen, stub: S
     expect(page.get_by_test_id("notice")).to_have_count(0)
 
 
-def test_ticking_shows_the_effect_first_and_sends_nothing_before_it_is_confirmed(anywhere: tuple[Screen, str], stub: Stub) -> None:
+def test_ticking_shows_the_effect_first_and_sends_nothing_before_it_is_confirmed(
+    anywhere: tuple[Screen, str], stub: Stub
+) -> None:
     screen, locale = anywhere
     page = screen.open()
     screen.choose("hor", la=True, card=False)
@@ -131,7 +137,7 @@ def test_a_choice_can_be_undone(screen: Screen, stub: Stub) -> None:
     operation = screen.institution("rev").get_by_test_id("operation")
     expect(operation).to_have_attribute("data-status", "completed")
     operation.get_by_test_id("undo").click()
-    expect(operation).to_have_attribute("data-kind", "restoration")
+    expect(operation).to_have_attribute("data-kind", "undo")
     expect(operation).to_have_attribute("data-status", "completed")
     expect(operation.get_by_test_id("undo")).to_have_count(0)
     expect(screen.account("rev.usd")).to_have_attribute("data-enabled", "true")
@@ -191,7 +197,9 @@ def test_leaving_and_coming_back_shows_the_same_operation(screen: Screen, stub: 
     expect(operation.get_by_test_id("progress")).to_contain_text("Compte courant USD")
 
 
-def test_an_operation_started_on_another_device_is_found_in_the_history(screen: Screen, stub: Stub, new_screen: OpenScreen) -> None:
+def test_an_operation_started_on_another_device_is_found_in_the_history(
+    screen: Screen, stub: Stub, new_screen: OpenScreen
+) -> None:
     screen.open()
     stub.settings(work=None)
     screen.choose("rev", usd=False)
@@ -209,7 +217,9 @@ def test_an_operation_started_on_another_device_is_found_in_the_history(screen: 
     expect(found).to_have_attribute("data-operation-id", operation_id)
 
 
-def test_closing_the_tab_at_powens_is_remembered_and_the_trip_can_be_resumed(screen: Screen, stub: Stub, new_screen: OpenScreen) -> None:
+def test_closing_the_tab_at_powens_is_remembered_and_the_trip_can_be_resumed(
+    screen: Screen, stub: Stub, new_screen: OpenScreen
+) -> None:
     page = screen.open()
     screen.account("rev.eur").get_by_test_id("modify").click()
     expect(page.get_by_role("heading", name="manage")).to_be_visible()
@@ -226,7 +236,9 @@ def test_closing_the_tab_at_powens_is_remembered_and_the_trip_can_be_resumed(scr
     ("hook", "flow", "connection"),
     [("add-institution", "connect", None), ("more", "manage", "hor")],
 )
-def test_more_can_be_connected_at_powens(screen: Screen, stub: Stub, hook: str, flow: str, connection: str | None) -> None:
+def test_more_can_be_connected_at_powens(
+    screen: Screen, stub: Stub, hook: str, flow: str, connection: str | None
+) -> None:
     page = screen.open()
     page.get_by_test_id(hook).click()
     expect(page.get_by_role("heading", name=flow)).to_be_visible()
@@ -247,7 +259,9 @@ def test_where_nothing_can_be_added_the_page_says_why_and_offers_the_next_step(s
     form.get_by_label("Solde").fill("1 250,50")
     form.get_by_test_id("confirm").click()
     expect(page.get_by_test_id("manual-accounts")).to_contain_text("Épargne flexible")
-    expect(page.get_by_test_id("manual-accounts")).to_contain_text("1 250,50 €".replace(" 250", "\u202f250").replace(" €", "\xa0€"))
+    expect(page.get_by_test_id("manual-accounts")).to_contain_text(
+        "1 250,50 €".replace(" 250", "\u202f250").replace(" €", "\xa0€")
+    )
 
 
 def test_a_manual_account_is_deleted_after_a_question(screen: Screen) -> None:
@@ -288,18 +302,20 @@ def test_a_refresh_ends_with_what_the_bank_or_powens_answered(screen: Screen, st
 def test_the_history_says_what_happened_when_and_by_whom(screen: Screen, stub: Stub) -> None:
     changes: list[dict[str, Any]] = [scenarios.entry(n, "reconciliation", "refreshed") for n in range(30)]
     changes[0] = scenarios.entry(0, "webview", "enabled", connection_id="hor", institution_name="Banque Horizon")
+    changes[2] = scenarios.entry(2, "user", "enabled", kind="OperationEnded", status="completed", accounts=[])
     changes[1] = scenarios.entry(1, "user", "disabled", status="partially_completed", operation_id="op")
     stub.reset(scenarios.demo(scenarios.alice() | {"history": changes}))
     page = screen.open()
     page.get_by_role("link", name="Historique").click()
     entries = page.get_by_test_id("history-entry")
-    expect(entries).to_have_count(20)
+    expect(entries).to_have_count(19)  # a request that succeeded is told by its changes
     expect(entries.nth(0)).to_contain_text("Banque Horizon")
     expect(entries.nth(0)).to_contain_text("Vous, dans l’espace Powens")
     expect(entries.nth(1)).to_contain_text("n’est plus synchronisé")
     expect(entries.nth(1)).to_contain_text("fait en partie")
+    expect(entries.nth(2)).to_contain_text("1 compte actualisé")
     page.get_by_test_id("history-more").click()
-    expect(entries).to_have_count(30)
+    expect(entries).to_have_count(29)
     page.get_by_test_id("history-filter").select_option("hor")
     expect(entries).to_have_count(1)
     page.get_by_role("link", name="Comptes").click()
@@ -357,7 +373,7 @@ def test_the_whole_choice_can_be_made_with_the_keyboard_alone(new_screen: OpenSc
     expect(screen.institution("rev").get_by_test_id("choose")).to_be_focused()
     press_until("undo", "Shift+Tab")
     page.keyboard.press("Enter")
-    expect(operation).to_have_attribute("data-kind", "restoration")
+    expect(operation).to_have_attribute("data-kind", "undo")
 
 
 def test_unsent_ticks_survive_a_look_at_the_history_and_a_change_of_language(screen: Screen, stub: Stub) -> None:

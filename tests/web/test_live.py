@@ -90,11 +90,20 @@ def test_two_tabs_of_one_person_agree_and_another_person_sees_nothing_of_it(new_
         expect(tab.account("rev.usd")).to_have_attribute("data-enabled", "false")
     expect(other.page.get_by_test_id("institution")).to_have_count(1)
     expect(other.page.get_by_test_id("accounts-view")).not_to_contain_text("Revolut")
-    assert len([r for r in stub.requests("GET", "connections$") if "Bearer bob" in r["headers"]["authorization"]]) == before
+    assert (
+        len([r for r in stub.requests("GET", "connections$") if "Bearer bob" in r["headers"]["authorization"]])
+        == before
+    )
 
 
 def test_a_short_failure_of_the_api_is_repeated_with_the_same_key_and_never_shown(screen: Screen, stub: Stub) -> None:
-    broken = {"method": "PUT", "path": "/v1/connections/rev/selection", "status": 503, "code": "unavailable", "times": 1}
+    broken = {
+        "method": "PUT",
+        "path": "/v1/connections/rev/selection",
+        "status": 503,
+        "code": "unavailable",
+        "times": 1,
+    }
     screen.open()
     screen.choose("rev", usd=False)
     screen.institution("rev").get_by_test_id("finish").click()
@@ -109,7 +118,9 @@ def test_a_short_failure_of_the_api_is_repeated_with_the_same_key_and_never_show
 
 def test_a_failing_api_leaves_the_list_on_the_screen_and_says_how_old_it_is(screen: Screen, stub: Stub) -> None:
     page = screen.open()
-    stub.settings(fail=[{"method": "GET", "path": "/v1/connections", "status": 500, "code": "internal_error", "times": 2}])
+    stub.settings(
+        fail=[{"method": "GET", "path": "/v1/connections", "status": 500, "code": "internal_error", "times": 2}]
+    )
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.get_by_test_id("page-state")).to_contain_text("Service injoignable")
     expect(screen.institution("rev")).to_be_visible()
@@ -125,7 +136,9 @@ def test_an_expired_token_is_renewed_without_a_word_in_the_demo(screen: Screen, 
 
 
 def test_an_error_page_tries_again_by_itself(screen: Screen, stub: Stub) -> None:
-    stub.settings(fail=[{"method": "GET", "path": "/v1/connections", "status": 500, "code": "internal_error", "times": 1}])
+    stub.settings(
+        fail=[{"method": "GET", "path": "/v1/connections", "status": 500, "code": "internal_error", "times": 1}]
+    )
     screen.page.goto(stub.url)
     screen.page.locator("[data-user=alice]").click()
     expect(screen.page.get_by_test_id("error")).to_be_visible()

@@ -31,7 +31,9 @@ def test_a_logo_on_another_host_is_not_fetched(screen: Screen) -> None:
     assert page.locator("main img").count() == 0  # and the tab fails on any third-party request
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "http://evil.invalid/", "data:text/html,x", "//", "ftp://localhost/"])
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "http://evil.invalid/", "data:text/html,x", "//", "ftp://localhost/"]
+)
 def test_the_page_goes_to_no_unsafe_address_whatever_the_api_answers(screen: Screen, stub: Stub, address: str) -> None:
     stub.settings(foreign_webview=address)
     page = screen.open()
@@ -66,7 +68,9 @@ def test_signing_out_leaves_nothing_of_the_person_on_the_screen(screen: Screen) 
 
 def test_a_lost_session_asks_to_sign_in_again(screen: Screen, stub: Stub) -> None:
     page = screen.open()
-    stub.settings(fail=[{"method": "GET", "path": "/v1/connections", "status": 401, "code": "unauthorized", "times": 9}])
+    stub.settings(
+        fail=[{"method": "GET", "path": "/v1/connections", "status": 401, "code": "unauthorized", "times": 9}]
+    )
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.get_by_test_id("sign-in-view")).to_contain_text("Votre session a expiré")
 

@@ -1,10 +1,10 @@
 """Every state of the page is designed, says what it means, and passes axe; a picture of each is kept to look at."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.web import scenarios
 from tests.web.scenarios import account, connection, moment, reason
@@ -173,26 +173,40 @@ def conditions(screen: Screen, stub: Stub) -> None:
     assert green == ["fresh"]  # green is for a recent success only
 
 
-TROUBLES = scenarios.demo(scenarios.user(
-    connection("a", "Banque A", [account("a.1", "Compte courant")], status="action_required", freshness="stale",
-               last_success_at=moment(days=-9),
-               status_reason=reason("La banque demande une nouvelle authentification.", step="reconnect"),
-               can_add_accounts={"answer": "unknown", "reason": "needs_user_action", "evidence": [], "retry_at": None,
-                                 "message": "Reconnectez d’abord la banque.", "next_step": "reconnect"}),
+RECONNECT_FIRST: dict[str, Any] = {
+    "answer": "unknown", "reason": "needs_user_action", "evidence": [], "message": "Reconnectez d’abord la banque.",
+    "next_step": "reconnect", "retry_at": None,
+}  # fmt: skip
+
+TROUBLES = only(
+    connection(
+        "a", "Banque A", [account("a.1", "Compte courant")], status="action_required", freshness="stale",
+        last_success_at=moment(days=-9), can_add_accounts=RECONNECT_FIRST,
+        status_reason=reason("La banque demande une nouvelle authentification.", step="reconnect"),
+    ),
     connection("b", "Banque B", [account("b.1", "Compte courant")], consent_expires_at=moment(days=5.5)),
-    connection("c", "Banque C", [account("c.1", "Compte courant")], consent_expires_at=moment(days=-2), freshness="ageing"),
-    connection("d", "Banque D", [account("d.1", "Compte courant", status="failed", status_reason=reason("La banque ne répond pas."))],
-               status="failed", freshness="stale", status_reason=reason("Problème chez Powens.", who="powens", step="wait")),
-))  # fmt: skip
+    connection(
+        "c", "Banque C", [account("c.1", "Compte courant")], consent_expires_at=moment(days=-2), freshness="ageing",
+    ),
+    connection(
+        "d", "Banque D",
+        [account("d.1", "Compte courant", status="failed", status_reason=reason("La banque ne répond pas."))],
+        status="failed", freshness="stale", status_reason=reason("Problème chez Powens.", who="powens", step="wait"),
+    ),
+)  # fmt: skip
 
 CONDITIONS = only(
     connection("fresh", "À jour", []),
     connection("ageing", "Un peu ancien", [account("ageing.1", "Fermé", status="closed_at_bank")], freshness="ageing"),
     connection("stale", "Ancien", [account("stale.1", "Double", duplicate_of="ageing.1")], freshness="stale"),
-    connection("never", "Jamais", [account("never.1", "Nouveau", balance=None)], freshness="never", last_success_at=None),
-    connection("sync", "En cours", [account("sync.1", "Jeton", currency="USDT", balance="1.23456789")], status="syncing"),
-    connection("wait", "En attente", [account("wait.1", "Prêt", type="loan", balance="-12000.00")], status="waiting",
-               status_reason=reason("La banque est en maintenance jusqu’à demain.", who="bank", step="wait")),
+    connection("never", "Jamais", [account("never.1", "Neuf", balance=None)], freshness="never", last_success_at=None),
+    connection(
+        "sync", "En cours", [account("sync.1", "Jeton", currency="USDT", balance="1.23456789")], status="syncing",
+    ),
+    connection(
+        "wait", "En attente", [account("wait.1", "Prêt", type="loan", balance="-12000.00")], status="waiting",
+        status_reason=reason("La banque est en maintenance jusqu’à demain.", who="bank", step="wait"),
+    ),
     connection("off", "Rien de coché", [account("off.1", "Livret", enabled=False)], freshness="fresh", status="failed"),
 )  # fmt: skip
 
@@ -223,9 +237,15 @@ STATES: dict[str, tuple[dict[str, Any], Reach]] = {
     "preview": (scenarios.demo(), previewing),
     "changing": (scenarios.demo(work=None), changing),
     "completed": (scenarios.demo(), ended("completed")),
-    "partly": (scenarios.demo(outcome="partially_completed", outcomes={"hor.la": FAILED}), ended("partially_completed")),
+    "partly": (
+        scenarios.demo(outcome="partially_completed", outcomes={"hor.la": FAILED}),
+        ended("partially_completed"),
+    ),
     "asked": (scenarios.demo(outcome="needs_user", outcomes={"hor.la": ASKED}), ended("needs_user")),
-    "failed": (scenarios.demo(outcome="failed", status_reason=reason("Powens a refusé.", who="powens")), ended("failed")),
+    "failed": (
+        scenarios.demo(outcome="failed", status_reason=reason("Powens a refusé.", who="powens")),
+        ended("failed"),
+    ),
     "timed-out": (scenarios.demo(outcome="timed_out"), ended("timed_out")),
     "ending": (scenarios.demo(), ending),
     "manual-form": (scenarios.demo(), manual_form),
@@ -233,7 +253,9 @@ STATES: dict[str, tuple[dict[str, Any], Reach]] = {
     "history-empty": (scenarios.demo(), empty_history),
     "history-error": (scenarios.demo(fail=[UNAVAILABLE | {"method": "GET", "path": "/v1/history"}]), failing_history),
     "toast": (
-        scenarios.demo(fail=[UNAVAILABLE | {"method": "POST", "path": "/v1/webview", "detail": "Powens est en maintenance"}]),
+        scenarios.demo(
+            fail=[UNAVAILABLE | {"method": "POST", "path": "/v1/webview", "detail": "Powens est en maintenance"}]
+        ),
         refused,
     ),
     "many": (scenarios.demo(scenarios.very_many()), many),
@@ -242,13 +264,18 @@ STATES: dict[str, tuple[dict[str, Any], Reach]] = {
 }
 
 
+BOTH: tuple[tuple[ViewportSize, Literal["light", "dark"]], ...] = ((PHONE, "light"), (DESKTOP, "dark"))
+
+
 def overflow(page: Page) -> int:
     """By how many pixels the page is wider than the screen."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_the_state_is_designed_and_accessible_on_a_phone_and_a_desktop(name: str, new_screen: OpenScreen, stub: Stub) -> None:
+def test_the_state_is_designed_and_accessible_on_a_phone_and_a_desktop(
+    name: str, new_screen: OpenScreen, stub: Stub
+) -> None:
     scenario, reach = STATES[name]
     stub.reset(scenario)
     screen = new_screen(viewport=PHONE, is_mobile=True, has_touch=True, reduced_motion="reduce")
@@ -256,7 +283,7 @@ def test_the_state_is_designed_and_accessible_on_a_phone_and_a_desktop(name: str
     # A picture of the whole page would draw what sticks to the screen's edge in the middle.
     full = screen.page.locator("dialog, .choice-bar").count() == 0
     findings = []
-    for size, scheme in ((PHONE, "light"), (DESKTOP, "dark")):
+    for size, scheme in BOTH:
         screen.page.set_viewport_size(size)
         screen.page.emulate_media(color_scheme=scheme)
         assert overflow(screen.page) <= 0, f"wider than the screen at {size['width']}"

@@ -19,11 +19,13 @@ FAMILIES = {
     "history.kind.": [
         "AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased", "other",
     ],
-    "operation.open.": ["selection", "refresh", "deletion", "restoration"],
-    "operation.completed.": ["selection", "refresh", "deletion", "restoration"],
+    "operation.open.": ["selection", "refresh", "deletion", "restoration", "undo"],
+    "operation.completed.": ["selection", "refresh", "deletion", "restoration", "undo"],
     "operation.": ["partially_completed", "needs_user", "failed", "timed_out"],
     "outcome.": ["pending", "running", "partially_completed", "needs_user", "failed", "timed_out"],
-    "progress.": ["failed", "superseded", "needs_user", "pending.enabled", "pending.disabled", "done.enabled", "done.disabled"],
+    "progress.": [
+        "failed", "superseded", "needs_user", "pending.enabled", "pending.disabled", "done.enabled", "done.disabled",
+    ],
     "return.": [f"{result}{at}" for result in ("done", "cancelled", "failed", "unknown") for at in ("", ".at")],
     "preview.": ["enable", "disable"],
     "action.": [
@@ -35,7 +37,11 @@ FAMILIES = {
 
 def used_keys() -> set[str]:
     text = "\n".join(SCRIPTS.values())
-    literal = {key for key in re.findall(r"'([a-z_]+\.[A-Za-z_.]+)'", text) if key.split(".")[0] in {k.split(".")[0] for k in FRENCH}}
+    literal = {
+        key
+        for key in re.findall(r"'([a-z_]+\.[A-Za-z_.]+)'", text)
+        if key.split(".")[0] in {k.split(".")[0] for k in FRENCH}
+    }
     return literal | {start + end for start, ends in FAMILIES.items() for end in ends}
 
 
@@ -89,7 +95,9 @@ def test_every_module_is_announced_so_that_none_waits_for_another() -> None:
 
 def test_text_is_never_parsed_as_html_or_code() -> None:
     for name, text in SCRIPTS.items():
-        assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text) == [], name
+        assert (
+            re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text) == []
+        ), name
 
 
 def test_no_file_names_another_host() -> None:
@@ -100,6 +108,10 @@ def test_no_file_names_another_host() -> None:
 
 
 def test_tokens_have_no_way_into_storage() -> None:
-    storing = [name for name, text in SCRIPTS.items() if re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", text)]
+    storing = [
+        name
+        for name, text in SCRIPTS.items()
+        if re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", text)
+    ]
     assert storing == ["memory.js"]
     assert "token" not in re.sub(r"/\*.*?\*/", "", SCRIPTS["memory.js"], flags=re.DOTALL)

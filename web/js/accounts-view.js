@@ -358,7 +358,7 @@ export class AccountsView {
           this.render();
         },
       },
-    }, h('span', { class: 'toggle-count' }, words.t('count.accounts', { count: connection.accounts.filter((account) => account.enabled).length })), icon('chevron'));
+    }, h('span', { class: 'toggle-count' }, words.t('count.short', { count: connection.accounts.filter((account) => account.enabled).length })), icon('chevron'));
   }
 
   #rows(connection, accounts) {
@@ -367,7 +367,7 @@ export class AccountsView {
     const folded = accounts.filter((account) => !shown(account));
     const row = (account) => this.#row(connection, account);
     const parts = [listed.length > 0
-      ? h('ul', { class: 'rows', 'aria-label': words.t('card.synchronised') }, listed.map(row))
+      ? h('ul', { class: `rows ${listed.length > MANY_ACCOUNTS ? 'long' : ''}`, 'aria-label': words.t('card.synchronised') }, listed.map(row))
       : h('p', { class: 'none' }, words.t('card.none'))];
     if (folded.length > 0) {
       const details = h('details', { class: 'folded', open: this.#unfolded.has(connection.id) || Boolean(this.#filter), data: { testid: 'not-synchronised' } },
@@ -504,12 +504,12 @@ export class AccountsView {
       h('span', { class: 'progress-name' }, names.get(line.account_id) ?? words.t('account.unknown')),
       h('span', { class: 'progress-state' }, words.t(line.status === 'done' || line.status === 'pending' ? `progress.${line.status}.${line.wanted}` : `progress.${line.status}`)),
       line.reason?.message && h('span', { class: 'progress-reason' }, line.reason.message)));
-    const undoable = operation.id && operation.kind === 'selection' && operation.undo_until && Date.parse(operation.undo_until) > Date.now();
+    const undoable = operation.id && operation.kind === 'selection' && !operation.undoing && operation.undo_until && Date.parse(operation.undo_until) > Date.now();
     if (undoable) app.renderAt(Date.parse(operation.undo_until) + 50);
     const steps = new Map(operation.accounts.filter((line) => line.reason && line.status !== 'superseded').map((line) => [line.reason.next_step, true]));
     const step = operation.status_reason?.next_step ?? ['reconnect', 'manage', 'add_manually'].find((candidate) => steps.has(candidate));
     const list = lines.length > 0 && h('ul', { class: 'progress-list' }, lines);
-    return h('div', { class: `operation ${tone}`, role: 'group', 'aria-label': words.t('operation.label'), data: { testid: 'operation', operationId: operation.id ?? '', kind: operation.kind, status: operation.status } },
+    return h('div', { class: `operation ${tone}`, role: 'group', 'aria-label': words.t('operation.label'), data: { testid: 'operation', operationId: operation.id ?? '', kind: operation.undoing ? 'undo' : operation.kind, status: operation.status } },
       h('p', { class: 'operation-title' }, open ? h('span', { class: 'spinner', 'aria-hidden': 'true' }) : icon(CONDITION_ICON[tone]), h('span', { data: { testid: 'operation-message' } }, title)),
       operation.status_reason?.message && h('p', { class: 'operation-detail' }, operation.status_reason.message),
       operation.status === 'timed_out' && h('p', { class: 'operation-detail' }, words.t('operation.timed_out.detail')),
@@ -555,7 +555,7 @@ export class AccountsView {
       if (value === original.get(accountId)) changes.delete(accountId);
       else changes.set(accountId, value);
     };
-    const boxes = h('ul', { class: 'rows boxes' }, choosable.map((account) => {
+    const boxes = h('ul', { class: `rows boxes ${choosable.length > MANY_ACCOUNTS ? 'long' : ''}` }, choosable.map((account) => {
       const box = h('input', {
         type: 'checkbox', checked: changes.get(account.id) ?? wantedNow(account), value: account.id,
         data: { testid: 'account-choice', accountId: account.id, key: `box-${account.id}` },
@@ -612,7 +612,8 @@ export class AccountsView {
 
 /** The sentence that says how an operation stands. */
 export function operationMessage(words, operation) {
-  if (OPEN.has(operation.status)) return words.t(`operation.open.${operation.kind}`);
-  if (operation.status === 'completed') return words.t(`operation.completed.${operation.kind}`);
+  const kind = operation.undoing ? 'undo' : operation.kind;
+  if (OPEN.has(operation.status)) return words.t(`operation.open.${kind}`);
+  if (operation.status === 'completed') return words.t(`operation.completed.${kind}`);
   return words.t(`operation.${operation.status}`);
 }

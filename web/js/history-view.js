@@ -24,10 +24,12 @@ export class HistoryView {
     try {
       const { data } = await this.app.api.get(`/v1/history?${query}`);
       if (asked !== this.#asked) return;
-      this.#entries = cursor ? [...this.#entries, ...data.entries] : data.entries;
+      // A request that simply succeeded is already told by the changes it made.
+      const told = data.entries.filter((entry) => entry.kind !== 'OperationEnded' || entry.status !== 'completed');
+      this.#entries = cursor ? [...this.#entries, ...told] : told;
       this.#next = data.next ?? null;
       this.#state = 'ready';
-      if (cursor) this.app.announce(this.app.words.t('history.loaded', { count: data.entries.length }));
+      if (cursor) this.app.announce(this.app.words.t('history.loaded', { count: told.length }));
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) {
         this.app.fail(error);
@@ -67,14 +69,17 @@ export class HistoryView {
 
   #entry(entry) {
     const { words } = this.app;
-    const changes = entry.accounts.filter((account) => words.has(`change.${account.change}`));
+    const refreshed = entry.accounts.filter((account) => account.change === 'refreshed').length;
+    const changes = entry.accounts.filter((account) => account.change !== 'refreshed' && words.has(`change.${account.change}`));
     const outcome = entry.status && entry.status !== 'completed' && words.has(`outcome.${entry.status}`) ? words.t(`outcome.${entry.status}`) : null;
     const kind = `history.kind.${entry.kind}`;
     return h('li', { class: 'entry', data: { testid: 'history-entry', cause: entry.cause, kind: entry.kind } },
       h('time', { datetime: entry.occurred_at }, words.times.format(new Date(entry.occurred_at))),
       h('div', {},
         h('p', { class: 'entry-title' }, entry.institution_name && h('strong', {}, entry.institution_name), entry.institution_name && ' — ', words.t(words.has(kind) ? kind : 'history.kind.other')),
-        changes.length > 0 && h('ul', {}, changes.map((account) => h('li', {}, words.t(`change.${account.change}`, { name: account.name ?? words.t('account.unknown') })))),
+        (changes.length > 0 || refreshed > 0) && h('ul', {},
+          changes.map((account) => h('li', {}, words.t(`change.${account.change}`, { name: account.name ?? words.t('account.unknown') }))),
+          refreshed > 0 && h('li', {}, words.t('change.refreshed', { count: refreshed }))),
         h('p', { class: 'entry-cause' }, words.t(words.has(`cause.${entry.cause}`) ? `cause.${entry.cause}` : 'cause.reconciliation'), outcome && ` · ${outcome}`)));
   }
 }

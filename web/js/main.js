@@ -374,8 +374,8 @@ class App {
   async undo(connection, operation) {
     const answer = await this.attempt(() => this.api.change('POST', path`/v1/operations/${operation.id}/undo`, undefined));
     if (answer === null) return;
-    this.announce(this.words.t('operation.open.restoration'));
-    this.store.follow(answer.data, answer.retryAfter);
+    this.announce(this.words.t('operation.open.undo'));
+    this.store.follow({ ...answer.data, undoing: true }, answer.retryAfter);
   }
 
   async refreshConnection(connection) {

@@ -164,7 +164,7 @@ export class Store extends EventTarget {
 
   // --- operations ---
 
-  /** Follow an operation to its end. `operation` is the API's 202 answer. */
+  /** Follow an operation to its end. `operation` is the API's 202 answer; `undoing` marks one that takes a choice back. */
   follow(operation, retryAfter = null) {
     const id = operation.connection_id;
     memory.setOperation(this.api.session.user.id, id, operation.id);
@@ -205,7 +205,7 @@ export class Store extends EventTarget {
       return;
     }
     if (this.#followed.get(connectionId)?.id !== operationId) return; // a newer choice took its place meanwhile
-    const operation = answer.data;
+    const operation = { ...answer.data, undoing: this.operations.get(connectionId)?.undoing };
     if (OPEN.has(operation.status)) {
       this.operations.set(connectionId, operation);
       this.#watch(connectionId, operationId, answer.retryAfter);
