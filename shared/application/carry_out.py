@@ -61,7 +61,7 @@ class CarryOut:
             held = self._change(operation, lambda now_held: self._reconcile(now_held, seen, operation)).connection
             if _open_operation(held, operation.id) is None:
                 return
-        results, trouble = _order(powens, ledger.orders(held))
+        results, lost, trouble = _order(powens, ledger.orders(held))
         at = self.clock()
 
         def note(now_held: Connection) -> Outcome:
@@ -70,7 +70,7 @@ class CarryOut:
         if trouble is not None:
             self._change(operation, note)
             raise trouble
-        if results or first_attempt:
+        if results or lost or first_attempt:
             try:
                 seen = powens.read_connection(held.powens_id)
             except Exception:
@@ -79,7 +79,10 @@ class CarryOut:
 
             def note_and_read(now_held: Connection) -> Outcome:
                 noted = note(now_held)
-                return ledger.then(noted, self._reconcile(noted.connection, seen, operation))
+                read = ledger.then(noted, self._reconcile(noted.connection, seen, operation))
+                # Last: an account that was only renumbered has its new id now, and is ordered under that.
+                missed = ledger.record(read.connection, lost, operation_id=operation.id, at=at, now=self.clock())
+                return ledger.then(read, missed)
 
             held = self._change(operation, note_and_read).connection
         if _open_operation(held, operation.id) is not None:
@@ -150,18 +153,22 @@ def _open_operation(held: Connection | None, operation_id: str) -> Operation | N
     return next((operation for operation in held.operations if operation.id == operation_id), None)
 
 
-def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered], Unavailable | None]:
-    """Tell Powens, account by account; what one account is refused does not stop the others, trouble does."""
-    results = []
+def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered], list[Ordered], Unavailable | None]:
+    """Tell Powens, account by account; what one account is refused does not stop the others, trouble does.
+
+    Returns the answers, the accounts to enable that Powens does not know under their id, and the trouble.
+    """
+    results: list[Ordered] = []
+    lost: list[Ordered] = []
     for order in orders:
         try:
             powens.set_account_enabled(order.powens_id, order.enabled)
         except PowensNotFound:
-            results.append(Ordered(order=order, refusal="not_found_at_powens"))
+            (lost if order.enabled else results).append(Ordered(order=order, refusal="not_found_at_powens"))
         except PowensRefused:
             results.append(Ordered(order=order, refusal="refused_by_powens"))
         except Unavailable as error:
-            return results, error
+            return results, lost, error
         else:
             results.append(Ordered(order=order))
-    return results, None
+    return results, lost, None

@@ -105,18 +105,22 @@ def _changes(connection: Connection, wants: Mapping[str, bool]) -> list[Account]
 
 
 def selection(connection: Connection, enabled_ids: Iterable[str]) -> dict[str, bool]:
-    """What a full selection says about every account of the connection."""
+    """What a full selection says about the accounts of the connection.
+
+    It says nothing about one that the bank closed and that it leaves out: nobody can tick such an account, so leaving
+    it out is no choice. Raises InvalidInput for an account that is not here.
+    """
     ids = set(enabled_ids)
     unknown = sorted(ids - {account.id for account in connection.accounts})
     if unknown:
         raise InvalidInput(f"no account {unknown[0]} here", code="unknown_account", field="enabled_account_ids")
-    return {account.id: account.id in ids for account in connection.accounts}
+    return {a.id: a.id in ids for a in connection.accounts if a.closed_at is None or a.id in ids}
 
 
 def preview(connection: Connection, wants: Mapping[str, bool]) -> Preview:
     """What `choose` would do."""
     changed = {account.id for account in _changes(connection, wants)}
-    total = sum(wants[a.id] if a.id in changed else a.wanted for a in connection.accounts)
+    total = sum(wants[a.id] if a.id in changed else a.wanted for a in connection.accounts if a.closed_at is None)
     return Preview(
         enable=tuple(a.id for a in connection.accounts if a.id in changed and wants[a.id]),
         disable=tuple(a.id for a in connection.accounts if a.id in changed and not wants[a.id]),
@@ -456,7 +460,9 @@ class _Reading:
         if returned and account.choice is not None:
             account = replace(account, choice=replace(account.choice, confirmed_at=None, seen=None, visible=False))
         same_id = seen.powens_id == before.powens_id
-        if returned and account.choice is None and enabled != account.wanted and (same_id or account.wanted):
+        born_disabled = not same_id and account.wanted
+        revived = same_id and not account.wanted
+        if returned and account.choice is None and enabled != account.wanted and (born_disabled or revived):
             account = self._restore(replace(account, enabled=enabled), seen)
         elif not seen.deleted:
             account = self._follow(account, enabled)
@@ -492,7 +498,8 @@ class _Reading:
     def _restore(self, account: Account, seen: ObservedAccount) -> Account:
         """Rules 3 and 4: an account that comes back otherwise than wanted is put right, once each time it comes back.
 
-        Only a new id that is already enabled is left alone: new ids are born disabled, so somebody ticked it.
+        A new id that is enabled already, and an old one that is disabled, are left alone: new ids are born disabled and
+        old ones keep their state, so somebody ticked or unticked them (rule 2).
         """
         operation = Operation(
             id=restoration_id(seen.powens_id, self._started_at),

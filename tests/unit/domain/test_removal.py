@@ -5,8 +5,8 @@ import pytest
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus, account_id
 from shared.domain.errors import Conflict
 from shared.domain.facts import Cause, Change, FactType, fold
-from shared.domain.ledger import begin, covered, expire, orders, remove, rename
-from tests.builders import account, after, answer, choose, connection, observed_account, read
+from shared.domain.ledger import begin, covered, expire, orders, preview, remove, rename, selection
+from tests.builders import NOW, account, after, answer, choose, connection, observed_account, read
 
 IBAN = "key-of-FR76-0112"
 
@@ -131,10 +131,18 @@ def test_a_closed_account_that_comes_back_as_wanted_is_added_again() -> None:
     assert [(line.change, line.enabled) for line in back.facts[0].accounts] == [(Change.ADDED, True)]
 
 
-def test_a_closed_account_that_comes_back_disabled_is_put_right() -> None:
+def test_a_closed_account_that_comes_back_disabled_under_its_own_id_was_unticked_by_somebody() -> None:
     closed = read(connection(account(1)), observed_account(1, deleted=True), at=after(hours=1)).connection
     back = read(closed, observed_account(1, disabled=True), at=after(hours=2))
-    assert [(o.powens_id, o.enabled) for o in orders(back.connection)] == [(1, True)]
+    assert orders(back.connection) == ()
+    assert (only(back.connection).wanted, only(back.connection).enabled) == (False, False)
+    assert back.facts[0].cause is Cause.WEBVIEW
+
+
+def test_a_full_selection_says_nothing_about_a_closed_account_that_it_leaves_out() -> None:
+    held = connection(account(1), account(2, closed_at=NOW))
+    assert selection(held, [account_id(1)]) == {account_id(1): True}
+    assert preview(held, {account_id(1): True}).enabled_total == 1
 
 
 # --- a connection that ended ---
