@@ -19,6 +19,7 @@ from pathlib import Path
 from local.paths import BUILDS, ROOT, RUNTIME_PYTHON, SAM_BIN, STATE, TEMPLATE, clean_environment
 
 _KEPT = 3
+_IN_USE = ".in-use"
 
 
 class BuildFailed(RuntimeError):
@@ -32,7 +33,7 @@ def architecture() -> str:
 
 def digest(root: Path = ROOT) -> str:
     """Of every file that goes into the artefacts, and of the tools that make them."""
-    files = [TEMPLATE, root / "local" / "locks" / "sam.txt", root / ".python-version", Path(__file__)]
+    files = [root / name for name in ("template.yaml", "local/locks/sam.txt", ".python-version")]
     for folder in ("shared", "functions"):
         files += [
             path
@@ -45,17 +46,20 @@ def digest(root: Path = ROOT) -> str:
     return total.hexdigest()[:16]
 
 
-def build() -> Path:
-    """The folder of the build, made when its content is new. Raises BuildFailed."""
+@contextlib.contextmanager
+def built() -> Iterator[Path]:
+    """The build's folder, made when its content is new, kept as long as the context lasts. Raises BuildFailed."""
     target = BUILDS / digest()
-    if (target / "template.yaml").exists():
-        os.utime(target)
-        return target
-    with _one_at_a_time():
-        if not (target / "template.yaml").exists():
-            _make(target)
+    with contextlib.ExitStack() as kept:
+        with _one_at_a_time():
+            if (target / "template.yaml").exists():
+                os.utime(target)
+            else:
+                _make(target)
+            in_use = kept.enter_context((target / _IN_USE).open("w"))
+            fcntl.flock(in_use, fcntl.LOCK_SH)
             _forget_old()
-    return target
+        yield target
 
 
 def _make(target: Path) -> None:
@@ -88,9 +92,14 @@ def _make(target: Path) -> None:
 
 
 def _forget_old() -> None:
+    """Keep the newest, and whatever a running system holds."""
     builds = sorted((path for path in BUILDS.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     for path in builds[:-_KEPT]:
-        if not path.name.startswith("making-"):
+        with (path / _IN_USE).open("w") as in_use:
+            try:
+                fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
             shutil.rmtree(path, ignore_errors=True)
 
 

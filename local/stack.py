@@ -19,7 +19,7 @@ from typing import Any
 import uvicorn
 
 from local import processes
-from local.build import build
+from local.build import built
 from local.deployment import Deployment, create_secrets, deploy
 from local.double import Double, free_port
 from local.front import Front
@@ -121,7 +121,9 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
             cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
         double = Double(settings.state)
         cleanup.callback(double.stop)
-        built, _ = await asyncio.gather(asyncio.to_thread(build), asyncio.to_thread(double.start))
+        artefacts, _ = await asyncio.gather(
+            asyncio.to_thread(cleanup.enter_context, built()), asyncio.to_thread(double.start)
+        )
         clock.lap("build")
 
         say("deploying template.yaml")
@@ -147,7 +149,9 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
 
         def deployed() -> tuple[Processed, Deployment]:
             create_secrets(double, known)
-            processed = process(built, parameters, secret=lambda name: json.dumps(known[name]), invoke_url=endpoint.url)
+            processed = process(
+                artefacts, parameters, secret=lambda name: json.dumps(known[name]), invoke_url=endpoint.url
+            )
             return processed, deploy(double, processed, settings.logs)
 
         processed, deployment = await asyncio.to_thread(deployed)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local.bench.cases import CASES, Case, environment
 from local.bench.fake_aws import FakeAws
-from local.build import build
+from local.build import built
 from local.runtime_api import Function, Worker
 
 COLD_SAMPLES = 11
@@ -49,16 +49,15 @@ def main() -> int:
 
 
 async def _main() -> int:
-    built = await asyncio.to_thread(build)
     aws = FakeAws()
     await aws.start()
-    with tempfile.TemporaryDirectory() as scratch:
-        samples = await _measure(built, Path(scratch), aws)
+    with built() as artefacts, tempfile.TemporaryDirectory() as scratch:
+        samples = await _measure(artefacts, Path(scratch), aws)
     await aws.stop()
     return _report(samples)
 
 
-async def _measure(built: Path, scratch: Path, aws: FakeAws) -> dict[str, Samples]:
+async def _measure(artefacts: Path, scratch: Path, aws: FakeAws) -> dict[str, Samples]:
     log = scratch / "functions.log"
     variables = environment(aws.url)
     runs: list[tuple[str, Function, bytes]] = []
@@ -68,7 +67,7 @@ async def _measure(built: Path, scratch: Path, aws: FakeAws) -> dict[str, Sample
         (folder / "bare.py").write_text(_BARE.format(service=service), "utf-8")
         runs.append((f"bare {service}", _function("bare.handler", (folder,), variables, log), b"{}"))
     for case in CASES:
-        path = (built / case.logical_id, built / "SharedLayer" / "python")
+        path = (artefacts / case.logical_id, artefacts / "SharedLayer" / "python")
         function = _function(case.handler, path, variables, log)
         runs.append((case.function, function, json.dumps(case.event()).encode()))
 
