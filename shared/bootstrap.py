@@ -17,17 +17,20 @@ from ulid import ULID
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.kms import KmsSeal
 from shared.adapters.outbox import EventBus, Queues
+from shared.adapters.sockets import Sockets
 from shared.application.access import Access
 from shared.application.carry_out import CarryOut
 from shared.application.changes import Changes
 from shared.application.housekeeping import KeepHouse
+from shared.application.live import Live
 from shared.application.operations import RecordOperation
 from shared.application.read_back import ReadBack
 from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
-from shared.config import PowensSecret, Settings
+from shared.config import LiveSettings, PowensSecret, Settings
 from shared.contracts.messages import Command, HintMessage
 
 if TYPE_CHECKING:
+    from shared.adapters.identity import TokenVerifier
     from shared.adapters.powens import PowensClient
 
 _AWS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
@@ -39,6 +42,10 @@ def utc_now() -> datetime:
 
 def new_id() -> str:
     return str(ULID())
+
+
+def _client(service: str, **options: str) -> Any:
+    return boto3.client(service, config=_AWS, **options)  # type: ignore[call-overload]
 
 
 class Container:
@@ -55,7 +62,7 @@ class Container:
         return cls(Settings.from_env(os.environ))
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, config=_AWS)  # type: ignore[call-overload]
+        return _client(service)
 
     @cached_property
     def store(self) -> DynamoDBStore:
@@ -139,3 +146,27 @@ class Container:
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:
         return ReturnFromWebview(self.store, self.clock)
+
+
+class LiveContainer:
+    """What `live_updates` works with: the table and the sockets, and no way to Powens."""
+
+    def __init__(self, settings: LiveSettings) -> None:
+        self.settings = settings
+        self.clock: Callable[[], datetime] = utc_now
+
+    @classmethod
+    def from_env(cls) -> "LiveContainer":
+        return cls(LiveSettings.from_env(os.environ))
+
+    @cached_property
+    def verifier(self) -> "TokenVerifier":
+        from shared.adapters.identity import TokenVerifier  # noqa: PLC0415 - only opening a socket needs cryptography
+
+        return TokenVerifier(self.settings.jwt_issuer, self.settings.jwt_audience)
+
+    @cached_property
+    def live(self) -> Live:
+        store = DynamoDBStore(_client("dynamodb"), self.settings.table_name, clock=self.clock, new_id=new_id)
+        sockets = Sockets(_client("apigatewaymanagementapi", endpoint_url=self.settings.live_endpoint))
+        return Live(store, sockets, self.clock)

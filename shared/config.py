@@ -9,6 +9,14 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_va
 from shared.domain.errors import Misconfigured
 
 
+def _from_env[S: BaseModel](settings: type[S], environment: Mapping[str, str]) -> S:
+    try:
+        return settings.model_validate({name: environment.get(name.upper()) for name in settings.model_fields})
+    except ValidationError as error:
+        names = sorted({str(fault["loc"][0]).upper() for fault in error.errors()})
+        raise Misconfigured(f"missing or wrong: {', '.join(names)}", code="environment_incomplete") from None
+
+
 class Settings(BaseModel):
     """Each field is the environment variable of the same name in capitals; `template.yaml` sets them all."""
 
@@ -35,11 +43,23 @@ class Settings(BaseModel):
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:
         """Raises Misconfigured, naming the variables at fault."""
-        try:
-            return cls.model_validate({name: environment.get(name.upper()) for name in cls.model_fields})
-        except ValidationError as error:
-            names = sorted({str(fault["loc"][0]).upper() for fault in error.errors()})
-            raise Misconfigured(f"missing or wrong: {', '.join(names)}", code="environment_incomplete") from None
+        return _from_env(cls, environment)
+
+
+class LiveSettings(BaseModel):
+    """What `live_updates` alone needs. `live_endpoint` is the https address of the WebSocket API's stage."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    table_name: str
+    live_endpoint: str
+    jwt_issuer: str
+    jwt_audience: str
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """Raises Misconfigured, naming the variables at fault."""
+        return _from_env(cls, environment)
 
 
 class PowensSecret(BaseModel):

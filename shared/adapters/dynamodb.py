@@ -9,6 +9,8 @@
 | access to Powens | USER#<user> | PROFILE | GetItem; index `due`, RECONCILE#<shard> / <next reconciliation> |
 | reverse look-up | POWENS#<id_user> | USER | GetItem |
 | Webview session | SESSION#<state> | SESSION | GetItem, used once |
+| open screen | USER#<user> | SOCKET#<id> | Query, for each event of the user |
+| open screen, by its id | SOCKET#<id> | SOCKET | GetItem, when it closes |
 | idempotent answer | USER#<user> | IDEMPOTENCY#<key> | GetItem, after a refused write |
 
 `document` holds an aggregate as JSON: it is read and written whole, and its numbers keep their decimals (ADR 0004).
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter
 
+from shared.application.live import OpenSocket
 from shared.application.ports import (
     Answer,
     DueOperation,
@@ -160,7 +163,7 @@ class DynamoDBStore:
                 )
                 writes.append(self._put_command(after.user_id, command))
         writes += [self._put_event(fact, after, correlation_id) for fact in outcome.facts]
-        self._transact(writes, answer_at=1 if answer is not None else None)
+        self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
 
     def _put_connection(self, before: Connection | None, after: Connection) -> "TransactWriteItemTypeDef":
         document = _connection_codec().dump_json(after, exclude_defaults=True, exclude={"version"}).decode()
@@ -225,7 +228,9 @@ class DynamoDBStore:
         }
         return {"Put": {"TableName": self._table, "Item": item}}
 
-    def _transact(self, writes: "list[TransactWriteItemTypeDef]", *, answer_at: int | None = None) -> None:
+    def _transact(
+        self, writes: "list[TransactWriteItemTypeDef]", *, answer_at: int | None = None, contested: bool = False
+    ) -> None:
         try:
             with _translated():
                 self._client.transact_write_items(TransactItems=writes)
@@ -235,6 +240,8 @@ class DynamoDBStore:
                 raise TakenError from error
             if "ConditionalCheckFailed" in codes:
                 raise StaleWriteError from error
+            if contested and "TransactionConflict" in codes:
+                raise StaleWriteError from error  # somebody else is writing it right now
             raise StoreUnavailable(",".join(sorted({code for code in codes if code and code != "None"}))) from error
 
     # --- operations, answers, history
@@ -437,6 +444,47 @@ class DynamoDBStore:
         except StaleWriteError as error:
             raise NotFound("no such Webview session", code="unknown_webview_session") from error
         return session
+
+    # --- open screens
+
+    def add_socket(self, socket: OpenSocket) -> None:
+        shared: dict[str, Any] = {
+            "user_id": {"S": socket.user_id},
+            "opened_at": {"S": _instant(socket.opened_at)},
+            "until": {"S": _instant(socket.until)},
+            "ttl": _ttl(socket.until, timedelta()),
+        }
+        keys = (
+            {"pk": _user(socket.user_id), "sk": {"S": f"SOCKET#{socket.id}"}},
+            {"pk": {"S": f"SOCKET#{socket.id}"}, "sk": {"S": "SOCKET"}},
+        )
+        self._transact([{"Put": {"TableName": self._table, "Item": {**key, **shared}}} for key in keys])
+
+    def remove_socket(self, socket_id: str) -> None:
+        by_id = {"pk": {"S": f"SOCKET#{socket_id}"}, "sk": {"S": "SOCKET"}}
+        item = self._get(by_id["pk"], "SOCKET")
+        if item is None:
+            return
+        by_user = {"pk": _user(item["user_id"]["S"]), "sk": {"S": f"SOCKET#{socket_id}"}}
+        self._transact([{"Delete": {"TableName": self._table, "Key": key}} for key in (by_id, by_user)])
+
+    def sockets(self, user_id: str) -> list[OpenSocket]:
+        with _translated():
+            page = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :user AND begins_with(sk, :socket)",
+                ExpressionAttributeValues={":user": _user(user_id), ":socket": {"S": "SOCKET#"}},
+                ConsistentRead=True,
+            )
+        return [
+            OpenSocket(
+                id=item["sk"]["S"].removeprefix("SOCKET#"),
+                user_id=user_id,
+                opened_at=datetime.fromisoformat(item["opened_at"]["S"]),
+                until=datetime.fromisoformat(item["until"]["S"]),
+            )
+            for item in page["Items"]
+        ]
 
     # --- what is due
 

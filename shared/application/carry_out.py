@@ -19,6 +19,7 @@ from shared.domain.observation import ObservedConnection
 from shared.domain.status import Freshness, freshness
 
 _CONFLICT = 409
+_NOT_FOUND = 404
 
 
 class NotYetVisibleError(Unavailable):
@@ -57,8 +58,10 @@ class CarryOut:
         """At most one update per changed account, one read-back, one write."""
         if not first_attempt:
             # An earlier attempt may have told Powens more than it could write down: look before ordering again.
-            seen = powens.read_connection(held.powens_id)
-            held = self._change(operation, lambda now_held: self._reconcile(now_held, seen, operation)).connection
+            before = self._read(powens, held, operation)
+            if before is None:
+                return
+            held = self._change(operation, lambda now_held: self._reconcile(now_held, before, operation)).connection
             if _open_operation(held, operation.id) is None:
                 return
         results, lost, trouble = _order(powens, ledger.orders(held))
@@ -72,10 +75,12 @@ class CarryOut:
             raise trouble
         if results or lost or first_attempt:
             try:
-                seen = powens.read_connection(held.powens_id)
+                seen = self._read(powens, held, operation)
             except Exception:
                 self._change(operation, note)  # what Powens acknowledged is not asked twice
                 raise
+            if seen is None:
+                return
 
             def note_and_read(now_held: Connection) -> Outcome:
                 noted = note(now_held)
@@ -94,7 +99,7 @@ class CarryOut:
             try:
                 powens.force_sync(held.powens_id)
             except PowensRefused as error:
-                if error.status != _CONFLICT:
+                if error.status not in (_CONFLICT, _NOT_FOUND):
                     self._change(
                         operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refresh_refused")
                     )
@@ -102,7 +107,9 @@ class CarryOut:
                 refused = True
             at = self.clock()
             self._change(operation, lambda c: ledger.record(c, (), operation_id=operation.id, at=at, now=self.clock()))
-        seen = powens.read_connection(held.powens_id)
+        seen = self._read(powens, held, operation)
+        if seen is None:
+            return
         held = self._change(operation, lambda c: self._reconcile(c, seen, operation)).connection
         if _open_operation(held, operation.id) is None:
             return
@@ -118,6 +125,27 @@ class CarryOut:
         powens.delete_connection(held.powens_id)
         at = self.clock()
         self._change(operation, lambda c: ledger.remove(c, cause=Cause.USER, at=at, now=self.clock()))
+
+    def _read(self, powens: PowensUser, held: Connection, operation: Operation) -> ObservedConnection | None:
+        """The connection, or None when Powens has it no more: then it is removed, which ends its operations.
+
+        As in `read_back`, a 404 counts once a list that works lacks the connection too.
+        """
+        try:
+            return powens.read_connection(held.powens_id)
+        except PowensNotFound:
+            asked = self.clock()
+            if any(other.powens_id == held.powens_id for other in powens.read_all()):
+                raise NotYetVisibleError from None
+            self._change(
+                operation,
+                lambda c: (
+                    Outcome(connection=c)
+                    if c.read_started_at > asked
+                    else ledger.remove(c, cause=Cause.BANK, at=asked, now=self.clock())
+                ),
+            )
+            return None
 
     def _reconcile(self, held: Connection, seen: ObservedConnection, operation: Operation) -> Outcome:
         return ledger.reconcile(

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from shared.contracts.messages import Message
-from shared.domain.errors import Rejected, Unavailable
+from shared.domain.errors import PowensRefused, Rejected, Unavailable
 from shared.entrypoints.observability import logger
 
 if TYPE_CHECKING:
@@ -87,10 +87,13 @@ class FifoBatch[M: Message]:
 
     def _delay(self, error: Exception, receive_count: int) -> int:
         back_off: int = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS << min(receive_count - 1, 10))
-        if isinstance(error, Rejected):
+        if isinstance(error, PowensRefused):
+            # Repeating will hardly help, but it is Powens who would be asked, as often as the queue hands it out.
+            logger.error("message refused by Powens", extra={"code": error.code, "receive_count": receive_count})
+        elif isinstance(error, Rejected):
             logger.error("message refused", extra={"code": error.code})
             return 0
-        if isinstance(error, Unavailable):
+        elif isinstance(error, Unavailable):
             logger.info("message postponed", extra={"code": error.code, "receive_count": receive_count})
             if error.retry_after is not None:
                 return min(LONGEST_VISIBILITY_SECONDS, max(1, round(error.retry_after)))
