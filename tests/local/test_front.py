@@ -14,6 +14,7 @@ from local.http_api import REQUEST_LIMIT
 from local.identity import AUDIENCE, Issuer
 from local.runtime_api import Answer, TooLarge
 from local.template import Api, Authorizer, Cors, Route
+from tests.local.loops import run
 
 URL = "http://localhost:8080"
 API = Api(
@@ -51,7 +52,7 @@ class Client:
             async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
                 return await client.request(method, path, **given)
 
-        return asyncio.run(ask())
+        return run(ask())
 
     def get(self, path: str, **given: Any) -> httpx.Response:
         return self.request("GET", path, **given)

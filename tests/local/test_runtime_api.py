@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.runtime_api import PAYLOAD_LIMIT, Answer, Function, Plane, TooLarge
+from tests.local.loops import run
 
 HANDLER = """
 import json, os, sys, time
@@ -54,7 +55,7 @@ def function(code: Path, handler: str = "app.handler", timeout: float = 5.0) -> 
 
 
 def on_a_plane[T](function: Function, work: Callable[[Plane], Awaitable[T]]) -> T:
-    async def run() -> T:
+    async def whole() -> T:
         plane = Plane()
         plane.add(function)
         try:
@@ -62,7 +63,7 @@ def on_a_plane[T](function: Function, work: Callable[[Plane], Awaitable[T]]) -> 
         finally:
             await plane.stop()
 
-    return asyncio.run(run())
+    return run(whole())
 
 
 async def invoke(plane: Plane, **event: object) -> Answer:

@@ -12,6 +12,7 @@ from local import sources
 from local.patterns import matches
 from local.runtime_api import Answer
 from local.sources import Activity, Poller, SourceMapping, read_mapping
+from tests.local.loops import run
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:refresh.fifo"
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026"
@@ -104,7 +105,7 @@ def answering(*answers: Any) -> tuple[Callable[[str, bytes], Any], list[list[Any
 
 
 def until(poller: Poller, done: Callable[[], bool]) -> None:
-    async def run() -> None:
+    async def whole() -> None:
         running = asyncio.create_task(poller.run())
         async with asyncio.timeout(5):
             while not done():  # noqa: ASYNC110 - the fakes tell nobody
@@ -112,7 +113,7 @@ def until(poller: Poller, done: Callable[[], bool]) -> None:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
-    asyncio.run(run())
+    run(whole())
 
 
 def queue_mapping(**changes: Any) -> SourceMapping:
