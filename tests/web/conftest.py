@@ -28,7 +28,11 @@ def stub_server() -> Iterator[Stub]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [str(ROOT / ".venvs/local/bin/uvicorn"), "tests.web.stub:app", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, env={**os.environ, "NO_PROXY": "*"})
+    process = subprocess.Popen(
+        [*command, "--log-level", "warning", "--timeout-graceful-shutdown", "1"],
+        cwd=ROOT,
+        env={**os.environ, "NO_PROXY": "*"},
+    )
     stub = Stub(f"http://127.0.0.1:{port}")
     try:
         eventually(stub.is_up, seconds=15)
