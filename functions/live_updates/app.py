@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.application.live import bearer
 from shared.bootstrap import LiveContainer
+from shared.domain.errors import BadToken
 from shared.entrypoints.observability import count, logger
 
 PROTOCOL = "synced-accounts"
@@ -22,16 +23,14 @@ def container() -> LiveContainer:
 
 
 def _open(event: dict[str, Any]) -> dict[str, Any]:
-    from shared.adapters.identity import TokenRefusedError  # noqa: PLC0415 - the bus needs no cryptography
-
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     offered = [protocol.strip() for protocol in headers.get("sec-websocket-protocol", "").split(",")]
     token = bearer(offered)
     try:
         if token is None:
-            raise TokenRefusedError("no token")
+            raise BadToken("no token")
         user_id, token_until = container().verifier.check(token)
-    except TokenRefusedError as refusal:
+    except BadToken as refusal:
         logger.info("socket refused", extra={"reason": str(refusal)})
         return {"statusCode": 401}
     container().live.open(event["requestContext"]["connectionId"], user_id, token_until=token_until)

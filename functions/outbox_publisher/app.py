@@ -9,8 +9,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.adapters.outbox import OutgoingEvent, OutgoingMessage
 from shared.bootstrap import Container
+from shared.contracts.outgoing import OutgoingEvent, OutgoingMessage
 from shared.entrypoints.observability import count, logger
 
 

@@ -7,13 +7,9 @@ from functools import cached_property
 import jwt
 import requests
 
-from shared.domain.errors import Unavailable
+from shared.domain.errors import BadToken, Unavailable
 
 _SECONDS = 3.0
-
-
-class TokenRefusedError(Exception):
-    """Not a token of our issuer, for us, and valid now."""
 
 
 @dataclass(eq=False)
@@ -38,7 +34,7 @@ class TokenVerifier:
         return jwt.PyJWKClient(address, timeout=_SECONDS, cache_keys=True)
 
     def check(self, token: str) -> tuple[str, datetime]:
-        """The `sub` of a token and its end. Raises TokenRefusedError, and Unavailable without the issuer's keys."""
+        """The `sub` of a token and its end. Raises BadToken, and Unavailable without the issuer's keys."""
         try:
             key = self._keys.get_signing_key_from_jwt(token)
             claims = jwt.decode(
@@ -52,5 +48,5 @@ class TokenVerifier:
         except jwt.PyJWKClientConnectionError as error:
             raise Unavailable("the issuer does not answer", code="issuer_unavailable") from error
         except jwt.PyJWTError as error:
-            raise TokenRefusedError(type(error).__name__) from None
+            raise BadToken(type(error).__name__) from None
         return str(claims["sub"]), datetime.fromtimestamp(claims["exp"], UTC)

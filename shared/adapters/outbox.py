@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.contracts.events import SOURCE
 from shared.contracts.messages import HintMessage
+from shared.contracts.outgoing import OutgoingEvent, OutgoingMessage
 from shared.domain.errors import Unavailable
 from shared.domain.hints import Hint
 
@@ -21,24 +22,6 @@ BATCH = 10
 """Most entries of one PutEvents or SendMessageBatch call (AWS limit)."""
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingEvent:
-    """`detail` is the JSON of the event's detail."""
-
-    detail_type: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingMessage:
-    """`deduplication_id` stays the same when the stream delivers the outbox entry again."""
-
-    queue: str
-    group: str
-    deduplication_id: str
-    body: str
 
 
 class PublishFailedError(Unavailable):

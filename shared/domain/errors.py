@@ -2,7 +2,7 @@
 
 AppError
 ├── Rejected       the caller must change the request; repeating it as it is cannot help
-│   ├── InvalidInput, NotFound, Conflict, PreconditionFailed, BadSignature
+│   ├── InvalidInput, NotFound, Conflict, PreconditionFailed, BadSignature, BadToken
 │   └── PowensRefused      Powens understood us and said no
 ├── Unavailable    nobody: the same request may work later
 │   └── PowensUnavailable, ConnectionLocked, StoreUnavailable
@@ -61,6 +61,12 @@ class BadSignature(Rejected):
     """A webhook that Powens did not sign, or signed too long ago."""
 
     code = "bad_signature"
+
+
+class BadToken(Rejected):
+    """A bearer token that is not our issuer's, not for us, or not valid now."""
+
+    code = "bad_token"
 
 
 class PowensRefused(Rejected):

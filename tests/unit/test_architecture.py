@@ -25,8 +25,6 @@ ALLOWED = {
 EXCEPTIONS = {
     # The ingress loads next to nothing: it verifies and queues by itself, without the container.
     ("functions/powens_webhook/app.py", "shared.webhooks"),
-    # The publisher turns stream records into the very things that the outbox adapter sends.
-    ("functions/outbox_publisher/app.py", "shared.adapters.outbox"),
 }
 
 
