@@ -107,6 +107,7 @@ def create_app(settings: Settings) -> ASGIApp:
             *admin.routes(),
             Route("/sandbox", console),
             Route("/assets/icon.png", icon),
+            Route("/favicon.ico", icon),
             Mount("/assets", StaticFiles(directory=_STATIC)),
             *_below("/2.0", rest.routes(), webview.legacy_routes()),
             *rest.root_routes(),

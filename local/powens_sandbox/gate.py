@@ -49,7 +49,7 @@ class Received:
 
 def area_of(path: str) -> str:
     """api, webview, or sandbox: what is neither logged nor ever faulty."""
-    if path == "/sandbox" or path.startswith(("/sandbox/", "/assets/")):
+    if path in {"/sandbox", "/favicon.ico"} or path.startswith(("/sandbox/", "/assets/")):
         return "sandbox"
     if path.startswith(("/2.0/auth/webview/", "/2.0/webauth")) and path != "/2.0/webauth-url":
         return "webview"

@@ -82,10 +82,10 @@ const setting = (item) => {
   let control;
   if (item.choices.length || typeof item.value === "boolean") {
     const choices = item.choices.length ? item.choices : ["true", "false"];
-    control = element("select", { id, disabled: item.fixed, onchange: (event) => { event.target.blur(); change(event.target.value); } },
+    control = element("select", { id, onchange: (event) => { event.target.blur(); change(event.target.value); } },
       ...choices.map((choice) => element("option", { selected: String(item.value) === choice }, choice)));
   } else {
-    control = element("input", { id, value: String(item.value), disabled: item.fixed, autocomplete: "off",
+    control = element("input", { id, value: String(item.value), autocomplete: "off",
       onchange: (event) => { const { value } = event.target; event.target.blur(); change(value); } });
   }
   return element("div", { class: String(item.value) === String(item.default) ? "" : "changed" },
@@ -107,22 +107,24 @@ const refresh = async (soon) => {
   busy = true;
   try {
     const [people, faults, hooks, requests, settings, clock] = await Promise.all(
-      ["/users", "/faults", "/webhooks?limit=60", "/requests?limit=60", "/settings", "/clock"].map((path) => call("GET", path)));
+      ["/users?limit=10", "/faults", "/webhooks?limit=60", "/requests?limit=60", "/settings", "/clock"].map((path) => call("GET", path)));
     $("clock").textContent = `Its clock: ${clock.now.slice(0, 19).replace("T", " ")} UTC.`;
     draw("users", users(people.users));
+    $("others").textContent = people.total > people.users.length ? `The newest ${people.users.length} of ${people.total}.` : "";
     fill(document.forms["new-connection"].elements.id_user, people.users.map((user) => [user.id, `User ${user.id}`]));
-    draw("faults", table(["Where", "Match", "What", "Times left", "Struck", ""], faults.faults.map((fault) => [
+    draw("faults", table(["Where", "Match", "What", "Times left", "Struck", "Action"], faults.faults.map((fault) => [
       fault.target, fault.match || "everything", fault.kind === "status" ? `status ${fault.status}` : fault.kind,
       fault.times === null ? "for ever" : String(fault.times - fault.hits), String(fault.hits),
       button("Switch off", `Switch off fault ${fault.id}`, () => call("DELETE", `/faults/${fault.id}`))]), faults.faults));
     $("waiting").textContent = `${hooks.waiting} waiting, ${hooks.lost} lost on purpose.`;
-    draw("webhooks", table(["At", "Event", "User", "Try", "Outcome", "ms", ""], hooks.webhooks.map((line) => [
+    draw("webhooks", table(["At", "Event", "User", "Try", "Outcome", "ms", "Action"], hooks.webhooks.map((line) => [
       time(line.at), line.event, String(line.user_id), String(line.number), `${line.outcome} ${line.status ?? ""}`, String(line.milliseconds),
       button("Send again", `Send delivery ${line.id} again`, () => call("POST", `/webhooks/${line.id}/redeliver`))]), hooks.webhooks.map((line) => line.id)));
     draw("requests", table(["At", "Request", "User", "Status", "ms", "Fault"], requests.requests.map((line) => [
       time(line.at), `${line.method} ${line.path}${line.query ? `?${line.query}` : ""}`.slice(0, 160), String(line.user_id ?? ""),
       String(line.status ?? ""), String(line.milliseconds), String(line.fault ?? "")]), requests.requests.map((line) => line.id)));
-    draw("settings", { key: settings.described, nodes: settings.described.map(setting) });
+    const open = settings.described.filter((item) => !item.fixed);
+    draw("settings", { key: open, nodes: open.map(setting) });
   } catch (error) {
     say(error.message);
   } finally {
