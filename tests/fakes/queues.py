@@ -91,4 +91,8 @@ class FifoQueue:
 
     @property
     def next_visible(self) -> datetime | None:
-        return min((message.visible_at for message in self.messages), default=None)
+        """When the first group can go on: each waits for its first message."""
+        first: dict[str, datetime] = {}
+        for message in self.messages:
+            first.setdefault(message.group, message.visible_at)
+        return min(first.values(), default=None)

@@ -8,9 +8,10 @@ import pytest
 from moto import mock_aws
 
 from functions.powens_webhook import app as powens_webhook
+from shared.bootstrap import Container
 from shared.entrypoints.observability import logger
 from tests.integration.event_schemas import check
-from tests.integration.world import FUNCTIONS, World, WorldTime
+from tests.integration.world import FUNCTIONS, World, WorldTime, aws_client
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    monkeypatch.setattr(Container, "client", lambda _, service: aws_client(service))
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "synced-accounts")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "SyncedAccounts")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

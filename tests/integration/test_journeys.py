@@ -1,6 +1,24 @@
 """A user's choices from the API or the Webview to Powens, back into the ledger, and out onto the bus."""
 
-from tests.integration.world import World
+from typing import Any
+
+import pytest
+
+from shared.domain.connection import connection_id
+from tests.fakes.powens import Connection
+from tests.integration.world import World, folded, shown
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    return sorted(event["detail-type"] for event in events)
+
+
+def flip(world: World, connection: Connection, *ticked: int) -> None:
+    """In the Webview: exactly these accounts are ticked, and Powens says so with a webhook for each change."""
+    for account in connection.accounts.values():
+        if account.disabled == (account.id in ticked):
+            account.disabled = not account.disabled
+            world.webhook("account-disabled" if account.disabled else "account-enabled", connection, id=account.id)
 
 
 def test_a_visit_to_the_webview_brings_its_accounts_into_the_list_as_they_were_ticked(world: World) -> None:
@@ -9,3 +27,427 @@ def test_a_visit_to_the_webview_brings_its_accounts_into_the_list_as_they_were_t
     [added] = world.events("AccountsUpdated")
     assert {line["change"] for line in added["data"]["accounts"]} == {"added"}
     assert added["metadata"]["cause"] == "webview"
+
+
+def test_the_list_is_one_query_and_nothing_else(world: World) -> None:
+    world.connect(1, 2)
+    world.connect(3, connection_id=78)
+    world.forget()
+    listed = world.api("GET", "/v1/connections")
+    assert [len(c["accounts"]) for c in listed.json["connections"]] in ([2, 1], [1, 2])
+    assert world.aws.calls == ["Query"]
+    assert world.powens.log == []
+
+
+def test_a_cold_list_asks_neither_the_key_nor_the_secrets(world: World) -> None:
+    assert world.api("GET", "/v1/connections").json == {"connections": [], "manual_accounts": []}
+    assert world.aws.calls == ["Query"]
+
+
+def test_a_list_that_has_not_changed_is_not_sent_again(world: World) -> None:
+    world.connect(1)
+    first = world.api("GET", "/v1/connections")
+    again = world.api("GET", "/v1/connections", if_none_match=f'"other", W/{first.headers["etag"]}')
+    assert (again.status, again.body) == (304, "")
+    assert world.api("GET", "/v1/connections", if_none_match='"other"').status == 200
+
+
+def test_fifty_webhooks_in_a_burst_cost_at_most_two_reads(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.forget()
+    for number in range(50):
+        world.webhook("account-enabled", connection, id=1 + number % 2)
+    assert world.aws.calls == ["SendMessage"] * 50
+    world.settle()
+    assert 1 <= world.powens.reads <= 2
+    assert len(world.powens.log) == 2 * world.powens.reads
+    assert world.refresh.messages == []
+
+
+def test_fifty_webhooks_that_trickle_in_while_they_are_worked_on_cost_at_most_two_reads(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.forget()
+    for _ in range(25):
+        world.webhook("account-synced", connection)
+    world.powens.before("GET /users/41/connections/77", lambda: [world.webhook("account-synced", connection) for _ in range(25)])
+    world.settle()
+    assert world.powens.reads <= 2
+
+
+def test_a_refresh_that_changes_nothing_writes_no_event(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.forget()
+    before = world.held(connection)
+    world.webhook("connection-synced", connection)
+    world.settle()
+    assert world.powens.reads == 1
+    assert world.aws.bus == []
+    assert world.held(connection) == before
+
+
+def test_one_confirm_is_at_most_one_update_a_change_one_read_back_and_one_event(world: World) -> None:
+    connection = world.connect(1, 2, 3, 4, 5, disabled=(4, 5))
+    world.forget()
+    confirmed = world.choose(connection, 1, 4, 5)
+    assert (confirmed.status, confirmed.json["status"]) == (202, "pending")
+    assert confirmed.headers["location"] == f"/v1/operations/{confirmed.json['id']}"
+    world.settle()
+    assert world.powens.updates == 4
+    assert world.powens.count("GET .*") == 2
+    assert len(world.powens.log) == 6
+    [updated] = world.events("AccountsUpdated")
+    ids = world.ids(connection)
+    assert {(line["account_id"], line["change"]) for line in updated["data"]["accounts"]} == {
+        (ids[2], "disabled"), (ids[3], "disabled"), (ids[4], "enabled"), (ids[5], "enabled"),
+    }
+    assert updated["metadata"]["cause"] == "user"
+    [ended] = world.events("OperationEnded")
+    assert ended["data"]["status"] == "completed"
+    assert ended["data"]["operation_id"] == confirmed.json["id"]
+    assert kinds(world.aws.bus) == ["AccountsUpdated", "OperationEnded"]
+    assert world.operation(confirmed)["status"] == "completed"
+    assert world.enabled(connection) == world.at_powens(connection) == {1, 4, 5}
+
+
+def test_webhooks_between_the_updates_of_one_confirm_do_not_split_its_event(world: World) -> None:
+    connection = world.connect(1, 2, 3, disabled=(2, 3))
+    world.forget()
+
+    def told(account: int) -> None:
+        world.webhook("account-enabled", connection, id=account)
+        world.clock.advance(seconds=2)
+        world.deliver("refresh")
+
+    world.powens.before("POST /users/41/accounts/3", lambda: told(2))
+    world.powens.before("GET /users/41/connections/77", lambda: None)
+    world.choose(connection, 1, 2, 3)
+    world.settle()
+    assert world.powens.updates == 2
+    [updated] = world.events("AccountsUpdated")
+    assert len(updated["data"]["accounts"]) == 2
+    assert world.enabled(connection) == {1, 2, 3}
+
+
+def test_confirming_what_is_there_already_asks_powens_nothing(world: World) -> None:
+    connection = world.connect(1, 2, disabled=(2,))
+    world.forget()
+    confirmed = world.choose(connection, 1)
+    assert confirmed.json["status"] == "completed"
+    world.settle()
+    assert world.powens.log == []
+    assert kinds(world.aws.bus) == ["OperationEnded"]
+
+
+def test_both_ways_end_in_the_same_state_and_the_same_kind_of_events(world: World) -> None:
+    ours = world.connect(1, 2, 3, disabled=(3,))
+    theirs = world.connect(11, 12, 13, connection_id=78, disabled=(13,))
+    world.forget()
+    world.choose(ours, 1, 3)
+    world.settle()
+    by_api = world.events("AccountsUpdated")
+    world.forget()
+    flip(world, theirs, 11, 13)
+    world.settle()
+    by_webview = world.events("AccountsUpdated")
+    assert [account["status"] for account in world.held(ours)["accounts"]] == ["enabled", "disabled", "enabled"]
+    assert [account["status"] for account in world.held(theirs)["accounts"]] == ["enabled", "disabled", "enabled"]
+    assert len(by_api) == len(by_webview) == 1
+    changes = [[line["change"] for line in event["data"]["accounts"]] for event in (*by_api, *by_webview)]
+    assert changes[0] == changes[1] == ["disabled", "enabled"]
+    assert (by_api[0]["metadata"]["cause"], by_webview[0]["metadata"]["cause"]) == ("user", "webview")
+    assert world.held(ours)["revision"] == world.held(theirs)["revision"]
+
+
+def test_a_choice_in_the_app_after_one_in_the_webview_wins(world: World) -> None:
+    connection = world.connect(1, 2, disabled=(2,))
+    flip(world, connection, 1, 2)
+    world.settle()
+    world.choose(connection, 1)
+    world.settle()
+    assert world.enabled(connection) == world.at_powens(connection) == {1}
+
+
+def test_a_choice_in_the_webview_after_one_in_the_app_wins(world: World) -> None:
+    connection = world.connect(1, 2, disabled=(2,))
+    world.choose(connection, 1, 2)
+    world.settle()
+    flip(world, connection, 2)
+    world.settle()
+    assert world.enabled(connection) == world.at_powens(connection) == {2}
+
+
+def test_choices_of_both_ways_that_overlap_end_as_powens_shows_and_both_operations_end(world: World) -> None:
+    connection = world.connect(1, 2, 3, disabled=(2, 3))
+    confirmed = world.choose(connection, 1, 2)
+    world.powens.before("POST /users/41/accounts/2", lambda: flip(world, connection, 1, 3))
+    world.settle()
+    assert world.operation(confirmed)["status"] == "completed"
+    assert world.enabled(connection) == world.at_powens(connection) == {1, 2, 3}
+
+
+def test_two_confirms_that_overlap_end_with_the_newer_one(world: World) -> None:
+    connection = world.connect(1, 2, 3, disabled=(2, 3))
+    older = world.choose(connection, 1, 2)
+    newer: list[Any] = []
+    world.powens.before("POST /users/41/accounts/2", lambda: newer.append(world.choose(connection, 1, 3)))
+    world.settle()
+    assert world.enabled(connection) == world.at_powens(connection) == {1, 3}
+    assert world.operation(older)["status"] == "completed"
+    assert world.operation(older)["accounts"][0]["reason"]["code"] == "newer_choice"
+    assert world.operation(newer[0])["status"] == "completed"
+
+
+def test_folding_the_events_of_the_bus_gives_what_the_api_shows(world: World) -> None:
+    connection = world.connect(1, 2, 3, disabled=(3,))
+    world.powens.add_account(connection, 4, currency=None, type="livret_a", disabled=True)
+    world.choose(connection, 1, 3)
+    world.webhook("account-found", connection, id=4)
+    world.settle()
+    flip(world, connection, 1, 4)
+    world.settle()
+    connection.accounts[1].balance = 12.5
+    world.powens.synchronise(connection)
+    world.webhook("connection-synced", connection)
+    world.settle()
+    held = world.held(connection)
+    assert folded(world.aws.bus, connection) == shown(held)
+    assert folded([*reversed(world.aws.bus), *world.aws.bus], connection) == shown(held)
+    newest = max(event["detail"]["data"]["revision"] for event in world.aws.bus)
+    assert newest == held["revision"]
+    revisions = sorted({e["data"]["revision"] for k in ("AccountsUpdated", "ConnectionUpdated") for e in world.events(k)})
+    assert revisions == list(range(1, held["revision"] + 1))
+
+
+def test_a_new_account_stays_off_until_somebody_ticks_it(world: World) -> None:
+    connection = world.connect(1)
+    world.powens.add_account(connection, 2, disabled=True)
+    world.forget()
+    world.webhook("account-found", connection, id=2)
+    world.settle()
+    assert world.powens.updates == 0
+    assert world.enabled(connection) == {1}
+    [event] = world.events("AccountsUpdated")
+    assert [(line["change"], line["enabled"]) for line in event["data"]["accounts"]] == [("added", False)]
+    assert world.held(connection)["can_add_accounts"]["reason"] == "hidden_by_user"
+
+
+def test_undo_brings_the_selection_before_back(world: World) -> None:
+    connection = world.connect(1, 2, 3, disabled=(3,))
+    confirmed = world.choose(connection, 3)
+    world.settle()
+    undone = world.api("POST", f"/v1/operations/{confirmed.json['id']}/undo")
+    assert undone.status == 202
+    world.settle()
+    assert world.operation(undone)["status"] == "completed"
+    assert world.enabled(connection) == world.at_powens(connection) == {1, 2}
+
+
+def test_undo_is_refused_after_its_time_and_for_what_is_no_selection(world: World) -> None:
+    connection = world.connect(1, 2)
+    confirmed = world.choose(connection, 1)
+    refresh = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
+    world.settle()
+    not_undoable = world.api("POST", f"/v1/operations/{refresh.json['id']}/undo")
+    assert (not_undoable.status, not_undoable.json["code"]) == (409, "not_undoable")
+    world.clock.advance(hours=25)
+    too_late = world.api("POST", f"/v1/operations/{confirmed.json['id']}/undo")
+    assert (too_late.status, too_late.json["code"]) == (409, "undo_expired")
+
+
+def test_one_account_can_be_switched_alone_and_given_a_name(world: World) -> None:
+    connection = world.connect(1, 2)
+    account = world.ids(connection)[2]
+    world.forget()
+    switched = world.api("PATCH", f"/v1/accounts/{account}", {"enabled": False})
+    assert [item["wanted"] for item in switched.json["accounts"]] == ["disabled"]
+    assert world.api("GET", f"/v1/accounts/{account}").json["status"] == "disabling"
+    world.settle()
+    assert world.at_powens(connection) == {1}
+    named = world.api("PATCH", f"/v1/accounts/{account}", {"name": "Vacances"})
+    assert (named.status, named.json["name"]) == (200, "Vacances")
+    world.settle()
+    assert world.api("GET", f"/v1/accounts/{account}").json["name"] == "Vacances"
+    [*_, renamed] = world.events("AccountsUpdated")
+    assert [line["change"] for line in renamed["data"]["accounts"]] == ["renamed"]
+    again = world.api("PATCH", f"/v1/accounts/{account}", {"name": "Vacances"})
+    world.settle()
+    assert again.status == 200
+    assert len(world.events("AccountsUpdated")) == 2
+
+
+def test_a_preview_tells_the_effect_and_changes_nothing(world: World) -> None:
+    connection = world.connect(1, 2, 3, disabled=(3,))
+    ids = world.ids(connection)
+    world.forget()
+    body = {"enabled_account_ids": [ids[1], ids[3]]}
+    path = f"/v1/connections/{connection_id(77)}/selection"
+    preview = world.api("PUT", path, body, query="dry_run=true")
+    assert preview.status == 200
+    assert (preview.json["enable"], preview.json["disable"], preview.json["unchanged"]) == ([ids[3]], [ids[2]], [ids[1]])
+    assert preview.json["deleted_at_powens"] == [ids[2]]
+    assert preview.json["enabled_total"] == 2
+    assert preview.json["requires_consent"] is True
+    assert world.aws.calls == ["Query"]
+    world.settle()
+    assert world.powens.log == []
+    assert world.aws.bus == []
+
+
+def test_deleting_a_connection_needs_its_banks_name_and_is_for_good(world: World) -> None:
+    connection = world.connect(1, 2)
+    path = f"/v1/connections/{connection_id(77)}"
+    wrong = world.api("DELETE", path, {"confirm": "Another Bank"})
+    assert (wrong.status, wrong.json["code"], wrong.json["field"]) == (422, "confirmation_mismatch", "confirm")
+    world.forget()
+    ended = world.api("DELETE", path, {"confirm": "Banque du Test"})
+    assert ended.status == 202
+    world.settle()
+    assert world.powens.log == ["DELETE /users/41/connections/77"]
+    assert world.operation(ended)["status"] == "completed"
+    assert world.powens.connections == {}
+    assert world.api("GET", path).status == 404
+    assert kinds(world.aws.bus) == ["ConnectionRemoved", "OperationEnded"]
+    world.webhook("connection-deleted", connection)
+    world.webhook("account-enabled", connection)
+    world.settle()
+    assert kinds(world.aws.bus) == ["ConnectionRemoved", "OperationEnded"]
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    refused = world.api("PUT", f"{path}/selection", {"enabled_account_ids": []})
+    assert (refused.status, refused.json["code"]) == (409, "connection_removed")
+    assert folded(world.aws.bus, connection) == {}
+
+
+def test_a_connection_deleted_in_the_webview_leaves_the_list(world: World) -> None:
+    connection = world.connect(1)
+    other = world.connect(2, connection_id=78)
+    del world.powens.connections[77]
+    world.forget()
+    world.webhook("connection-deleted", connection)
+    world.settle()
+    [removed] = world.events("ConnectionRemoved")
+    assert [line["change"] for line in removed["data"]["accounts"]] == ["removed"]
+    assert [c["id"] for c in world.api("GET", "/v1/connections").json["connections"]] == [connection_id(other.id)]
+
+
+def test_a_whole_read_removes_a_connection_only_when_powens_denies_it_too(world: World) -> None:
+    connection = world.connect(1)
+    del world.powens.connections[77]
+    opened = world.open_webview(flow="manage")
+    world.come_back(opened)
+    world.settle()
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    world.powens.connections[77] = connection
+    world.webhook("account-enabled", connection)
+    world.settle()
+    assert world.enabled(connection) == {1}, "Powens shows it after all"
+
+
+def test_a_list_that_lacks_a_connection_which_powens_still_has_removes_nothing(world: World) -> None:
+    from tests.powens_wire import Answer
+
+    connection = world.connect(1)
+    opened = world.open_webview(flow="manage")
+    world.powens.fail("GET /users/41/connections", Answer(200, {"connections": []}))
+    world.powens.fail("GET /users/41/accounts", Answer(200, {"accounts": []}))
+    world.come_back(opened)
+    world.settle()
+    assert world.enabled(connection) == {1}
+    assert world.events("ConnectionRemoved") == []
+
+
+def test_a_refresh_ends_when_powens_shows_another_synchronisation(world: World) -> None:
+    connection = world.connect(1)
+    world.forget()
+    asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
+    assert world.held(connection)["status"] == "syncing"
+    world.settle()
+    assert world.operation(asked)["status"] == "completed"
+    assert world.powens.count("PUT .*") == 1
+    assert "refreshed" in {line["change"] for line in world.events("AccountsUpdated")[0]["data"]["accounts"]}
+
+
+def test_a_second_refresh_while_one_is_open_is_the_same_operation(world: World) -> None:
+    world.connect(1)
+    path = f"/v1/connections/{connection_id(77)}/refresh"
+    first, second = world.api("POST", path), world.api("POST", path)
+    assert first.json["id"] == second.json["id"]
+    world.settle()
+    assert world.powens.count("PUT .*") == 1
+
+
+@pytest.mark.parametrize(("age", "status"), [(1, "completed"), (100, "failed")])
+def test_a_refresh_that_powens_refuses_ends_cleanly(world: World, age: int, status: str) -> None:
+    from tests.fakes.powens import error
+
+    world.connect(1)
+    world.clock.advance(hours=age)
+    world.powens.fail("PUT .*", error(409, "conflict"))
+    asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
+    world.settle()
+    ended = world.operation(asked)
+    assert ended["status"] == status
+    assert ended["status_reason"]["code"] == ("just_refreshed" if status == "completed" else "refresh_refused")
+    assert world.commands.messages == []
+
+
+def test_history_tells_who_did_what_newest_first_and_by_pages(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.choose(connection, 1)
+    world.settle()
+    entries = world.api("GET", "/v1/history").json["entries"]
+    assert [entry["occurred_at"] for entry in entries] == sorted((e["occurred_at"] for e in entries), reverse=True)
+    changes = [(entry["cause"], line["name"], line["change"]) for entry in entries for line in entry["accounts"]]
+    assert ("user", "Compte 2", "disabled") in changes
+    assert ("webview", "Compte 2", "added") in changes
+    for ticked in ((1, 2), (1,)) * 26:
+        world.choose(connection, *ticked)
+        world.settle()
+    first = world.api("GET", "/v1/history", query=f"connection_id={connection_id(77)}").json
+    second = world.api("GET", "/v1/history", query=f"connection_id={connection_id(77)}&cursor={first['next']}").json
+    assert len(first["entries"]) == 50
+    seen = [entry["id"] for entry in (*first["entries"], *second["entries"])]
+    assert len(set(seen)) == len(seen)
+    assert world.api("GET", "/v1/history", query="connection_id=another").json == {"entries": [], "next": None}
+
+
+def test_an_account_that_powens_recreated_off_is_switched_on_again_once(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.forget()
+    recreate(world, connection, old=1, new=9)
+    world.webhook("connection-synced", connection)
+    world.settle()
+    assert world.at_powens(connection) == {2, 9}
+    assert world.enabled(connection) == {2, 9}
+    assert world.powens.updates == 1
+
+
+def test_an_account_that_cannot_be_switched_on_again_asks_the_user(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.forget()
+    recreate(world, connection, old=1, new=9, obeys=False)
+    world.webhook("connection-synced", connection)
+    world.settle()
+    assert world.powens.updates == 1
+    account = next(a for a in world.held(connection)["accounts"] if a["id"] == world.ids(connection)[9])
+    assert (account["status"], account["status_reason"]["code"]) == ("failed", "recreated_by_powens")
+    assert account["status_reason"]["who_must_act"] == "user"
+    [ended] = world.events("OperationEnded")
+    assert (ended["data"]["status"], ended["metadata"]["cause"]) == ("needs_user", "reconciliation")
+    world.webhook("connection-synced", connection)
+    world.settle()
+    assert world.powens.updates == 1
+
+
+def recreate(world: World, connection: Connection, *, old: int, new: int, obeys: bool = True) -> None:
+    gone = connection.accounts.pop(old)
+    world.powens.add_account(connection, new, iban=gone.iban, number=gone.number, disabled=True, obeys=obeys)
+
+
+def test_the_same_account_through_two_connections_counts_once(world: World) -> None:
+    first = world.connect(1)
+    second = world.powens.add_connection(41, "Banque du Test", connection_id=78, uuid=first.uuid)
+    world.powens.add_account(second, 2, iban=first.accounts[1].iban)
+    world.webhook("connection-synced", second)
+    world.settle()
+    assert world.held(first)["accounts"][0]["duplicate_of"] is None
+    assert world.held(second)["accounts"][0]["duplicate_of"] == world.ids(first)[1]

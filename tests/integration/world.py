@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -45,6 +46,20 @@ TABLE = "accounts-table"
 BUS = "synced-accounts-test"
 ORIGIN = "https://app.example.com"
 FUNCTIONS = (account_commands, accounts_api, connection_refresh, housekeeping, outbox_publisher)
+
+
+@cache
+def aws_client(service: str) -> Any:
+    """One client for all tests: to make one reads megabytes of service descriptions."""
+    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-west-3")
+    return session.client(service)  # type: ignore[call-overload]
+
+
+@cache
+def resources() -> dict[str, Any]:
+    """What the template declares."""
+    declared: dict[str, Any] = load(TEMPLATE.read_text("utf-8"))["Resources"]
+    return declared
 
 
 class TickingClock(FixedClock):
@@ -200,7 +215,7 @@ class World:
             "commands": account_commands.lambda_handler,
             "refresh": connection_refresh.lambda_handler,
         }
-        template = load(TEMPLATE.read_text("utf-8"))["Resources"]
+        template = resources()
         self.environment = self._provide(template)
         self.commands = self._queue(template, "CommandsQueue", "AccountCommandsFunction", "COMMANDS_QUEUE_URL")
         self.refresh = self._queue(template, "RefreshQueue", "ConnectionRefreshFunction", "REFRESH_QUEUE_URL")
@@ -216,12 +231,12 @@ class World:
     def _provide(self, template: Mapping[str, Any]) -> dict[str, str]:
         table = template["Table"]["Properties"]
         names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        self.dynamodb = boto3.client("dynamodb")
+        self.dynamodb = aws_client("dynamodb")
         self.dynamodb.create_table(TableName=TABLE, **{name: table[name] for name in names})
-        key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
-        boto3.client("events").create_event_bus(Name=BUS)
+        key = aws_client("kms").create_key()["KeyMetadata"]["Arn"]
+        aws_client("events").create_event_bus(Name=BUS)
         secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "identity_key": IDENTITY_KEY}
-        boto3.client("secretsmanager").create_secret(Name="powens", SecretString=json.dumps(secret))
+        aws_client("secretsmanager").create_secret(Name="powens", SecretString=json.dumps(secret))
         return {
             "STAGE": "test",
             "TABLE_NAME": TABLE,
