@@ -23,6 +23,7 @@ from shared.application.carry_out import CarryOut
 from shared.application.changes import Changes
 from shared.application.housekeeping import KeepHouse
 from shared.application.live import Live
+from shared.application.manual import KeepManualAccounts
 from shared.application.operations import RecordOperation
 from shared.application.read_back import ReadBack
 from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
@@ -118,6 +119,10 @@ class Container:
     @cached_property
     def access(self) -> Access:
         return Access(self.store, self.powens, self.seal, self.clock, new_id, self.sleep)
+
+    @cached_property
+    def manual_accounts(self) -> KeepManualAccounts:
+        return KeepManualAccounts(self.store, self.clock, new_id)
 
     @cached_property
     def operations(self) -> RecordOperation:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
 
@@ -27,6 +28,8 @@ from shared.contracts.api import (
     EndConnectionRequest,
     Health,
     HistoryView,
+    LinkRequest,
+    ManualAccountRequest,
     OperationView,
     PreviewView,
     Problem,
@@ -37,6 +40,7 @@ from shared.contracts.api import (
     connection_view,
     entity_tag,
     history_entry_view,
+    manual_view,
     matches,
     operation_view,
     preview_view,
@@ -44,14 +48,14 @@ from shared.contracts.api import (
 from shared.contracts.texts import Language, language_of
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
-from shared.domain.errors import NotFound
-from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, once
+from shared.domain.errors import Conflict, NotFound
+from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, json_only, once, read_json
 from shared.entrypoints.observability import logger
 
 HISTORY_PAGE = 50
 JSON = "application/json"
 
-app = APIGatewayHttpResolver(enable_validation=True)
+app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
 HttpErrors(app)
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="same key and body, same answer")]
@@ -75,7 +79,10 @@ def answers(model: type[BaseModel], status: int = 200) -> dict[int, Any]:
 
 
 def _user() -> str:
-    return str((app.current_event.request_context.authorizer.jwt_claim or {})["sub"])
+    subject = (app.current_event.request_context.authorizer.jwt_claim or {}).get("sub")
+    if not subject:
+        raise Unauthenticated
+    return str(subject)
 
 
 def _language() -> Language:
@@ -143,8 +150,12 @@ def openapi() -> Response[Any]:
 
 @app.get("/v1/connections", responses=answers(ConnectionList))
 def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
-    connections = _connections()
-    listed = ConnectionList(connections=tuple(_view(c, connections) for c in connections), manual_accounts=())
+    held, manual = container().store.listed(_user())
+    connections = [c for c in held if c.removed_at is None]
+    listed = ConnectionList(
+        connections=tuple(_view(c, connections) for c in connections),
+        manual_accounts=tuple(manual_view(account) for account in manual),
+    )
     body = listed.model_dump_json()
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     if if_none_match is not None and tag in [t.strip().removeprefix("W/") for t in if_none_match.split(",")]:
@@ -214,8 +225,56 @@ def refresh_connection(
 
 @app.get("/v1/accounts/<account_id>", responses=answers(AccountView))
 def get_account(account_id: str) -> Response[Any]:
+    manual = container().store.manual_account(_user(), account_id)
+    if manual is not None:
+        return _answer(manual_view(manual).model_dump_json())
     connection, connections = container().operations.find_account(_user(), account_id)
     return _answer(_account(account_id, connection, connections))
+
+
+@app.post("/v1/accounts", responses=answers(AccountView, 201))
+def add_manual_account(
+    body: ManualAccountRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    def added(keeper: Keeper) -> tuple[int, str]:
+        account = container().manual_accounts.add(
+            _user(),
+            name=body.name,
+            kind=body.type,
+            currency=body.currency,
+            balance=Decimal(body.balance),
+            institution_name=body.institution_name,
+            keep=lambda made: keeper(201, manual_view(made).model_dump_json()),
+        )
+        return 201, manual_view(account).model_dump_json()
+
+    status, answer = once(container().store, app, _user(), added)
+    return _answer(answer, status, {"Location": f"/v1/accounts/{json.loads(answer)['id']}"})
+
+
+@app.delete("/v1/accounts/<account_id>")
+def drop_manual_account(
+    account_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    def dropped(keeper: Keeper) -> tuple[int, str]:
+        container().manual_accounts.drop(_user(), account_id, answer=keeper(204, ""))
+        return 204, ""
+
+    status, _ = once(container().store, app, _user(), dropped)
+    return Response(status_code=status)
+
+
+@app.put("/v1/accounts/<account_id>/link", responses=answers(AccountView))
+def link_manual_account(account_id: str, body: LinkRequest) -> Response[Any]:
+    linked = container().manual_accounts.link(_user(), account_id, body.account_id)
+    return _answer(manual_view(linked).model_dump_json())
+
+
+@app.delete("/v1/accounts/<account_id>/link", responses=answers(AccountView))
+def unlink_manual_account(account_id: str) -> Response[Any]:
+    return _answer(manual_view(container().manual_accounts.link(_user(), account_id, None)).model_dump_json())
 
 
 @app.patch("/v1/accounts/<account_id>", responses={**answers(AccountView), **answers(OperationView, 202)})
@@ -224,18 +283,40 @@ def patch_account(
     body: AccountPatch,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    if container().store.manual_account(_user(), account_id) is not None:
+        if body.name is None:
+            raise Conflict("a manual account", code="account_is_manual")
+        return _answer(
+            manual_view(container().manual_accounts.rename(_user(), account_id, body.name)).model_dump_json()
+        )
     connection, connections = container().operations.find_account(_user(), account_id)
     if body.name is not None:
-        renamed = container().operations.rename(
-            _user(), connection.id, account_id, body.name, correlation_id=_correlation_id()
-        )
-        return _answer(_account(account_id, renamed, connections))
+        return _rename(account_id, body.name, connection, connections)
     wanted = bool(body.enabled)
     return _operation(
         lambda keep: container().operations.choose(
             _user(), connection.id, lambda _: {account_id: wanted}, correlation_id=_correlation_id(), keep=keep
         )
     )
+
+
+def _rename(account_id: str, name: str, connection: Connection, connections: list[Connection]) -> Response[Any]:
+    def renamed(keeper: Keeper) -> tuple[int, str]:
+        def shown(held: Connection) -> str:
+            return _account(account_id, held, connections)
+
+        held = container().operations.rename(
+            _user(),
+            connection.id,
+            account_id,
+            name,
+            correlation_id=_correlation_id(),
+            keep=lambda held: keeper(200, shown(held)),
+        )
+        return 200, shown(held)
+
+    status, body = once(container().store, app, _user(), renamed)
+    return _answer(body, status)
 
 
 @app.get("/v1/operations/<operation_id>", responses=answers(OperationView))
@@ -320,4 +401,4 @@ def openapi_json() -> str:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if event.get("rawPath") != "/health":
         container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
-    return app.resolve(event, context)
+    return app.resolve(json_only(event), context)

@@ -3,6 +3,7 @@
 | item | pk | sk | read by |
 | --- | --- | --- | --- |
 | connection with its accounts | USER#<user> | LIST#CONNECTION#<id> | the list (one Query), every change (GetItem) |
+| manual account | USER#<user> | LIST#MANUAL#<id> | the list, with the same Query |
 | operation | USER#<user> | OPERATION#<id> | GetItem; while open also index `due`, OPERATION#<shard> / <deadline> |
 | event = history line | USER#<user> | EVENT#<ulid> | stream (insert), history (Query backwards) |
 | command or hint to send | USER#<user> | COMMAND#<ulid> | stream (insert) |
@@ -46,6 +47,7 @@ from shared.domain.errors import NotFound, StoreUnavailable
 from shared.domain.facts import Fact
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
+from shared.domain.manual import ManualAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +82,11 @@ def _connection_codec() -> TypeAdapter[Connection]:
 @cache
 def _operation_codec() -> TypeAdapter[Operation]:
     return TypeAdapter(Operation)
+
+
+@cache
+def _manual_codec() -> TypeAdapter[ManualAccount]:
+    return TypeAdapter(ManualAccount)
 
 
 def _user(user_id: str) -> dict[str, str]:
@@ -124,6 +131,9 @@ class DynamoDBStore:
     # --- connections and their outbox
 
     def connections(self, user_id: str) -> list[Connection]:
+        return self.listed(user_id)[0]
+
+    def listed(self, user_id: str) -> tuple[list[Connection], list[ManualAccount]]:
         items: list[dict[str, Any]] = []
         query: dict[str, Any] = {
             "TableName": self._table,
@@ -137,7 +147,33 @@ class DynamoDBStore:
                 if "LastEvaluatedKey" not in page:
                     break
                 query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        return [_connection(item) for item in items]
+        manual = [item for item in items if item["sk"]["S"].startswith("LIST#MANUAL#")]
+        return (
+            [_connection(item) for item in items if item not in manual],
+            [_manual_codec().validate_json(item["document"]["S"]) for item in manual],
+        )
+
+    def manual_account(self, user_id: str, account_id: str) -> ManualAccount | None:
+        item = self._get(_user(user_id), f"LIST#MANUAL#{account_id}")
+        return _manual_codec().validate_json(item["document"]["S"]) if item else None
+
+    def put_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
+        item: dict[str, Any] = {
+            "pk": _user(account.user_id),
+            "sk": {"S": f"LIST#MANUAL#{account.id}"},
+            "document": {"S": _manual_codec().dump_json(account, exclude_defaults=True).decode()},
+        }
+        writes: list[TransactWriteItemTypeDef] = [{"Put": {"TableName": self._table, "Item": item}}]
+        if answer is not None:
+            writes.append(self._put_answer(account.user_id, answer))
+        self._transact(writes, answer_at=1 if answer is not None else None)
+
+    def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
+        key = {"pk": _user(user_id), "sk": {"S": f"LIST#MANUAL#{account_id}"}}
+        writes: list[TransactWriteItemTypeDef] = [{"Delete": {"TableName": self._table, "Key": key}}]
+        if answer is not None:
+            writes.append(self._put_answer(user_id, answer))
+        self._transact(writes, answer_at=1 if answer is not None else None)
 
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         item = self._get(_user(user_id), f"LIST#CONNECTION#{connection_id}")

@@ -79,7 +79,14 @@ class RecordOperation:
         return self.choose(user_id, undone.connection_id, wants, correlation_id=correlation_id, keep=keep)
 
     def rename(
-        self, user_id: str, connection_id: str, account_id: str, name: str, *, correlation_id: str
+        self,
+        user_id: str,
+        connection_id: str,
+        account_id: str,
+        name: str,
+        *,
+        correlation_id: str,
+        keep: Callable[[Connection], Answer | None],
     ) -> Connection:
         """The connection with the account's new name."""
         return self.changes.apply(
@@ -87,6 +94,7 @@ class RecordOperation:
             connection_id,
             lambda held: ledger.rename(_present(held), account_id, name),
             correlation_id=correlation_id,
+            answer=lambda outcome: keep(outcome.connection),
         ).connection
 
     def find_account(self, user_id: str, account_id: str) -> tuple[Connection, list[Connection]]:

@@ -8,6 +8,7 @@ from typing import Protocol
 from shared.domain.connection import Connection, Operation
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
+from shared.domain.manual import ManualAccount
 from shared.domain.observation import ObservedConnection
 
 type Clock = Callable[[], datetime]
@@ -79,8 +80,19 @@ class DueOperation:
 class Store(Protocol):
     """The state. Every method may raise StoreUnavailable."""
 
+    def listed(self, user_id: str) -> tuple[list[Connection], list[ManualAccount]]:
+        """All connections of a user, removed ones included, and the manual accounts, in one query."""
+
     def connections(self, user_id: str) -> list[Connection]:
-        """All connections of a user, removed ones included, in one query."""
+        """The connections alone, at the same price."""
+
+    def manual_account(self, user_id: str, account_id: str) -> ManualAccount | None: ...
+
+    def put_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
+        """Raises TakenError when `answer`'s key is taken."""
+
+    def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
+        """Raises TakenError when `answer`'s key is taken."""
 
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         """One connection, as of the last write."""

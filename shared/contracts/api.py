@@ -25,6 +25,7 @@ from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason,
 from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Change
 from shared.domain.ledger import Preview
+from shared.domain.manual import ManualAccount
 from shared.domain.status import (
     REASONS,
     AccountStatus,
@@ -70,6 +71,20 @@ class AccountPatch(Accepted):
         if (self.enabled is None) == (self.name is None):
             raise ValueError("give either enabled or name")
         return self
+
+
+class ManualAccountRequest(Accepted):
+    """`balance` is a decimal string, never a JSON number, which would lose digits on its way."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    type: AccountType
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    balance: Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,8})?$")]
+    institution_name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+class LinkRequest(Accepted):
+    account_id: Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class EndConnectionRequest(Accepted):
@@ -125,6 +140,7 @@ class AccountView(Answered):
     last_success_at: Timestamp | None
     duplicate_of: str | None
     linked_account_id: str | None
+    institution_name: str | None = Field(default=None, description="of a manual account, as the user wrote it")
 
 
 class ConnectionView(Answered):
@@ -268,6 +284,27 @@ def account_view(
         last_success_at=account.last_success_at,
         duplicate_of=duplicates.get(account.id),
         linked_account_id=None,
+    )
+
+
+def manual_view(account: ManualAccount) -> AccountView:
+    return AccountView(
+        id=account.id,
+        kind="manual",
+        connection_id=None,
+        name=account.name,
+        type=account.type,
+        provider_type=None,
+        iban_last4=None,
+        balance=account.balance,
+        currency=account.currency,
+        enabled=True,
+        status=AccountStatus.ENABLED,
+        status_reason=None,
+        last_success_at=None,
+        duplicate_of=None,
+        linked_account_id=account.linked_account_id,
+        institution_name=account.institution_name,
     )
 
 

@@ -119,10 +119,19 @@ _TEXTS: dict[str, tuple[str, str]] = {
     # problems
     "problem.invalid_json": ("Le corps de la requête n'est pas du JSON.", "The request body is not JSON."),
     "problem.invalid_request": ("La requête est incorrecte.", "The request is not valid."),
+    "problem.unauthenticated": ("Votre session ne dit pas qui vous êtes.", "Your session does not say who you are."),
     "problem.not_found": ("Introuvable.", "Not found."),
     "problem.route_not_found": ("Cette adresse n'existe pas.", "There is no such address."),
     "problem.connection_not_found": ("Cette connexion est introuvable.", "There is no such connection."),
     "problem.account_not_found": ("Ce compte est introuvable.", "There is no such account."),
+    "problem.not_a_manual_account": (
+        "Ce compte est synchronisé : décochez-le pour ne plus le voir.",
+        "This account is synchronised: untick it to stop it.",
+    ),
+    "problem.account_is_manual": (
+        "Ce compte est tenu à la main : il ne peut pas être coché.",
+        "This account is kept by hand: it cannot be ticked.",
+    ),
     "problem.operation_not_found": ("Cette opération est introuvable.", "There is no such operation."),
     "problem.unknown_account": (
         "Un des comptes n'appartient pas à cette connexion.",

@@ -69,6 +69,12 @@ class BadToken(Rejected):
     code = "bad_token"
 
 
+class Unauthenticated(Rejected):
+    """A token that is valid and names nobody."""
+
+    code = "unauthenticated"
+
+
 class PowensRefused(Rejected):
     """Powens answered with a refusal that waiting does not cure.
 

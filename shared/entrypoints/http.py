@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from shared.domain.errors import (
     NotFound,
     PowensRefused,
     PreconditionFailed,
+    Unauthenticated,
     Unavailable,
 )
 from shared.entrypoints.observability import count, logger
@@ -31,6 +33,7 @@ PROBLEM_JSON = "application/problem+json"
 
 _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (BadSignature, 401),
+    (Unauthenticated, 401),
     (NotFound, 404),
     (Conflict, 409),
     (PreconditionFailed, 412),
@@ -50,6 +53,26 @@ _TITLES = {
     502: "Bad Gateway",
     503: "Service Unavailable",
 }
+
+
+def read_json(text: str) -> Any:
+    """Raises JSONDecodeError, also for what Python cannot parse for its depth."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+
+
+def json_only(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its body as text that is going to be read as JSON, whatever type the sender claims.
+
+    The HTTP API hands over in base64 what it takes for binary, and the resolver would read forms too.
+    """
+    body: str = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        body = b64decode(body).decode(errors="replace")
+    headers = {**event.get("headers", {}), "content-type": "application/json"}
+    return {**event, "headers": headers, "body": body, "isBase64Encoded": False}
 
 
 class HttpErrors:
@@ -154,6 +177,10 @@ def _fingerprint(app: APIGatewayHttpResolver) -> str:
     event = app.current_event
     raw: dict[str, Any] = event.raw_event
     query = raw.get("rawQueryString", "")
-    # Validated by now, so it is JSON; the order of its members does not make another request.
-    canonical = json.dumps(json.loads(event.decoded_body or "null"), sort_keys=True)
-    return hashlib.sha256(f"{event.http_method}\n{event.path}\n{query}\n{canonical}".encode()).hexdigest()
+    try:
+        # The order of its members does not make another request.
+        canonical = json.dumps(read_json(event.body or "null"), sort_keys=True)
+    except json.JSONDecodeError:
+        canonical = event.body or ""  # of a route that takes no body and so did not look at this one
+    request = f"{event.http_method}\n{event.path}\n{query}\n{canonical}"
+    return hashlib.sha256(request.encode(errors="backslashreplace")).hexdigest()
