@@ -48,7 +48,7 @@ from shared.contracts.api import (
 from shared.contracts.texts import Language, language_of
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, NotFound, Unauthenticated
 from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, json_only, once, read_json
 from shared.entrypoints.observability import logger
 

@@ -399,6 +399,11 @@ class World:
         request = {"flow": "connect", "return_to": f"{ORIGIN}/accounts"} | body
         return self.api("POST", "/v1/webview-sessions", request, user=user)
 
+    def open_webview_with(self, key: str, *, user: str = "alice") -> Reply:
+        """With an `Idempotency-Key`."""
+        request = {"flow": "connect", "return_to": f"{ORIGIN}/accounts"}
+        return self.api("POST", "/v1/webview-sessions", request, user=user, idempotency_key=key)
+
     def come_back(self, opened: Reply, query: str = "") -> Reply:
         state = dict(parse_qsl(opened.json["url"].partition("?")[2]))["state"]
         return self.api("GET", "/v1/webview-return", query=f"state={state}{query}", user=None)

@@ -1,0 +1,498 @@
+"""What the API refuses and how, and what it gives only once."""
+
+import base64
+import threading
+from typing import Any
+
+import pytest
+
+from shared.application.ports import TakenError
+from shared.bootstrap import Container
+from shared.domain.connection import connection_id
+from tests.fakes.powens import error
+from tests.integration.world import ORIGIN, Reply, World, event_file
+
+PATH = f"/v1/connections/{connection_id(77)}"
+
+
+def refused(reply: Reply, status: int, code: str) -> None:
+    assert (reply.status, reply.json["code"]) == (status, code), reply.body
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json["status"] == status
+    assert reply.json["request_id"] == "ZkLmNoPqRsTuVwX="
+    assert reply.json["detail"]
+
+
+def key(number: int) -> str:
+    return f"3f0c5a54-9f5b-4c55-8f3c-{number:012d}"
+
+
+def test_the_event_files_of_the_api_are_answered(world: World) -> None:
+    from functions.accounts_api import app
+
+    expected = {"health": 200, "list-connections": 200, "put-selection": 404, "open-webview": 404, "webview-return": 404}
+    for name, status in expected.items():
+        assert world.invoke(app.lambda_handler, event_file(f"accounts_api/{name}"))["statusCode"] == status
+
+
+def test_health_needs_nothing(world: World) -> None:
+    assert world.api("GET", "/health", user=None).json == {"status": "ok"}
+    assert world.aws.calls == []
+
+
+def test_a_container_makes_real_clients_and_names_missing_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shared.domain.errors import Misconfigured
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    monkeypatch.delenv("TABLE_NAME", raising=False)
+    with pytest.raises(Misconfigured, match="TABLE_NAME"):
+        Container.from_env()
+
+
+def test_nothing_of_another_user_is_found(world: World) -> None:
+    connection = world.connect(1, 2)
+    [account, *_] = world.ids(connection).values()
+    confirmed = world.choose(connection, 1)
+    world.settle()
+    world.forget()
+    for method, path, body, code in (
+        ("GET", PATH, None, "connection_not_found"),
+        ("PUT", f"{PATH}/selection", {"enabled_account_ids": []}, "connection_not_found"),
+        ("DELETE", PATH, {"confirm": "Banque du Test"}, "connection_not_found"),
+        ("POST", f"{PATH}/refresh", None, "connection_not_found"),
+        ("GET", f"/v1/accounts/{account}", None, "account_not_found"),
+        ("PATCH", f"/v1/accounts/{account}", {"enabled": False}, "account_not_found"),
+        ("PATCH", f"/v1/accounts/{account}", {"name": "Mine"}, "account_not_found"),
+        ("GET", f"/v1/operations/{confirmed.json['id']}", None, "operation_not_found"),
+        ("POST", f"/v1/operations/{confirmed.json['id']}/undo", None, "operation_not_found"),
+    ):
+        refused(world.api(method, path, body, user="bob"), 404, code)
+    preview = world.api("PUT", f"{PATH}/selection", {"enabled_account_ids": []}, user="bob", query="dry_run=true")
+    refused(preview, 404, "connection_not_found")
+    for flow in ("manage", "reconnect"):
+        refused(world.open_webview("bob", flow=flow, connection_id=connection_id(77)), 404, "connection_not_found")
+    assert world.api("GET", "/v1/history", user="bob").json["entries"] == []
+    assert world.api("GET", "/v1/connections", user="bob").json["connections"] == []
+    world.settle()
+    assert world.aws.bus == []
+    assert world.powens.log == []
+
+
+def test_a_token_without_a_subject_is_nobody(world: World) -> None:
+    from functions.accounts_api import app
+    from tests.integration.world import api_event
+
+    for claims in ({}, {"sub": ""}):
+        event = api_event("GET", "/v1/connections")
+        event["requestContext"]["authorizer"]["jwt"]["claims"] = claims
+        answer = world.invoke(app.lambda_handler, event)
+        assert answer["statusCode"] == 401
+    assert world.aws.calls == []
+
+
+@pytest.mark.parametrize("ids", [["unknown"], ["1", "unknown"], [""]])
+def test_an_unknown_account_in_a_selection_changes_nothing(world: World, ids: list[str]) -> None:
+    connection = world.connect(1, 2)
+    known = world.ids(connection)
+    body = {"enabled_account_ids": [known[1] if wanted == "1" else wanted for wanted in ids]}
+    world.forget()
+    reply = world.api("PUT", f"{PATH}/selection", body)
+    refused(reply, 422, "unknown_account")
+    assert reply.json["field"] == "enabled_account_ids"
+    refused(world.api("PUT", f"{PATH}/selection", body, query="dry_run=true"), 422, "unknown_account")
+    world.settle()
+    assert world.powens.log == []
+
+
+def test_an_account_of_another_connection_is_unknown_in_a_selection(world: World) -> None:
+    world.connect(1)
+    other = world.connect(2, connection_id=78)
+    [foreign] = world.ids(other).values()
+    refused(world.api("PUT", f"{PATH}/selection", {"enabled_account_ids": [foreign]}), 422, "unknown_account")
+
+
+def test_an_account_that_the_bank_closed_cannot_be_ticked(world: World) -> None:
+    connection = world.connect(1, 2, disabled=(2,))
+    connection.accounts[2].deleted = True
+    world.webhook("connection-synced", connection)
+    world.settle()
+    world.clock.advance(seconds=10)
+    account = world.ids(connection)[2]
+    refused(world.api("PATCH", f"/v1/accounts/{account}", {"enabled": True}), 422, "account_closed_at_bank")
+    assert world.api("GET", f"/v1/accounts/{account}").json["status"] == "closed_at_bank"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code", "field"),
+    [
+        ("PUT", f"{PATH}/selection", {}, 422, "invalid_request", "enabled_account_ids"),
+        ("PUT", f"{PATH}/selection", {"enabled_account_ids": "all"}, 422, "invalid_request", "enabled_account_ids"),
+        ("PUT", f"{PATH}/selection", {"enabled_account_ids": [1]}, 422, "invalid_request", "enabled_account_ids.0"),
+        ("PUT", f"{PATH}/selection", {"enabled_account_ids": [], "all": 1}, 422, "invalid_request", "all"),
+        ("PUT", f"{PATH}/selection", {"enabled_account_ids": ["x"] * 1001}, 422, "invalid_request", "enabled_account_ids"),
+        ("PATCH", "/v1/accounts/x", {"enabled": True, "name": "x"}, 422, "invalid_request", None),
+        ("PATCH", "/v1/accounts/x", {}, 422, "invalid_request", None),
+        ("PATCH", "/v1/accounts/x", {"enabled": "yes"}, 422, "invalid_request", "enabled"),
+        ("PATCH", "/v1/accounts/x", {"name": ""}, 422, "invalid_request", "name"),
+        ("DELETE", PATH, {}, 422, "invalid_request", "confirm"),
+        ("POST", "/v1/webview-sessions", {"flow": "payment", "return_to": "x"}, 422, "invalid_request", "flow"),
+        ("GET", "/v1/unknown", None, 404, "route_not_found", None),
+        ("POST", "/v1/connections", {}, 404, "route_not_found", None),
+    ],
+)
+def test_a_body_that_is_not_as_agreed_is_refused_with_the_part_at_fault(
+    world: World, method: str, path: str, body: object, status: int, code: str, field: str | None
+) -> None:
+    reply = world.api(method, path, body)
+    refused(reply, status, code)
+    if field is not None:
+        assert reply.json["field"] == field
+    assert world.aws.calls == []
+
+
+@pytest.mark.parametrize("raw", ["{", "", "\x00", "[" * 100_000, "enabled_account_ids=a", "NaN", "\ud800"])
+def test_a_body_that_is_no_usable_json_is_refused(world: World, raw: str) -> None:
+    reply = world.api("PUT", f"{PATH}/selection", raw=raw)
+    assert reply.status in (400, 422)
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "multipart/form-data; boundary=x", "text/plain", ""])
+def test_a_body_is_json_whatever_it_is_called_and_however_it_is_passed_on(world: World, kind: str) -> None:
+    from functions.accounts_api import app
+    from tests.integration.world import api_event
+
+    for sent, status in ((b'{"enabled_account_ids": []}', 404), (b"\xff\xfe", 400), (b"a=b", 400)):
+        event = api_event("PUT", f"{PATH}/selection", raw=base64.b64encode(sent).decode(), content_type=kind)
+        event["isBase64Encoded"] = True
+        event["headers"]["content-type"] = kind
+        assert world.invoke(app.lambda_handler, event)["statusCode"] == status
+
+
+def test_a_refusal_is_told_in_the_language_asked_for(world: World) -> None:
+    french, english = (world.api("GET", PATH, accept_language=l).json for l in ("fr-FR, en;q=0.5", "de, en;q=0.8, fr;q=x"))
+    assert french["detail"] != english["detail"]
+    assert french["code"] == english["code"]
+
+
+# --- If-Match
+
+
+def test_a_stale_or_foreign_if_match_is_refused_and_the_current_one_accepted(world: World) -> None:
+    connection = world.connect(1, 2)
+    held = world.api("GET", PATH)
+    assert held.headers["etag"] == f'"{held.json["revision"]}"'
+    for tag in ('"0"', '"999"', f'"{held.json["revision"]}.1"'):
+        refused(world.choose(connection, 1, if_match=tag), 412, "revision_mismatch")
+    for tag in ("2", "x", "", '"a"', '"1" "2"', 'W/"1"'):
+        refused(world.choose(connection, 1, if_match=tag), 422, "invalid_if_match")
+    assert world.choose(connection, 1, if_match=f'"0", {held.headers["etag"]}').status == 202
+    assert world.choose(connection, 1, if_match="*").status == 202
+
+
+def test_a_choice_that_is_still_being_carried_out_makes_an_older_if_match_stale(world: World) -> None:
+    connection = world.connect(1, 2)
+    seen = world.api("GET", PATH).headers["etag"]
+    assert world.choose(connection, 1, if_match=seen).status == 202
+    refused(world.choose(connection, 2, if_match=seen), 412, "revision_mismatch")
+    now = world.api("GET", PATH).headers["etag"]
+    assert world.choose(connection, 1, 2, if_match=now).status == 202
+    world.settle()
+    assert world.enabled(connection) == {1, 2}
+
+
+# --- Idempotency-Key
+
+
+def test_the_same_key_and_body_give_the_same_answer_and_one_operation(world: World) -> None:
+    connection = world.connect(1, 2)
+    first = world.choose(connection, 1, idempotency_key=key(1))
+    world.settle()
+    again = world.choose(connection, 1, idempotency_key=key(1))
+    assert (again.status, again.body, again.headers["location"]) == (202, first.body, first.headers["location"])
+    world.settle()
+    assert len(world.events("OperationEnded")) == 1
+
+
+def test_the_same_key_with_another_request_is_refused(world: World) -> None:
+    connection = world.connect(1, 2)
+    [account, *_] = world.ids(connection).values()
+    world.choose(connection, 1, idempotency_key=key(1))
+    refused(world.choose(connection, 2, idempotency_key=key(1)), 422, "idempotency_key_reused")
+    refused(world.api("POST", f"{PATH}/refresh", idempotency_key=key(1)), 422, "idempotency_key_reused")
+    refused(world.open_webview_with(key(1)), 422, "idempotency_key_reused")
+    renamed = world.api("PATCH", f"/v1/accounts/{account}", {"name": "Vacances"}, idempotency_key=key(1))
+    refused(renamed, 422, "idempotency_key_reused")
+    refused(world.choose(connection, 1, idempotency_key="no spaces"), 422, "invalid_idempotency_key")
+    refused(world.choose(connection, 1, idempotency_key=""), 422, "invalid_idempotency_key")
+
+
+def test_a_name_is_given_once_per_key(world: World) -> None:
+    connection = world.connect(1)
+    path = f"/v1/accounts/{world.ids(connection)[1]}"
+    first = world.api("PATCH", path, {"name": "Vacances"}, idempotency_key=key(1))
+    assert world.api("PATCH", path, {"name": "Maison"}).status == 200
+    again = world.api("PATCH", path, {"name": "Vacances"}, idempotency_key=key(1))
+    assert (again.status, again.body) == (200, first.body)
+    assert world.api("GET", path).json["name"] == "Maison"
+    refused(world.api("PATCH", path, {"name": "Bureau"}, idempotency_key=key(1)), 422, "idempotency_key_reused")
+
+
+def test_members_in_another_order_are_the_same_request(world: World) -> None:
+    world.connect(1)
+    body = f'{{"flow": "manage", "return_to": "{ORIGIN}/a"}}'
+    swapped = f'{{ "return_to": "{ORIGIN}/a", "flow": "manage" }}'
+    first = world.api("POST", "/v1/webview-sessions", raw=body, idempotency_key=key(1))
+    again = world.api("POST", "/v1/webview-sessions", raw=swapped, idempotency_key=key(1))
+    assert (first.status, again.status) == (201, 201)
+    assert first.json == again.json
+
+
+def test_a_key_of_another_user_or_of_another_day_means_nothing(world: World) -> None:
+    connection = world.connect(1, 2)
+    assert world.choose(connection, 1, idempotency_key=key(1)).status == 202
+    assert world.open_webview_with(key(1), user="bob").status == 201
+    world.settle()
+    world.clock.advance(hours=25)
+    assert world.choose(connection, 2, idempotency_key=key(1)).status == 202
+
+
+def test_a_session_given_again_under_its_key_lies_sealed_in_the_table(world: World) -> None:
+    first, again = world.open_webview_with(key(1)), world.open_webview_with(key(1))
+    assert first.json == again.json
+    assert world.powens.count("GET /auth/token/code") == 1
+    stored = [item for item in world.items() if item["sk"]["S"].startswith("IDEMPOTENCY#")]
+    assert len(stored) == 1
+    assert "webview.powens.com" not in repr(stored)
+
+
+def test_a_request_without_a_body_may_have_a_key_whatever_is_sent_along(world: World) -> None:
+    world.connect(1)
+    assert world.api("POST", f"{PATH}/refresh", raw="{not json", idempotency_key=key(1)).status == 202
+
+
+def test_two_equal_requests_at_once_get_one_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = world.connect(1, 2)
+    twin: list[Reply] = []
+    world.aws.fault("TransactWriteItems", lambda _: twin.append(world.choose(connection, 1, idempotency_key=key(1))))
+    first = world.choose(connection, 1, idempotency_key=key(1))
+    assert first.status == 202
+    assert first.json["id"] == twin[0].json["id"]
+    world.settle()
+    assert len(world.events("OperationEnded")) == 1
+
+
+def test_a_request_whose_twin_never_gets_done_is_told_to_come_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shared.adapters.dynamodb import DynamoDBStore
+
+    def taken(*_: object, **__: object) -> None:
+        raise TakenError
+
+    connection = world.connect(1, 2)
+    monkeypatch.setattr(DynamoDBStore, "save", taken)
+    refused(world.choose(connection, 1, idempotency_key=key(1)), 503, "temporarily_unavailable")
+
+
+# --- the Webview
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/",
+        "https://app.example.com.evil.example/",
+        "https://app.example.com@evil.example/",
+        "https://user:password@app.example.com/",
+        "https://evil.example\\@app.example.com/",
+        "https://app.example.com\\.evil.example/",
+        "https://app.example.com:444/",
+        "https://app.example.com:99999999/",
+        "http://app.example.com/",
+        "http://localhost:8080.evil.example/",
+        "http://localhost:8081/",
+        "http://localhost/",
+        "http://[::1",
+        "//app.example.com/",
+        "/accounts",
+        "accounts",
+        "javascript:alert(1)",
+        "javascript://app.example.com/%0aalert(1)",
+        "data:text/html,x",
+        "https:app.example.com",
+        "https:///app.example.com",
+        "https://app.example.com /",
+        "https://app.example.com/\r\nSet-Cookie: a=b",
+        "https://app.exam\tple.com/",
+        "ftp://app.example.com/",
+        "wealthappx://back",
+        'https://app.example.com/"onload="x',
+    ],
+)
+def test_an_address_off_the_allow_list_is_nowhere_to_return_to(world: World, address: str) -> None:
+    reply = world.open_webview(return_to=address)
+    refused(reply, 422, "return_to_not_allowed")
+    assert reply.json["field"] == "return_to"
+    assert world.powens.log == []
+
+
+@pytest.mark.parametrize(
+    ("address", "back"),
+    [
+        (f"{ORIGIN}/accounts?tab=2#top", f"{ORIGIN}/accounts?tab=2&result=done#top"),
+        ("http://localhost:8080/", "http://localhost:8080/?result=done"),
+        ("wealthapp://accounts", "wealthapp://accounts?result=done"),
+        (ORIGIN, f"{ORIGIN}?result=done"),
+    ],
+)
+def test_the_browser_comes_back_to_where_it_was_allowed_to(world: World, address: str, back: str) -> None:
+    returned = world.come_back(world.open_webview(return_to=address))
+    assert (returned.status, returned.headers["location"]) == (303, back)
+    assert returned.headers["referrer-policy"] == "no-referrer"
+    assert returned.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("said", "result"),
+    [("access_denied", "cancelled"), ("tos_declined", "cancelled"), ("server_error", "failed"), ("later", "failed")],
+)
+def test_a_visit_that_did_not_succeed_is_read_back_all_the_same(world: World, said: str, result: str) -> None:
+    connection = world.connect(1, 2)
+    opened = world.open_webview(flow="manage")
+    connection.accounts[2].disabled = True
+    returned = world.come_back(opened, f"&error={said}&error_description=whatever")
+    assert returned.headers["location"].endswith(f"?result={result}")
+    world.settle()
+    assert world.enabled(connection) == {1}
+
+
+def test_a_state_works_once_in_time_and_only_when_we_gave_it(world: World) -> None:
+    opened = world.open_webview()
+    assert world.come_back(opened).status == 303
+    refused(world.come_back(opened), 404, "unknown_webview_session")
+    refused(world.api("GET", "/v1/webview-return", query="state=forged", user=None), 404, "unknown_webview_session")
+    refused(world.api("GET", "/v1/webview-return", user=None), 422, "invalid_request")
+    late = world.open_webview()
+    world.clock.advance(minutes=31)
+    refused(world.come_back(late), 404, "unknown_webview_session")
+
+
+def test_a_state_used_twice_at_once_works_once(world: World) -> None:
+    opened = world.open_webview()
+    twin: list[Reply] = []
+    world.aws.fault("TransactWriteItems", lambda _: twin.append(world.come_back(opened)))
+    refused(world.come_back(opened), 404, "unknown_webview_session")
+    assert twin[0].status == 303
+    world.settle()
+    assert world.powens.reads == 1
+
+
+def test_the_webview_is_opened_on_the_connection_that_is_to_be_changed(world: World) -> None:
+    world.connect(1)
+    for flow, language in (("manage", "en"), ("reconnect", "fr")):
+        opened = world.open_webview(flow=flow, connection_id=connection_id(77), language=language)
+        assert opened.json["url"].startswith(f"https://webview.powens.com/{language}/{flow}?")
+        assert "connection_id=77" in opened.json["url"]
+    refused(world.open_webview(flow="reconnect"), 422, "connection_required")
+    refused(world.open_webview(flow="connect", connection_id=connection_id(77)), 422, "not_for_connect")
+    world.powens.synchronise(world.powens.connections[77])
+    world.powens.log.clear()
+    world.come_back(opened)
+    world.settle()
+    assert world.powens.log[0] == "GET /users/41/connections/77"
+
+
+# --- the first visit of a user
+
+
+def test_two_devices_that_ask_for_the_first_session_at_once_share_one_powens_user(world: World) -> None:
+    replies: list[Reply] = []
+    barrier = threading.Barrier(4)
+    pause = threading.Event()
+
+    def device() -> None:
+        barrier.wait()
+        replies.append(world.open_webview())
+
+    from functions.accounts_api import app
+
+    app.container().sleep = lambda _: (pause.wait(0.01), None)[1]
+    with world.invoking():
+        threads = [threading.Thread(target=device) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert [reply.status for reply in replies] == [201] * 4
+    assert [user.temporary for user in world.powens.users.values()] == [False]
+    assert world.powens.count("POST /auth/init") == 1
+
+
+def test_a_second_device_is_asked_to_come_back_when_the_first_one_takes_long(world: World) -> None:
+    slow: list[Reply] = []
+    world.powens.before("POST /auth/init", lambda: slow.append(world.open_webview()))
+    assert world.open_webview().status == 201
+    refused(slow[0], 503, "user_being_created")
+    assert slow[0].headers["retry-after"] == "2"
+    assert len(world.powens.users) == 1
+
+
+@pytest.mark.parametrize("step", ["POST /auth/token/access", "Encrypt", "UpdateItem"])
+def test_a_creation_that_is_cut_short_is_resumed_and_leaves_no_orphan(world: World, step: str) -> None:
+    from tests.integration.world import throttled
+
+    if step.startswith("POST"):
+        world.powens.fail(step, error(500), after=True)
+    else:
+        # The first UpdateItem is the claim.
+        if step == "UpdateItem":
+            world.aws.fault("UpdateItem", lambda _: None)
+        world.aws.raising(step, throttled(step))
+    assert world.open_webview().status == 503
+    world.clock.advance(seconds=31)
+    assert world.open_webview().status == 201
+    assert list(world.powens.users) == [41]
+    assert world.powens_user("alice") == 41
+
+
+def test_a_temporary_user_that_powens_deleted_meanwhile_is_made_anew(world: World) -> None:
+    world.powens.fail("POST /auth/token/access", error(500))
+    assert world.open_webview().status == 503
+    world.powens.users.clear()
+    world.clock.advance(minutes=31)
+    assert world.open_webview().status == 201
+    assert list(world.powens.users) == [42]
+    assert world.powens_user("alice") == 42
+
+
+def test_a_device_whose_claim_ran_out_does_not_store_what_it_made(world: World) -> None:
+    def overtaken() -> None:
+        world.clock.advance(seconds=31)
+        assert world.open_webview().status == 201
+
+    world.powens.before("POST /auth/init", overtaken)
+    refused(world.open_webview(), 503, "user_being_created")
+    assert [user.id for user in world.powens.users.values() if not user.temporary] == [world.powens_user("alice")]
+
+
+def test_powens_refusing_us_is_not_the_users_fault(world: World) -> None:
+    world.connect(1)
+    world.powens.fail("GET /auth/token/code", error(400, "x"))
+    refused(world.open_webview(), 502, "refused_by_powens")
+    world.powens.revoke_tokens(41)
+    world.powens.fail("POST /auth/renew", error(401, "unauthorized"))
+    refused(world.open_webview(), 500, "internal_error")
+
+
+def test_a_bug_is_answered_without_a_word_about_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from shared.adapters.dynamodb import DynamoDBStore
+
+    def broken(*_: object) -> Any:
+        raise ZeroDivisionError("a detail")
+
+    monkeypatch.setattr(DynamoDBStore, "listed", broken)
+    reply = world.api("GET", "/v1/connections")
+    refused(reply, 500, "internal_error")
+    assert "a detail" not in reply.body
+    assert any("ZeroDivisionError" in line.get("exception", "") for line in world.lines())
