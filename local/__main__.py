@@ -165,4 +165,5 @@ def _doctor() -> int:
     return 1 if problems else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

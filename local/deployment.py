@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from local.runtime_api import Function
 from local.sources import SourceMapping, read_mapping
 from local.template import CODE_BUCKET, Processed
 
+_EXECUTE_API = re.compile(r"https://[^/]+\.execute-api\.")
 STACK = "synced-accounts-dev"
 DEPLOY_SECONDS = 60.0
 
@@ -38,8 +40,8 @@ def create_secrets(double: Double, secrets: Mapping[str, Mapping[str, str]]) -> 
         client.create_secret(Name=name, SecretString=json.dumps(value))
 
 
-def deploy(double: Double, processed: Processed, logs: Path) -> Deployment:
-    """Raises DeploymentFailed."""
+def deploy(double: Double, processed: Processed, logs: Path, *, management_url: str) -> Deployment:
+    """`management_url` is where functions write to sockets. Raises DeploymentFailed."""
     storage = double.client("s3")
     storage.create_bucket(Bucket=CODE_BUCKET)
     storage.put_object(Bucket=CODE_BUCKET, Key="placeholder.zip", Body=_placeholder())
@@ -53,7 +55,7 @@ def deploy(double: Double, processed: Processed, logs: Path) -> Deployment:
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     outputs = _wait(client)
-    return Deployment(outputs, *_read(double, client, processed, logs))
+    return Deployment(outputs, *_read(double, client, processed, logs, management_url))
 
 
 def _placeholder() -> bytes:
@@ -82,7 +84,7 @@ def _wait(client: Any) -> dict[str, str]:
 
 
 def _read(
-    double: Double, client: Any, processed: Processed, logs: Path
+    double: Double, client: Any, processed: Processed, logs: Path, management_url: str
 ) -> tuple[tuple[Function, ...], tuple[SourceMapping, ...]]:
     physical = {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
@@ -97,6 +99,8 @@ def _read(
         deployed = lambdas.get_function_configuration(FunctionName=name)
         variables = dict(deployed.get("Environment", {}).get("Variables", {}))
         variables.pop("MINISTACK_LAMBDA_PROXY_URL")
+        # An address below execute-api exists on AWS only; what functions use of it is the management API of sockets.
+        variables = {key: management_url if _EXECUTE_API.match(value) else value for key, value in variables.items()}
         functions.append(
             Function(
                 logical_id=built.logical_id,

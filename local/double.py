@@ -80,12 +80,17 @@ class Double:
             processes.stop(self._process)
             self._process = None
 
-    def client(self, service: str, credentials: Mapping[str, str] | None = None, **settings: Any) -> Any:
-        """A boto3 client; `credentials` are the environment variables a function would find (default: root)."""
+    def client(
+        self, service: str, credentials: Mapping[str, str] | None = None, *, path: str = "", **settings: Any
+    ) -> Any:
+        """A boto3 client; `credentials` are the environment variables a function would find (default: root).
+
+        `path` is put behind the endpoint, for what has an address of its own on AWS.
+        """
         given = credentials or {}
         return boto3.session.Session().client(
             service,  # type: ignore[call-overload] # the name is only known at run time
-            endpoint_url=self.endpoint,
+            endpoint_url=self.endpoint + path,
             region_name=REGION,
             aws_access_key_id=given.get("AWS_ACCESS_KEY_ID", "test"),
             aws_secret_access_key=given.get("AWS_SECRET_ACCESS_KEY", "test"),

@@ -18,15 +18,18 @@ from starlette.requests import Request as Incoming
 from starlette.responses import JSONResponse
 from starlette.responses import Response as Outgoing
 from starlette.routing import Route as Address
+from starlette.routing import WebSocketRoute
 
 from local import http_api
 from local.identity import DEMO_USERS, Issuer
 from local.runtime_api import Answer, TooLarge
+from local.sockets import SocketApi
 from local.static_site import StaticSite
 from local.template import Api
 
 log = logging.getLogger(__name__)
 
+LIVE_PATH = "/live"
 INTEGRATION_SECONDS = 30.0  # how long an HTTP API waits for a function
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -42,6 +45,7 @@ class Front:
         site: Path,
         *,
         config: Mapping[str, Any] | None = None,
+        sockets: SocketApi | None = None,
         integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
         self._api = api
@@ -57,6 +61,7 @@ class Front:
                 Address("/config.json", self._page_config),
                 Address("/demo/users", self._users),
                 Address("/demo/token", self._token, methods=["POST"]),
+                *([WebSocketRoute(LIVE_PATH, sockets.serve)] if sockets else []),
                 Address("/{path:path}", self._other, methods=_METHODS),
             ]
         )

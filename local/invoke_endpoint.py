@@ -1,8 +1,14 @@
-"""Where the AWS double sends invocations it starts itself: schedules, bus rules, direct Invoke calls."""
+"""Where the AWS double sends invocations it starts itself: schedules, bus rules, direct Invoke calls.
+
+Also the management API of the WebSocket API, for the functions: `POST` and `DELETE /@connections/<id>`.
+"""
 
 import asyncio
+from http import HTTPStatus
+from urllib.parse import unquote
 
 from local.runtime_api import Plane, TooLarge, failure, read_requests
+from local.sockets import SocketApi
 
 
 class InvokeEndpoint:
@@ -11,6 +17,7 @@ class InvokeEndpoint:
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
         self._server: asyncio.Server | None = None
+        self.sockets: SocketApi | None = None
         self.url = ""
 
     async def start(self) -> None:
@@ -23,8 +30,11 @@ class InvokeEndpoint:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async for _, path, body in read_requests(reader):
-                status, payload = await self._invoke(path.removeprefix("/"), body)
+            async for method, path, body in read_requests(reader):
+                if path.startswith("/@connections/"):
+                    status, payload = await self._manage(method, unquote(path.removeprefix("/@connections/")), body)
+                else:
+                    status, payload = await self._invoke(path.removeprefix("/"), body)
                 head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
                 writer.write(head.encode() + payload)
                 await writer.drain()
@@ -32,6 +42,13 @@ class InvokeEndpoint:
             return  # the double stopped waiting
         finally:
             writer.close()
+
+    async def _manage(self, method: str, connection_id: str, body: bytes) -> tuple[str, bytes]:
+        if self.sockets is None or method not in {"POST", "DELETE"}:
+            return "404 Not Found", b"{}"
+        answering = self.sockets.post(connection_id, body) if method == "POST" else self.sockets.close(connection_id)
+        status = HTTPStatus(await answering)
+        return f"{status.value} {status.phrase}", b"" if status == HTTPStatus.NO_CONTENT else b"{}"
 
     async def _invoke(self, function: str, event: bytes) -> tuple[str, bytes]:
         if function not in self._plane.names:

@@ -22,6 +22,7 @@ from local import processes
 from local.paths import RUNTIME_PYTHON, clean_environment
 
 INIT_SECONDS = 10.0
+IDLE_SECONDS = 120.0  # that a worker is kept for, beyond the first of its function
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes, request and response alike, for synchronous invocations
 _MAX_AGE_SECONDS = 6 * 3600.0  # of a worker, so that its role credentials never run out
 
@@ -79,7 +80,7 @@ class Worker:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.born = time.monotonic()
+        self.born = self.idle_since = time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
         self._server: asyncio.Server | None = None
         self._next: asyncio.Queue[_Invocation] = asyncio.Queue()
@@ -314,9 +315,11 @@ class Plane:
             finally:
                 self._busy.discard(worker)
                 if worker.reusable:
+                    worker.idle_since = time.monotonic()
                     self._idle[name].append(worker)
                 else:
                     await worker.stop()
+        await self._let_go()
         if self._note is not None:
             await self._note(name, answer)
         return answer
@@ -333,6 +336,14 @@ class Plane:
             workers.clear()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*(worker.stop() for worker in [*idle, *self._busy]))
+
+    async def _let_go(self) -> None:
+        """End what a burst left behind; one worker of each function stays."""
+        now = time.monotonic()
+        for idle in self._idle.values():
+            # The longest idle is on the left.
+            while len(idle) > 1 and now - idle[0].idle_since > IDLE_SECONDS:
+                await idle.popleft().stop()
 
     async def _lease(self, function: Function) -> Worker:
         idle = self._idle[function.logical_id]

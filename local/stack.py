@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from local import processes
 from local.build import built
 from local.deployment import Deployment, create_secrets, deploy
 from local.double import Double, free_port
-from local.front import Front
+from local.front import LIVE_PATH, Front
 from local.identity import AUDIENCE, Issuer
 from local.invoke_endpoint import InvokeEndpoint
 from local.paths import LOCAL_PYTHON, ROOT, STATE, WEB, clean_environment
 from local.runtime_api import Answer, Plane
 from local.seed import Doors, SeedFailed, seed
+from local.sockets import SocketApi
 from local.sources import Activity, Poller
 from local.template import Processed, process
 
@@ -102,6 +104,8 @@ class _Server(uvicorn.Server):  # type: ignore[misc] # untyped where the linters
 async def running(settings: Settings, say: Callable[[str], None] = print) -> AsyncIterator[System]:
     """Start everything, give it, stop everything. Raises CannotStart, BuildFailed or DeploymentFailed."""
     clock = _Clock()
+    # Pollers, clients and process starts block a thread each; Python's own number is meant for something else.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(24, "blocking"))
     settings.logs.mkdir(parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as cleanup:
         listener = cleanup.enter_context(_listener(settings.port, "PORT"))
@@ -152,7 +156,7 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
             processed = process(
                 artefacts, parameters, secret=lambda name: json.dumps(known[name]), invoke_url=endpoint.url
             )
-            return processed, deploy(double, processed, settings.logs)
+            return processed, deploy(double, processed, settings.logs, management_url=endpoint.url)
 
         processed, deployment = await asyncio.to_thread(deployed)
         for function in deployment.functions:
@@ -171,7 +175,10 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
             cleanup.push_async_callback(_end, poller)
 
         issuer = Issuer(url, STATE / "issuer.pem")
-        front = Front(processed.api, plane.invoke, issuer, WEB)
+        sockets = SocketApi(processed.sockets, plane.invoke) if processed.sockets else None
+        endpoint.sockets = sockets
+        config = {"live_url": f"ws://localhost:{port}{LIVE_PATH}" if sockets else None}
+        front = Front(processed.api, plane.invoke, issuer, WEB, config=config, sockets=sockets)
         serving = await _serve(front, listener, settings.logs / "front.log", cleanup)
         await asyncio.gather(*(plane.warm(function.logical_id) for function in deployment.functions))
         if sandbox is not None:

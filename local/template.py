@@ -96,13 +96,17 @@ class Api:
 
 @dataclass(frozen=True)
 class Processed:
-    """`template` is plain CloudFormation; `dropped` lists "LogicalId: Type (reason)"."""
+    """`template` is plain CloudFormation; `dropped` lists "LogicalId: Type (reason)".
+
+    `sockets` maps the WebSocket API's route keys to logical ids of functions; empty without such an API.
+    """
 
     template: dict[str, Any]
     parameters: Mapping[str, str]
     functions: tuple[BuiltFunction, ...]
     api: Api
     dropped: tuple[str, ...]
+    sockets: Mapping[str, str] = field(default_factory=dict)
 
 
 def process(built: Path, parameters: Mapping[str, str], *, secret: Callable[[str], str], invoke_url: str) -> Processed:
@@ -146,7 +150,7 @@ def process(built: Path, parameters: Mapping[str, str], *, secret: Callable[[str
                 _allow_batches(properties["PolicyDocument"])
     template = _replace_dynamic(template, resolver, secret)
     api = _api(template, resolver)
-    return Processed(template, given, functions, api, tuple(sorted(dropped)))
+    return Processed(template, given, functions, api, tuple(sorted(dropped)), _sockets(template))
 
 
 def translate(source: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,6 +285,26 @@ def _api(template: Mapping[str, Any], resolver: Resolver) -> Api:
                 )
             )
     return Api(tuple(routes), authorizers, _cors(body, resolver))
+
+
+def _sockets(template: Mapping[str, Any]) -> dict[str, str]:
+    resources = template["Resources"]
+    apis = {
+        logical_id
+        for logical_id, resource in resources.items()
+        if resource["Type"] == "AWS::ApiGatewayV2::Api" and resource["Properties"].get("ProtocolType") == "WEBSOCKET"
+    }
+    routes = {}
+    for resource in resources.values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] != "AWS::ApiGatewayV2::Route" or properties["ApiId"].get("Ref") not in apis:
+            continue
+        # "integrations/" and a reference, joined or substituted.
+        named = re.findall(r"\w+", str(properties["Target"]))
+        (target,) = (name for name in named if resources.get(name, {}).get("Type") == "AWS::ApiGatewayV2::Integration")
+        uri = resources[target]["Properties"]["IntegrationUri"]
+        routes[str(properties["RouteKey"])] = _integration(uri, resources)
+    return routes
 
 
 def _integration(uri: Any, resources: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ bare handler creates the same AWS client and answers without calling it; the fun
 answers at once. Layer, functions and boto3 all come with bytecode.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -45,19 +46,21 @@ class Samples:
 
 
 def main() -> int:
-    return asyncio.run(_main())
+    parser = argparse.ArgumentParser(prog="python -m local.bench", description=__doc__)
+    parser.add_argument("--samples", type=int, default=COLD_SAMPLES, help="processes to start of each handler")
+    return asyncio.run(_main(parser.parse_args().samples))
 
 
-async def _main() -> int:
+async def _main(number: int) -> int:
     aws = FakeAws()
     await aws.start()
     with built() as artefacts, tempfile.TemporaryDirectory() as scratch:
-        samples = await _measure(artefacts, Path(scratch), aws)
+        samples = await _measure(artefacts, Path(scratch), aws, number)
     await aws.stop()
-    return _report(samples)
+    return report(samples)
 
 
-async def _measure(artefacts: Path, scratch: Path, aws: FakeAws) -> dict[str, Samples]:
+async def _measure(artefacts: Path, scratch: Path, aws: FakeAws, number: int) -> dict[str, Samples]:
     log = scratch / "functions.log"
     variables = environment(aws.url)
     runs: list[tuple[str, Function, bytes]] = []
@@ -66,17 +69,22 @@ async def _measure(artefacts: Path, scratch: Path, aws: FakeAws) -> dict[str, Sa
         folder.mkdir()
         (folder / "bare.py").write_text(_BARE.format(service=service), "utf-8")
         runs.append((f"bare {service}", _function("bare.handler", (folder,), variables, log), b"{}"))
-    for case in CASES:
+    for case in _built(artefacts):
         path = (artefacts / case.logical_id, artefacts / "SharedLayer" / "python")
         function = _function(case.handler, path, variables, log)
         runs.append((case.function, function, json.dumps(case.event()).encode()))
 
     samples = {name: Samples() for name, _, _ in runs}
-    for turn in range(COLD_SAMPLES + 1):
+    for turn in range(number + 1):
         for name, function, event in runs:
             # The first turn fills the file cache and the bare handlers' bytecode; it does not count.
-            await _sample(name, function, event, samples[name], counts=turn > 0, last=turn == COLD_SAMPLES)
+            await _sample(name, function, event, samples[name], counts=turn > 0, last=turn == number)
     return samples
+
+
+def _built(artefacts: Path) -> list[Case]:
+    """The cases whose function is part of the template."""
+    return [case for case in CASES if (artefacts / case.logical_id).is_dir()]
 
 
 def _function(handler: str, path: tuple[Path, ...], variables: object, log: Path) -> Function:
@@ -113,10 +121,12 @@ async def _sample(name: str, function: Function, event: bytes, samples: Samples,
     await worker.stop()
 
 
-def _report(samples: dict[str, Samples]) -> int:
-    print(f"milliseconds, median of {COLD_SAMPLES} processes each (warm: of {WARM_SAMPLES} events)\n")
+def report(samples: dict[str, Samples]) -> int:
+    """Print the table; 1 when a function is slower than its limit allows, else 0."""
+    number = min(len(taken.cold) for taken in samples.values())
+    print(f"milliseconds, median of {number} processes each (warm: of {WARM_SAMPLES} events)\n")
     print(f"{'':20}{'cold':>8}{'(cpu)':>8}{'bare':>8}{'(cpu)':>8}{'ratio':>8}{'limit':>8}{'warm':>9}{'bare':>8}")
-    slow = [case.function for case in CASES if _line(case, samples)]
+    slow = [case.function for case in CASES if case.function in samples and _line(case, samples)]
     busy = os.getloadavg()[0]
     if busy > (os.cpu_count() or 1):
         print(f"\nthe machine is busy (load {busy:.1f}): times are longer than they would be, ratios less exact")
@@ -126,7 +136,7 @@ def _report(samples: dict[str, Samples]) -> int:
 
 
 def _line(case: Case, samples: dict[str, Samples]) -> bool:
-    """Prints the case's line; True when it is over its limit."""
+    """Print the case's line; True when it is over its limit."""
     own, bare = samples[case.function], samples[f"bare {case.client}"]
     cold, floor = statistics.median(own.cold), statistics.median(bare.cold)
     cpu, floor_cpu = statistics.median(own.processor), statistics.median(bare.processor)
@@ -139,4 +149,5 @@ def _line(case: Case, samples: dict[str, Samples]) -> bool:
     return case.cold_limit is not None and ratio > case.cold_limit
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

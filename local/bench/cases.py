@@ -54,6 +54,9 @@ def environment(endpoint: str) -> Mapping[str, str]:
         "RETURN_TO_ALLOWED": "https://bench.example",
         "WEBHOOK_SECRETS": json.dumps({"current": WEBHOOK_SECRET}),
         "WEBHOOK_TOLERANCE_SECONDS": "604800",
+        "LIVE_ENDPOINT": endpoint,
+        "JWT_ISSUER": "https://bench.example",
+        "JWT_AUDIENCE": "bench",
         "POWERTOOLS_SERVICE_NAME": "synced-accounts",
         "POWERTOOLS_METRICS_NAMESPACE": "SyncedAccounts",
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -133,6 +136,16 @@ def _outbox() -> dict[str, Any]:
     return {"Records": [record]}
 
 
+def _bus_event() -> dict[str, Any]:
+    metadata = {"event_id": "01J00000000000000000000000", "schema_version": 1, "correlation_id": "bench"}
+    data = {"user_id": "bench", "connection_id": "bench", "revision": 1, "accounts": []}
+    return {
+        "detail-type": "AccountsUpdated",
+        "source": "synced-accounts",
+        "detail": {"metadata": metadata, "data": data},
+    }
+
+
 CASES = (
     Case("powens_webhook", "sqs", _signed_webhook, cold_limit=1.3),
     Case("accounts_api", "dynamodb", _list_of_connections, cold_limit=2.2),
@@ -140,4 +153,5 @@ CASES = (
     Case("connection_refresh", "dynamodb", _hint),
     Case("outbox_publisher", "events", _outbox),
     Case("housekeeping", "dynamodb", dict),
+    Case("live_updates", "dynamodb", _bus_event),
 )

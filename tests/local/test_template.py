@@ -211,3 +211,22 @@ def test_values_only_a_deployment_knows_are_not_guessed(text: str) -> None:
 
 def test_dates_of_policies_stay_text() -> None:
     assert load("Version: 2012-10-17") == {"Version": "2012-10-17"}
+
+
+def test_the_routes_of_a_websocket_api_are_read(tmp_path: Path) -> None:
+    integration = {"ApiId": {"Ref": "Live"}, "IntegrationUri": {"Fn::Sub": FUNCTION_ARN % "F.Arn"}}
+    resources: dict[str, Any] = {
+        "F": {"Type": "AWS::Lambda::Function"},
+        "Live": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"ProtocolType": "WEBSOCKET"}},
+        "Integration": {"Type": "AWS::ApiGatewayV2::Integration", "Properties": integration},
+    }
+    joined: dict[str, Any] = {"Fn::Join": ["/", ["integrations", {"Ref": "Integration"}]]}
+    for name, key, target in (
+        ("Connect", "$connect", joined),
+        ("Disconnect", "$disconnect", {"Fn::Sub": "integrations/${Integration}"}),
+    ):
+        properties = {"ApiId": {"Ref": "Live"}, "RouteKey": key, "Target": target}
+        resources[name] = {"Type": "AWS::ApiGatewayV2::Route", "Properties": properties}
+    result = processed(tmp_path, resources)
+    assert result.sockets == {"$connect": "F", "$disconnect": "F"}
+    assert result.api.routes == ()

@@ -1,0 +1,36 @@
+"""The benchmark measures every function, by events that go the usual way, and fails above the limits."""
+
+import pytest
+
+from local.bench.__main__ import Samples, report
+from local.bench.cases import CASES
+from local.paths import ROOT
+
+
+def samples(**cold: float) -> dict[str, Samples]:
+    """`cold` in milliseconds by function, 100 for whoever is not named; bare handlers take 100."""
+    names = [case.function for case in CASES] + [f"bare {case.client}" for case in CASES]
+    return {name: Samples([cold.get(name, 100.0)] * 3, [50.0], [1.0]) for name in names}
+
+
+def test_every_function_is_measured() -> None:
+    folders = {folder.parent.name for folder in (ROOT / "functions").glob("*/app.py")}
+    assert {case.function for case in CASES} == folders
+
+
+@pytest.mark.parametrize(
+    ("cold", "code"),
+    [
+        ({}, 0),
+        ({"powens_webhook": 130.0, "accounts_api": 220.0, "housekeeping": 900.0}, 0),
+        ({"powens_webhook": 131.0}, 1),
+        ({"accounts_api": 221.0}, 1),
+    ],
+)
+def test_a_function_above_its_limit_fails_the_run(
+    cold: dict[str, float], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(samples(**cold)) == code
+    printed = capsys.readouterr()
+    assert all(case.function in printed.out for case in CASES)
+    assert ("slower than allowed" in printed.err) is bool(code)
