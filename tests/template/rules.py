@@ -54,7 +54,7 @@ _DIMENSION_TYPES: Mapping[str, frozenset[str]] = {
     "EventBusName": frozenset({"AWS::Events::EventBus"}),
 }
 OWN_NAMESPACE = "SyncedAccounts"
-OWN_METRICS = frozenset({"RefusedSignatures", "UnusableWebhooks"})
+OWN_METRICS = frozenset({"RefusedSignatures", "ScreensTold", "UnusableWebhooks"})
 _DETAIL_TYPES = frozenset({"AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased"})
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}

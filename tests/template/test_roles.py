@@ -161,6 +161,14 @@ def _put_events(clients: Clients, outputs: Outputs) -> None:
     )
 
 
+def _sockets(clients: Clients, outputs: Outputs) -> Any:
+    return clients(f"apigatewaymanagementapi {outputs['LiveUrl']}")
+
+
+def _write_to_a_socket(clients: Clients, outputs: Outputs) -> None:
+    _sockets(clients, outputs).post_to_connection(ConnectionId="gone", Data=b"{}")
+
+
 # Reading the stream is left to test_template.py: the double does not show policies which stream is asked for.
 PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
     "read an item": lambda clients, outputs: clients("dynamodb").get_item(
@@ -188,6 +196,9 @@ PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
     "publish an event": _put_events,
     "note a failed publication": _send("OutboxFailuresQueueUrl"),
     "note a failed pass": _send("HousekeepingFailuresQueueUrl"),
+    "note an untold change": _send("LiveUpdatesFailuresQueueUrl"),
+    "write to a socket": _write_to_a_socket,
+    "cut a socket": lambda clients, outputs: _sockets(clients, outputs).delete_connection(ConnectionId="gone"),
 }
 _STATE = {"read an item", "list a user", "write a transaction", "delete an item"}
 _POWENS = {"seal a token", "read Powens' credentials"}
@@ -209,6 +220,13 @@ NEEDED = {
         "send a hint",
         "note a failed pass",
     },
+    "LiveUpdatesFunctionName": {
+        "read an item",
+        "list a user",
+        "delete an item",
+        "write to a socket",
+        "note an untold change",
+    },
 }
 
 
@@ -218,15 +236,26 @@ def test_a_role_lets_through_what_its_function_needs_and_refuses_the_rest(
 ) -> None:
     configuration = double.client("lambda").get_function_configuration(FunctionName=outputs[function])
     credentials = double.role_credentials(configuration["Role"], "probe")
-    clients = cache(lambda service: double.client(service, credentials))
+    clients = cache(lambda service: _client(double, service, credentials))
     allowed = set()
     for name, probe in PROBES.items():
         try:
             probe(clients, outputs)
         except ClientError as error:
-            if "AccessDenied" not in error.response["Error"]["Code"]:
+            if error.response["Error"]["Code"] == "GoneException":
+                allowed.add(name)
+            elif "AccessDenied" not in error.response["Error"]["Code"]:
                 raise
         else:
             allowed.add(name)
 
     assert allowed == NEEDED[function]
+
+
+def _client(double: Double, service: str, credentials: Mapping[str, str]) -> Any:
+    """`service` is a name, or the name and the WebSocket address of the API whose sockets are managed."""
+    name, _, address = service.partition(" ")
+    if not address:
+        return double.client(name, credentials)
+    host, _, stage = address.removeprefix("wss://").partition("/")
+    return double.client(name, credentials, path=f"/_aws/execute-api/{host.partition('.')[0]}/{stage}")

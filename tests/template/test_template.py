@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.config import Settings
+from shared.config import LiveSettings, Settings
 from shared.domain.ledger import OPERATION_DEADLINE
 from shared.entrypoints.sqs import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS
 from tests.template.cloudformation import PARAMETERS, ROOT, Stack, load, target, translate
@@ -22,6 +22,7 @@ FUNCTIONS = {
     "ConnectionRefreshFunction": "connection_refresh",
     "OutboxPublisherFunction": "outbox_publisher",
     "HousekeepingFunction": "housekeeping",
+    "LiveUpdatesFunction": "live_updates",
 }
 _STATE = {
     f"dynamodb:{action} Table"
@@ -58,6 +59,9 @@ ALLOWED = {
         "lambda:InvokeFunction HousekeepingFunction",
         "sqs:SendMessage HousekeepingFailuresQueue",
     },
+    "LiveUpdatesRole": _logs("LiveUpdatesLog")
+    | {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query")}
+    | {"execute-api:ManageConnections LiveApi", "sqs:SendMessage LiveUpdatesFailuresQueue"},
 }
 
 
@@ -205,8 +209,16 @@ def _environment(stack: Stack, function: str) -> set[str]:
 def test_every_function_is_given_the_settings_that_the_code_reads_and_no_others(deployed: Stack) -> None:
     settings = {name.upper() for name in Settings.model_fields}
 
-    for name in FUNCTIONS.keys() - {"PowensWebhookFunction"}:
+    for name in FUNCTIONS.keys() - {"PowensWebhookFunction", "LiveUpdatesFunction"}:
         assert _environment(deployed, name) == settings | _POWERTOOLS
+
+
+def test_live_updates_are_given_what_they_read_by_themselves_too(deployed: Stack) -> None:
+    common = _environment(deployed, "AccountsApiFunction")
+    own = {name.upper() for name in LiveSettings.model_fields} - common
+
+    assert _environment(deployed, "LiveUpdatesFunction") == common | own
+    assert own == {"LIVE_ENDPOINT", "JWT_ISSUER", "JWT_AUDIENCE"}
 
 
 def test_the_webhook_is_given_what_it_reads_by_itself_too(deployed: Stack) -> None:
@@ -293,9 +305,12 @@ def test_the_authorizer_wants_the_configured_issuer_and_audience(deployed: Stack
 
 
 def test_the_path_that_powens_signs_has_no_stage_in_it(deployed: Stack) -> None:
-    (stage,) = [stage for _, stage in deployed.of("AWS::ApiGatewayV2::Stage")]
+    assert _stage(deployed, "HttpApi")["StageName"] == "$default"
 
-    assert stage["StageName"] == "$default"
+
+def _stage(stack: Stack, api: str) -> dict[str, Any]:
+    (stage,) = [stage for _, stage in stack.of("AWS::ApiGatewayV2::Stage") if target(stage["ApiId"]) == api]
+    return stage
 
 
 def test_browsers_may_send_and_read_the_headers_of_the_api(deployed: Stack) -> None:
@@ -309,12 +324,68 @@ def test_browsers_may_send_and_read_the_headers_of_the_api(deployed: Stack) -> N
 
 
 def test_the_access_log_holds_no_address_and_no_path(deployed: Stack) -> None:
-    (stage,) = [stage for _, stage in deployed.of("AWS::ApiGatewayV2::Stage")]
+    stage = _stage(deployed, "HttpApi")
     logged = set(re.findall(r"\$context\.([\w.]+)", stage["AccessLogSettings"]["Format"]))
 
     assert "requestId" in logged
     assert not logged & {"path", "domainName", "identity.sourceIp", "authorizer.claims.sub"}
     assert json.loads(stage["AccessLogSettings"]["Format"])
+
+
+# --- live updates --------------------------------------------------------------------------------------------------
+
+
+def test_sockets_open_close_and_speak_to_one_function(deployed: Stack) -> None:
+    routes = {route["RouteKey"]: route for _, route in deployed.of("AWS::ApiGatewayV2::Route")}
+
+    assert set(routes) == {"$connect", "$disconnect", "$default"}
+    for route in routes.values():
+        assert target(route["ApiId"]) == "LiveApi"
+        assert target(route["Target"]) == "LiveIntegration"
+    assert deployed.properties("LiveApi")["ProtocolType"] == "WEBSOCKET"
+    uri = deployed.properties("LiveIntegration")["IntegrationUri"]["Fn::Sub"]
+    assert "functions/${LiveUpdatesFunction.Arn}/invocations" in uri
+    # Without it API Gateway may not call the function, and every socket is refused.
+    permission = deployed.properties("LivePermission")
+    assert target(permission["FunctionName"]) == "LiveUpdatesFunction"
+    assert permission["SourceArn"]["Fn::Sub"].endswith(":${LiveApi}/${LiveStage}/*")
+
+
+def test_the_function_writes_to_sockets_of_the_stage_it_is_behind(deployed: Stack) -> None:
+    address = "https://${LiveApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${LiveStage}"
+    variables = deployed.properties("LiveUpdatesFunction")["Environment"]["Variables"]
+
+    assert variables["LIVE_ENDPOINT"] == {"Fn::Sub": address}
+    assert (variables["JWT_ISSUER"], variables["JWT_AUDIENCE"]) == ({"Ref": "JwtIssuer"}, {"Ref": "JwtAudience"})
+    given = deployed.template["Outputs"]["LiveUrl"]["Value"]
+    assert given == {"Fn::Sub": address.replace("https:", "wss:")}
+    assert target(_stage(deployed, "LiveApi")["ApiId"]) == "LiveApi"
+
+
+def test_every_event_that_we_publish_is_told_to_open_screens(deployed: Stack) -> None:
+    pattern = deployed.properties("LiveUpdatesFunctionChanges")["EventPattern"]
+
+    assert set(pattern["detail-type"]) == {path.stem for path in (ROOT / "events" / "schemas").glob("*.json")}
+
+
+def test_the_log_of_the_sockets_holds_no_header_and_is_written_only_when_asked_for(deployed: Stack) -> None:
+    condition, settings, without = _stage(deployed, "LiveApi")["AccessLogSettings"]["Fn::If"]
+    logged = set(re.findall(r"\$context\.([\w.]+)", settings["Format"]))
+
+    assert (condition, without) == ("HasLiveAccessLogs", {"Ref": "AWS::NoValue"})
+    assert "requestId" in logged
+    assert not {name for name in logged if name.startswith(("identity", "authorizer"))}
+    assert "header" not in settings["Format"]
+    assert json.loads(settings["Format"])
+
+
+def test_only_the_rule_may_put_what_it_could_not_hand_over_into_the_failures_queue(deployed: Stack) -> None:
+    policy = deployed.properties("LiveUpdatesFailuresPolicy")
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert [target(queue) for queue in policy["Queues"]] == ["LiveUpdatesFailuresQueue"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert target(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == "LiveUpdatesFunctionChanges"
 
 
 # --- stages --------------------------------------------------------------------------------------------------------

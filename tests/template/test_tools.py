@@ -86,6 +86,7 @@ _DEPLOYMENTS: Mapping[str, Mapping[str, str]] = {
     "with every option": {
         "CorsOrigins": "",
         "AlarmEmail": "on-call@example.com",
+        "LiveAccessLogs": "true",
         "WebhookSecretVersionId": "0" * 32,
     },
 }
