@@ -1,7 +1,7 @@
 """How the sandbox stands a load: `python -m local.powens_sandbox.bench`.
 
 Starts a sandbox of its own, sends requests at a fixed rate (each at its time, whether or not the last was answered),
-and prints the latencies. Then it makes that many webhook deliveries and prints how the process's memory grew in the first
+and prints the latencies. Then it makes many webhook deliveries and prints how the process's memory grew in the first
 half of them and in the second. Leaves with 1 when p99 reaches 50 ms or memory keeps growing.
 """
 

@@ -61,6 +61,7 @@ class Account:
     usage: str | None
     disabled: datetime | None
     first_transaction_id: int
+    opened: datetime
     parent_id: int | None = None
     display: bool = True
     bookmarked: bool = False

@@ -76,6 +76,7 @@ class RestApi:
                     ("GET", f"/{alias}", self.connectors_list),
                     ("GET", f"/{alias}/{{id}}", self.connector_read),
                     ("GET", f"/{alias}/{{id}}/sources", self.connector_sources),
+                    ("GET", f"/{alias}/{{id}}/sources/{{s}}", self.connector_source),
                     ("GET", f"/{alias}/{{id}}/fields", self.connector_fields),
                 )
             ],
@@ -106,8 +107,17 @@ class RestApi:
                     ("GET", f"{below}/accounts/{{a}}/transactions", self.transactions_list),
                     ("GET", f"{below}/investments", self.investments_list),
                     ("GET", f"{below}/accounts/{{a}}/investments", self.investments_list),
+                    ("GET", f"{below}/pockets", self.pockets_list),
+                    ("GET", f"{below}/accounts/{{a}}/pockets", self.pockets_list),
+                    ("GET", f"{below}/marketorders", self.orders_list),
+                    ("GET", f"{below}/accounts/{{a}}/marketorders", self.orders_list),
+                    ("GET", f"{below}/amortizations", self.amortizations_list),
+                    ("GET", f"{below}/accounts/{{a}}/amortizations", self.amortizations_list),
                 )
             ],
+            ("GET", "/users/{u}/transactions/{t}", self.transaction_read),
+            ("GET", "/users/{u}/investments/{i}", self.investment_read),
+            ("GET", "/users/{u}/account_ownerships", self.ownerships_list),
             ("GET", "/webauth-url", self.webauth_url),
             ("GET", "/webhooks", self.webhooks_list),
             ("POST", "/webhooks", self.webhook_create),
@@ -245,9 +255,13 @@ class RestApi:
 
     def auth_service_token(self, call: Call) -> Response:
         self._client(call, required=True)
-        scope = call.params.optional_text("scope") or "payments:admin"
-        if not re.fullmatch(r"(payments:(admin|validate)|payment-links:admin)( .*)?", scope):
+        given = call.params.get("scope") or "payments:admin"
+        scopes = given if isinstance(given, list) else str(given).split()
+        if not all(
+            isinstance(item, str) and re.fullmatch(r"(payments|payment-links)(:[a-z-]+)?", item) for item in scopes
+        ):
             raise invalid("scope")
+        scope = " ".join(scopes)
         return answer({"token": base64.b64encode(scope.encode()).decode(), "scope": scope})
 
     def auth_revoke(self, call: Call) -> Response:
@@ -388,6 +402,14 @@ class RestApi:
         return self._page(
             call, "sources", connector.sources, lambda item: self.world.views.connector_source(connector, item)
         )
+
+    def connector_source(self, call: Call) -> Response:
+        connector = find_connector(call.path("id"))
+        wanted = call.path_id("s", "source")
+        source = next((item for item in connector.sources if item.id == wanted), None) if connector else None
+        if connector is None or source is None:
+            raise not_found("source")
+        return answer(self.world.views.connector_source(connector, source))
 
     def connector_fields(self, call: Call) -> Response:
         connector = find_connector(call.path("id"))
@@ -692,13 +714,55 @@ class RestApi:
             | links
         )
 
+    def transaction_read(self, call: Call) -> Response:
+        wanted = call.path_id("t", "transaction")
+        for account in self._enabled(call):
+            for line in self.world.views.transactions(account):
+                if line["id"] == wanted:
+                    return answer(line)
+        raise not_found("transaction")
+
+    def _enabled(self, call: Call) -> list[Account]:
+        """The accounts that have something below them, among those of the path."""
+        chosen = self._named_accounts(call) if "a" in call.request.path_params else self._accounts(call)
+        return [account for account in chosen if account.disabled is None and account.deleted is None]
+
+    def _investments(self, call: Call) -> list[Json]:
+        return [line for account in self._enabled(call) for line in self.world.views.investments(account)]
+
     def investments_list(self, call: Call) -> Response:
-        accounts = self._named_accounts(call) if "a" in call.request.path_params else self._accounts(call)
-        return (
-            self._page(call, "investments", [], lambda _item: {})
-            if accounts
-            else answer({"investments": [], "total": 0})
-        )
+        lines = self._investments(call)
+        chosen, links = self._window(call, lines)
+        totals: Json = dict.fromkeys(("diff", "diff_percent", "prev_diff", "prev_diff_percent"))
+        totals |= {"valuation": sum(cast(float, line["valuation"]) for line in lines), "calculated": []}
+        return answer({"investments": chosen, "total": len(lines)} | totals | links)
+
+    def investment_read(self, call: Call) -> Response:
+        wanted = call.path_id("i", "investment")
+        for line in self._investments(call):
+            if line["id"] == wanted:
+                return answer(line)
+        raise not_found("investment")
+
+    def ownerships_list(self, call: Call) -> Response:
+        def show(account: Account) -> Json:
+            return self.world.views.ownership(account, self.world.connections[account.connection_id])
+
+        return self._page(call, "account_ownerships", self._enabled(call), show)
+
+    def pockets_list(self, call: Call) -> Response:
+        return self._nothing(call, "pockets")
+
+    def orders_list(self, call: Call) -> Response:
+        return self._nothing(call, "marketorders")
+
+    def amortizations_list(self, call: Call) -> Response:
+        return self._nothing(call, "loanamortizations")
+
+    def _nothing(self, call: Call, key: str) -> Response:
+        """A list that exists and is empty here, for the accounts of a path that has to exist."""
+        self._enabled(call)
+        return answer({key: [], "total": 0})
 
     # Webhooks
 

@@ -249,7 +249,8 @@ class Views:
             }
         if transactions is not None:
             shown["transactions"] = self.transactions(account) if transactions else []
-            shown["investments"] = []
+            shown["investments"] = self.investments(account)
+            shown["market_orders"] = []
         return shown
 
     def account_type_of(self, account: Account) -> object:
@@ -297,20 +298,101 @@ class Views:
         return {
             "id": account.first_transaction_id + position,
             "id_account": account.id,
+            "application_date": day,
             "date": day,
+            "datetime": None,
             "rdate": day,
+            "rdatetime": None,
             "vdate": None,
+            "vdatetime": None,
             "value": sign * (draw % 20000 + 150) / 100,
+            "gross_value": None,
+            "type": "transfer" if sign > 0 else "card",
             "original_wording": label.upper(),
             "simplified_wording": label,
             "wording": label,
-            "type": "deposit" if sign > 0 else "card",
+            "categories": [],
+            "date_scraped": self.moment(account.last_update),
+            "last_update": self.moment(account.last_update),
             "coming": False,
             "active": True,
+            "id_cluster": None,
+            "comment": None,
             "deleted": None,
+            "original_value": None,
+            "original_gross_value": None,
             "original_currency": None,
-            "id_category": None,
-            "categories": [],
+            "commission": None,
+            "commission_currency": None,
+            "card": None,
+            "counterparty": None,
+        }
+
+    def investments(self, account: Account) -> list[Json]:
+        """The lines of an account of investments; they add up to its balance. None while it is disabled."""
+        invests = ACCOUNT_TYPES.get(account.type, ACCOUNT_TYPES["unknown"])[1]
+        if account.disabled is not None or account.deleted is not None or account.balance is None or not invests:
+            return []
+        day = (account.last_update or account.opened).astimezone(PARIS).date().isoformat()
+        first = (account.balance * Decimal("0.6")).quantize(Decimal("0.01"))
+        lines: list[Json] = []
+        for position, (label, code, amount) in enumerate(
+            (
+                ("Fonds Actions Monde", "FR0014SBX011", first),
+                ("Fonds Obligations", "FR0014SBX029", account.balance - first),
+            )
+        ):
+            lines.append(
+                {
+                    "id": account.first_transaction_id + 900_000 + position,
+                    "id_account": account.id,
+                    "label": label,
+                    "code": code,
+                    "code_type": "ISIN",
+                    "stock_symbol": None,
+                    "source": None,
+                    "description": None,
+                    "quantity": 10.0,
+                    "unitprice": None,
+                    "unitvalue": float(amount / 10),
+                    "valuation": float(amount),
+                    "diff": None,
+                    "diff_percent": None,
+                    "prev_diff": None,
+                    "prev_diff_percent": None,
+                    "vdate": day,
+                    "prev_vdate": None,
+                    "portfolio_share": float((amount / account.balance).quantize(Decimal("0.0001")))
+                    if account.balance
+                    else None,
+                    "calculated": [],
+                    "deleted": None,
+                    "last_update": self.moment(account.last_update),
+                    "original_currency": None,
+                    "original_valuation": None,
+                    "original_unitvalue": None,
+                    "original_unitprice": None,
+                    "original_diff": None,
+                    "details": None,
+                    "pockets": [],
+                }
+            )
+        return lines
+
+    def ownership(self, account: Account, connection: Connection) -> Json:
+        source = next((source for source in connection.sources if source.id == account.source_id), None)
+        return {
+            "id_account": account.id,
+            "id_connection": connection.id,
+            "id_user": account.user_id,
+            "id_connector_source": source.connector_source_id if source else None,
+            "name": None,
+            "bank_name": connection.connector.name,
+            "multiple_holders": account.spec.ownership == "co-owner",
+            "calculated": [],
+            "usage": account.usage,
+            "parties": [],
+            "identifications": [{"scheme_name": "IBAN", "identification": account.iban}] if account.iban else [],
         }
 
 

@@ -242,7 +242,7 @@ class World:
                 id=self._next("account"), user_id=connection.user_id, connection_id=connection.id, source_id=source_id,
                 spec=spec, name=spec.name, number=number, iban=iban, type=spec.type, currency=spec.currency,
                 balance=spec.balance, coming=spec.coming, usage=spec.usage, disabled=now,
-                first_transaction_id=self._transaction_ids(),
+                first_transaction_id=self._transaction_ids(), opened=now,
             )  # fmt: skip
             parent = by_key.get(spec.parent or "")
             account.parent_id = parent.id if parent else None
@@ -503,7 +503,11 @@ class World:
                     "ACCOUNT_SYNCED", user.id, self.views.account(account, connection, transactions=account in news)
                 )
             if news:
-                self._emit("ACCOUNT_OWNERSHIPS_FOUND", user.id, {"account_ownerships": _ownerships(fresh)})
+                self._emit(
+                    "ACCOUNT_OWNERSHIPS_FOUND",
+                    user.id,
+                    {"account_ownerships": [self.views.ownership(account, connection) for account in fresh]},
+                )
                 self._emit(
                     "ACCOUNT_CATEGORIZED",
                     user.id,
@@ -555,14 +559,6 @@ class World:
             del user.held[:-_HELD_EVENTS]
         else:
             self.events.append(event)
-
-
-def _ownerships(accounts: Sequence[Account]) -> list[Json]:
-    return [
-        {"id_account": account.id, "role": account.spec.ownership, "usage": account.usage, "name": None}
-        for account in accounts
-        if account.spec.ownership
-    ]
 
 
 def as_decimal(value: object) -> Decimal | None:
