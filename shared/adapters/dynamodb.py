@@ -147,15 +147,13 @@ class DynamoDBStore:
                 if "LastEvaluatedKey" not in page:
                     break
                 query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        manual = [item for item in items if item["sk"]["S"].startswith("LIST#MANUAL#")]
-        return (
-            [_connection(item) for item in items if item not in manual],
-            [_manual_codec().validate_json(item["document"]["S"]) for item in manual],
-        )
+        connections = [_connection(item) for item in items if item["sk"]["S"].startswith("LIST#CONNECTION#")]
+        manual = [_manual_account(item) for item in items if item["sk"]["S"].startswith("LIST#MANUAL#")]
+        return connections, manual
 
     def manual_account(self, user_id: str, account_id: str) -> ManualAccount | None:
         item = self._get(_user(user_id), f"LIST#MANUAL#{account_id}")
-        return _manual_codec().validate_json(item["document"]["S"]) if item else None
+        return _manual_account(item) if item else None
 
     def put_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
         item: dict[str, Any] = {
@@ -577,6 +575,10 @@ class DynamoDBStore:
 
 def _connection(item: dict[str, Any]) -> Connection:
     return replace(_connection_codec().validate_json(item["document"]["S"]), version=int(item["version"]["N"]))
+
+
+def _manual_account(item: dict[str, Any]) -> ManualAccount:
+    return _manual_codec().validate_json(item["document"]["S"])
 
 
 def _access(item: dict[str, Any]) -> PowensAccess:
