@@ -287,12 +287,13 @@ async def _serve(
 ) -> asyncio.Task[None]:
     handler = logging.FileHandler(log_file, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger("local")
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    root.propagate = False
     cleanup.callback(handler.close)
-    cleanup.callback(root.removeHandler, handler)
+    for name in ("local", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        cleanup.callback(logger.removeHandler, handler)
     config = uvicorn.Config(
         front.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False
     )
