@@ -57,7 +57,9 @@ def check_nothing_secret(world: World) -> None:
     for place, text in places.items():
         for secret in world.powens.secrets:
             assert secret not in text, f"{secret} in the {place}"
-    names = {account.name for connection in world.powens.connections.values() for account in connection.accounts.values()}
+    names = {
+        account.name for connection in world.powens.connections.values() for account in connection.accounts.values()
+    }
     for private in (*names, "1523.07", "Banque du Test"):
         assert private not in places["log"], f"{private} in the log"
         assert private not in places["bus"], f"{private} in the events"

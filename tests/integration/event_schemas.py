@@ -37,6 +37,7 @@ def schema_of(kind: FactType) -> dict[str, Any]:
     schema = EventDetail.model_json_schema(mode="serialization")
     definitions = schema["$defs"]
     definitions["Metadata"]["properties"]["occurred_at"] |= {"pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
+    definitions["Metadata"]["required"] = list(definitions["Metadata"]["properties"])
     data = definitions["Data"]
     members = _MEMBERS[kind]
     for optional in ("connection_id", "status", "operation_id"):

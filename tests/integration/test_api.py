@@ -30,7 +30,13 @@ def key(number: int) -> str:
 def test_the_event_files_of_the_api_are_answered(world: World) -> None:
     from functions.accounts_api import app
 
-    expected = {"health": 200, "list-connections": 200, "put-selection": 404, "open-webview": 404, "webview-return": 404}
+    expected = {
+        "health": 200,
+        "list-connections": 200,
+        "put-selection": 404,
+        "open-webview": 404,
+        "webview-return": 404,
+    }
     for name, status in expected.items():
         assert world.invoke(app.lambda_handler, event_file(f"accounts_api/{name}"))["statusCode"] == status
 
@@ -129,7 +135,14 @@ def test_an_account_that_the_bank_closed_cannot_be_ticked(world: World) -> None:
         ("PUT", f"{PATH}/selection", {"enabled_account_ids": "all"}, 422, "invalid_request", "enabled_account_ids"),
         ("PUT", f"{PATH}/selection", {"enabled_account_ids": [1]}, 422, "invalid_request", "enabled_account_ids.0"),
         ("PUT", f"{PATH}/selection", {"enabled_account_ids": [], "all": 1}, 422, "invalid_request", "all"),
-        ("PUT", f"{PATH}/selection", {"enabled_account_ids": ["x"] * 1001}, 422, "invalid_request", "enabled_account_ids"),
+        (
+            "PUT",
+            f"{PATH}/selection",
+            {"enabled_account_ids": ["x"] * 1001},
+            422,
+            "invalid_request",
+            "enabled_account_ids",
+        ),
         ("PATCH", "/v1/accounts/x", {"enabled": True, "name": "x"}, 422, "invalid_request", None),
         ("PATCH", "/v1/accounts/x", {}, 422, "invalid_request", None),
         ("PATCH", "/v1/accounts/x", {"enabled": "yes"}, 422, "invalid_request", "enabled"),
@@ -170,7 +183,9 @@ def test_a_body_is_json_whatever_it_is_called_and_however_it_is_passed_on(world:
 
 
 def test_a_refusal_is_told_in_the_language_asked_for(world: World) -> None:
-    french, english = (world.api("GET", PATH, accept_language=l).json for l in ("fr-FR, en;q=0.5", "de, en;q=0.8, fr;q=x"))
+    french, english = (
+        world.api("GET", PATH, accept_language=tags).json for tags in ("fr-FR, en;q=0.5", "de, en;q=0.8, fr;q=x")
+    )
     assert french["detail"] != english["detail"]
     assert french["code"] == english["code"]
 

@@ -1,4 +1,4 @@
-"""What can go wrong between the functions and Powens: each ends in Powens' state or a terminal one, with nothing lost."""
+"""What can go wrong around the functions: each ends in Powens' state or a terminal one, with nothing lost."""
 
 import json
 from typing import Any

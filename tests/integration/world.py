@@ -33,6 +33,7 @@ from functions.powens_webhook import app as powens_webhook
 from shared.bootstrap import Container
 from shared.contracts.events import EventDetail
 from shared.domain.connection import AccountType, connection_id
+from shared.domain.errors import AppError
 from shared.domain.facts import AccountChange, Fact, FactType, Folded, fold
 from tests.builders import NOW, FixedClock
 from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, Connection, FakePowens
@@ -358,7 +359,7 @@ class World:
             self.published_batches.append(len(due))
             try:
                 self.invoke(outbox_publisher.lambda_handler, {"Records": due})
-            except Exception:
+            except AppError:
                 self.aws.stream[:0] = due
                 self.published_batches.append(-1)
         raise AssertionError("the stream gave up")
@@ -408,7 +409,9 @@ class World:
         state = dict(parse_qsl(opened.json["url"].partition("?")[2]))["state"]
         return self.api("GET", "/v1/webview-return", query=f"state={state}{query}", user=None)
 
-    def connect(self, *accounts: int, user: str = "alice", connection_id: int = 77, disabled: tuple[int, ...] = ()) -> Connection:
+    def connect(
+        self, *accounts: int, user: str = "alice", connection_id: int = 77, disabled: tuple[int, ...] = ()
+    ) -> Connection:
         """Through the Webview: a connection with these accounts, by Powens id, ticked unless in `disabled`."""
         opened = self.open_webview(user)
         assert opened.status == 201, opened.body
@@ -481,7 +484,9 @@ class World:
         return [json.loads(line) for line in self.logs.getvalue().splitlines()]
 
     def metric(self, name: str) -> int:
-        return sum(int(sum(value) if isinstance(value := line[name], list) else value) for line in self.lines() if name in line)
+        return sum(
+            int(sum(value) if isinstance(value := line[name], list) else value) for line in self.lines() if name in line
+        )
 
 
 def api_event(
