@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, OPENAPI, find_connector
+from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, OPENAPI, Connector, find_connector
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.logos import logo
@@ -43,7 +43,6 @@ class RestApi:
     def __init__(self, world: World, deliveries: Deliveries) -> None:
         self.world = world
         self.deliveries = deliveries
-        self.client_config: dict[str, object] = {}
         self.config: dict[str, object] = {}
 
     @property
@@ -75,6 +74,7 @@ class RestApi:
                 for row in (
                     ("GET", f"/{alias}", self.connectors_list),
                     ("GET", f"/{alias}/{{id}}", self.connector_read),
+                    ("PUT POST", f"/{alias}/{{id}}", self.connector_update),
                     ("GET", f"/{alias}/{{id}}/sources", self.connector_sources),
                     ("GET", f"/{alias}/{{id}}/sources/{{s}}", self.connector_source),
                     ("GET", f"/{alias}/{{id}}/fields", self.connector_fields),
@@ -197,7 +197,8 @@ class RestApi:
             if required:
                 raise missing("client_id" if client_id is None else "client_secret")
             return False
-        if not self._is(client_id, self.settings.client_id) or not self._is(secret, self.settings.client_secret):
+        client = self.world.clients.find(client_id)
+        if client is None or not self._is(secret, client.secret):
             raise ApiError(403, "forbidden", "The client credentials are not valid")
         return True
 
@@ -296,18 +297,6 @@ class RestApi:
 
     # The client application
 
-    def _client_view(self, *, with_secret: bool) -> Json:
-        shown: Json = {
-            "id": int(self.settings.client_id),
-            "name": self.settings.app_name,
-            "public_key": None,
-            "redirect_uris": list(self.settings.redirect_uris),
-            "id_logo": None,
-            "primary_color": None,
-            "config": self.client_config,
-        }
-        return shown | ({"secret": self.settings.client_secret, "private_key": None} if with_secret else {})
-
     def _sees_secret(self, call: Call) -> bool:
         token = self._bearer(call)
         if self._is(token, self.settings.config_token, self.settings.manage_token):
@@ -316,43 +305,27 @@ class RestApi:
         return False
 
     def clients_list(self, call: Call) -> Response:
-        return answer({"clients": [self._client_view(with_secret=self._sees_secret(call))], "total": 1})
-
-    def _own_client(self, call: Call) -> None:
-        if call.path("id") not in {self.settings.client_id, "me"}:
-            raise not_found("client")
+        with_secret = self._sees_secret(call)
+        return self._page(call, "clients", self.world.clients.all(), lambda item: item.shown(with_secret=with_secret))
 
     def client_read(self, call: Call) -> Response:
-        shown = self._client_view(with_secret=self._sees_secret(call))
-        self._own_client(call)
-        return answer(shown)
+        with_secret = self._sees_secret(call)
+        return answer(self.world.clients.get(call.path("id")).shown(with_secret=with_secret))
 
     def client_create(self, call: Call) -> Response:
         self._config_caller(call)
-        raise ApiError(403, "forbidden", "The sandbox has one client application")
+        return answer(self.world.clients.create(call.params).shown(with_secret=True), 201)
 
     def client_update(self, call: Call) -> Response:
         self._config_caller(call)
-        self._own_client(call)
-        changes: dict[str, object] = {}
-        if (name := call.params.optional_text("name")) is not None:
-            changes["app_name"] = name
-        uris = call.params.get("redirect_uris")
-        if uris is not None:
-            changes["redirect_uris"] = uris
-        if changes:
-            self.world.configure(self.settings.changed(changes))
-        config = call.params.get("config")
-        if config is not None:
-            if not isinstance(config, dict):
-                raise invalid("config", "must be an object")
-            self.client_config = {str(key): value for key, value in config.items()}
-        return answer(self._client_view(with_secret=True))
+        client = self.world.clients.get(call.path("id"))
+        self.world.clients.update(client, call.params)
+        return answer(client.shown(with_secret=True))
 
     def client_delete(self, call: Call) -> Response:
         self._config_caller(call)
-        self._own_client(call)
-        raise ApiError(403, "forbidden", "The sandbox's only client application stays")
+        self.world.clients.delete(self.world.clients.get(call.path("id")))
+        return no_content()
 
     def config_read(self, call: Call) -> Response:
         self._config_caller(call)
@@ -384,16 +357,33 @@ class RestApi:
         countries = {
             code.strip().upper() for code in str(call.params.get("country_codes") or "").split(",") if code.strip()
         }
-        shown = [item for item in CONNECTORS if not item.hidden and (not countries or item.country in countries)]
-        return self._page(call, "connectors", shown, lambda item: self.world.views.connector(item, expand))
+        shown = [
+            item
+            for item in CONNECTORS
+            if not self.world.is_hidden(item) and (not countries or item.country in countries)
+        ]
+        return self._page(call, "connectors", shown, lambda item: self._show_connector(item, expand))
 
     def connector_read(self, call: Call) -> Response:
         expand, _ = parse_expand(call.params.get("expand"))
         found = [find_connector(reference) for reference in call.path("id").split(",")[:MAX_LIMIT]]
-        items = [self.world.views.connector(item, expand) for item in found if item is not None]
+        items = [self._show_connector(item, expand) for item in found if item is not None]
         if not items or len(items) < len(found):
             raise not_found("connector")
         return answer(items[0] if len(items) == 1 else {"connectors": items, "total": len(items)})
+
+    def connector_update(self, call: Call) -> Response:
+        """The operator hides an institution from lists and from the Webview, or shows it again."""
+        self._config_caller(call)
+        connector = find_connector(call.path("id"))
+        if connector is None:
+            raise not_found("connector")
+        if "hidden" in call.params:
+            self.world.hidden[connector.uuid] = call.params.boolean("hidden")
+        return answer(self._show_connector(connector))
+
+    def _show_connector(self, connector: Connector, expand: frozenset[str] = frozenset()) -> Json:
+        return self.world.views.connector(connector, expand) | {"hidden": self.world.is_hidden(connector)}
 
     def connector_sources(self, call: Call) -> Response:
         connector = find_connector(call.path("id"))
@@ -587,11 +577,16 @@ class RestApi:
 
     def webauth_url(self, call: Call) -> Response:
         redirect_uri = call.params.text("redirect_uri")
-        if call.params.text("client_id") != self.settings.client_id:
+        client = self.world.clients.find(call.params.text("client_id"))
+        if client is None:
             raise invalid("client_id")
-        if redirect_uri not in self.settings.redirect_uris:
+        if redirect_uri not in client.redirect_uris:
             raise invalid("redirect_uri")
-        query = {"redirect_uri": redirect_uri, "state": call.params.optional_text("state") or ""}
+        query = {
+            "client_id": client.id,
+            "redirect_uri": redirect_uri,
+            "state": call.params.optional_text("state") or "",
+        }
         connection_id = call.params.integer("id_connection")
         if connection_id is not None:
             user = self.world.users[self._user_token(call).user_id]

@@ -133,7 +133,7 @@ class Views:
             "active": connection.active,
             "last_push": self.moment(connection.last_push),
             "expire": self.moment(max((s.access_expire for s in connection.sources if s.access_expire), default=None)),
-            "next_try": self.moment(connection.next_try),
+            "next_try": self.moment(connection.next_try if connection.active else None),
         }
         if "connector" in expand:
             shown["connector"] = self.connector(connection.connector, nested)

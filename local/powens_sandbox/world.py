@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from local.powens_sandbox.catalogue import OPENAPI, TEST_OUTCOMES, TEST_PASSWORD, AccountSpec, Connector
+from local.powens_sandbox.clients import Clients
 from local.powens_sandbox.clock import Clock
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.model import Account, Connection, Event, LogLine, Source, Token, User
@@ -61,6 +62,7 @@ class World:
         self.clock = clock
         self.views = Views(settings)
         self.settings = settings
+        self.clients = Clients(settings)
         self.reset()
 
     def reset(self) -> None:
@@ -73,6 +75,9 @@ class World:
         self._jobs: list[tuple[datetime, int, int]] = []
         self._syncing: dict[int, int] = {}
         self._late_choices: dict[int, list[Account]] = {}
+        # Institutions that the operator hid or showed, by uuid.
+        self.hidden: dict[str, bool] = {}
+        self.clients.reset(self.settings)
         if not hasattr(self, "_numbers"):
             starts = {
                 "user": 41,
@@ -90,6 +95,10 @@ class World:
     def configure(self, settings: Settings) -> None:
         self.settings = settings
         self.views.settings = settings
+        self.clients.configure(settings)
+
+    def is_hidden(self, connector: Connector) -> bool:
+        return self.hidden.get(connector.uuid, bool(connector.hidden))
 
     def _next(self, kind: str) -> int:
         return next(self._numbers[kind])

@@ -148,8 +148,9 @@ class Person:
 
 
 class Sandbox:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pid: int) -> None:
         self.url = url
+        self.pid = pid
         self.http = httpx.Client(base_url=url, trust_env=False, timeout=10)
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
@@ -242,7 +243,7 @@ def running(**settings: object) -> Iterator[Sandbox]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    sandbox = Sandbox(f"http://127.0.0.1:{port}")
+    sandbox = Sandbox(f"http://127.0.0.1:{port}", process.pid)
     try:
 
         def healthy() -> bool:

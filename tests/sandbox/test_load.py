@@ -1,27 +1,34 @@
 """The sandbox holds its load, and its memory of what happened has an end."""
 
 import asyncio
+import os
+from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local.powens_sandbox.bench import load
 from local.powens_sandbox.logbook import Logbook
+from tests.polling import eventually
 from tests.sandbox.driver import Consumer, running
 
 
-def test_two_hundred_requests_a_second_are_answered_within_fifty_milliseconds() -> None:
+def cpu_seconds(pid: int) -> float:
+    """What the process has used so far, its own work and the system's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_two_hundred_requests_a_second_leave_half_a_core_free() -> None:
+    """What a request costs does not depend on what else the machine does, as latency would; `bench` prints that one."""
     with running(webhook_base_url="") as sandbox:
         port = int(sandbox.url.rsplit(":", 1)[1])
-        worst = []
-        # Other work on the machine may spoil one try; a sandbox that is too slow spoils all.
-        for _ in range(3):
-            latencies = sorted(asyncio.run(load(port, 200, 2)))
-            worst.append(latencies[int(len(latencies) * 0.99) - 1])
-            if worst[-1] < 50:
-                return
-    pytest.fail(f"p99 of each try, in ms: {worst}")
+        asyncio.run(load(port, 200, 0.5))
+        before = cpu_seconds(sandbox.pid)
+        latencies = asyncio.run(load(port, 200, 4))
+        used = cpu_seconds(sandbox.pid) - before
+    assert len(latencies) == 800
+    assert used / len(latencies) < 0.0025
 
 
 def test_the_logs_of_requests_and_deliveries_have_an_end(consumer: Consumer) -> None:
@@ -47,8 +54,6 @@ def test_a_backlog_that_nobody_takes_has_an_end() -> None:
         def waiting() -> tuple[int, int]:
             found = sandbox.admin("GET", "/webhooks")
             return found["waiting"], found["overflowed"]
-
-        from tests.polling import eventually
 
         assert eventually(lambda: waiting() == (5, 7))
 

@@ -181,3 +181,11 @@ def test_unknown_routes_and_methods_have_the_envelope(person: Person, method: st
     answer = person.call(method, path)
     assert answer.json()["code"] == code
     assert answer.status_code == {"notFound": 404, "methodNotAllowed": 405}[code]
+
+
+def test_the_operator_hides_an_institution(sandbox: Sandbox, person: Person) -> None:
+    operator = {"Authorization": "Bearer sandbox-config-token"}
+    assert sandbox.http.put("/2.0/connectors/revolut", json={"hidden": True}, headers=operator).json()["hidden"] is True
+    assert "revolut" not in {item["slug"] for item in sandbox.http.get("/2.0/connectors").json()["connectors"]}
+    assert 'data-slug="revolut"' not in sandbox.webview("connect", person).press("accept").text
+    assert person.call("PUT", "/connectors/revolut", json={"hidden": False}).status_code == 403

@@ -214,3 +214,26 @@ def test_every_answer_has_a_request_id(sandbox: Sandbox) -> None:
     answer: httpx.Response = sandbox.http.get("/2.0/users/me")
     assert str(answer.json()["request_id"]) == answer.headers["x-request-id"]
     assert set(answer.json()) == {"code", "description", "message", "request_id"}
+
+
+def test_the_operator_adds_and_removes_client_applications(sandbox: Sandbox, person: Person) -> None:
+    operator = bearer("sandbox-config-token")
+    body = {"name": "Autre application", "redirect_uris": ["https://other.example/back"]}
+    made = sandbox.http.post("/2.0/clients", json=body, headers=operator)
+    assert made.status_code == 201
+    other = {"client_id": str(made.json()["id"]), "client_secret": made.json()["secret"]}
+    assert sandbox.http.post("/2.0/auth/init", json=other).json()["type"] == "permanent"
+    assert sandbox.webview("connect", person, client_id=other["client_id"]).page.status_code == 400
+    query = {"client_id": other["client_id"], "redirect_uri": "https://other.example/back"}
+    assert "Autre application" in sandbox.webview("connect", person, **query).text
+    assert sandbox.http.delete(f"/2.0/clients/{other['client_id']}", headers=operator).status_code == 204
+    assert sandbox.http.post("/2.0/auth/init", json=other).status_code == 403
+    assert sandbox.http.delete("/2.0/clients/10000001", headers=operator).status_code == 409
+    assert sandbox.http.post("/2.0/clients", json={"redirect_uris": [1]}, headers=operator).status_code == 400
+
+
+def test_the_clients_configuration_can_leave_the_ticking_to_the_user(sandbox: Sandbox, person: Person) -> None:
+    body = {"config": {"disable_accounts_pre_check": True}}
+    sandbox.http.put("/2.0/clients/10000001", json=body, headers=bearer("sandbox-config-token"))
+    browser = sandbox.webview("connect", person).press("accept").pick("revolut").press("approve")
+    assert not any(ticked for _, ticked in browser.boxes.values())

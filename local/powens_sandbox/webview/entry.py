@@ -75,19 +75,19 @@ class Webview:
         redirect_uri = query.get("redirect_uri") or None
         settings = self.world.settings
         domain = query.get("domain", "")
+        client = self.world.clients.find(query.get("client_id"))
         refused = (
             (not legacy and (not domain or (settings.domain and domain != settings.domain)))
-            or query.get("client_id") != settings.client_id
-            or (redirect_uri is not None and redirect_uri not in settings.redirect_uris)
+            or (client is not None and redirect_uri is not None and redirect_uri not in client.redirect_uris)
             or (redirect_uri is None and flow in {"connect", "reconnect"} and not framed)
             or flow == "payment"
         )
-        if refused:
+        if refused or client is None:
             # Powens does not say which part it did not like either.
             return self._page(error_page(language, "error.request"), 400)
         session = Session(
             id=new_session_id(), flow=flow, language=language, user_id=0, created=self.world.clock.now(), step="terms",
-            redirect_uri=redirect_uri, state=query.get("state"), query=query, framed=framed,
+            client=client, redirect_uri=redirect_uri, state=query.get("state"), query=query, framed=framed,
         )  # fmt: skip
         user = self._who(session)
         if user is None:
@@ -115,11 +115,12 @@ class Webview:
         query = {name: values[0] for name, values in parse_qs(request.url.query, keep_blank_values=True).items()}
         user = self.world.spend_code(query.get("code", ""))
         redirect_uri = query.get("redirect_uri", "")
-        if user is None or redirect_uri not in self.world.settings.redirect_uris:
+        client = self.world.clients.find(query.get("client_id"))
+        if user is None or client is None or redirect_uri not in client.redirect_uris:
             return self._page(error_page("fr", "error.request"), 400)
         session = Session(
             id=new_session_id(), flow="webauth", language="fr", user_id=user.id, created=self.world.clock.now(),
-            step="bank", redirect_uri=redirect_uri, state=query.get("state") or None, query=query,
+            step="bank", client=client, redirect_uri=redirect_uri, state=query.get("state") or None, query=query,
         )  # fmt: skip
         if query.get("id_connection"):
             connection = self.world.connection(user, as_id(query["id_connection"]))
@@ -171,9 +172,9 @@ class Webview:
             return self._page(session.ended, 200)
         if session.redirect_uri is None:
             session.step = "ended"
-            session.ended = Page(session, self.world.settings.app_name).ended()
+            session.ended = Page(session).ended()
             return self._page(session.ended, 200)
-        session.ended = Page(session, self.world.settings.app_name).ended()
+        session.ended = Page(session).ended()
         return RedirectResponse(
             with_query(session.redirect_uri, parameters), 303, headers={"cache-control": "no-store"}
         )

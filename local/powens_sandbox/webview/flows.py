@@ -90,7 +90,7 @@ class Visit:
         return handler() if handler else None
 
     def render(self) -> str:
-        page = Page(self.session, self.world.settings.app_name)
+        page = Page(self.session)
         user = self.world.users[self.session.user_id]
         connection = self._connection()
         connector = self.session.connector
@@ -99,7 +99,9 @@ class Visit:
                 return page.terms()
             case "pick":
                 wanted = self.session.search.casefold()
-                return page.pick([item for item in self.session.connectors() if wanted in item.name.casefold()])
+                return page.pick(
+                    [item for item in self.session.connectors(self.world.is_hidden) if wanted in item.name.casefold()]
+                )
             case "credentials" if connector:
                 prefilled = {
                     name.partition(".")[2]: value
@@ -129,7 +131,7 @@ class Visit:
     # Steps of the connect flow
 
     def _accept(self) -> None:
-        offered = self.session.connectors()
+        offered = self.session.connectors(self.world.is_hidden)
         if len(offered) == 1:
             self._start_connector(offered[0])
         else:
@@ -142,7 +144,9 @@ class Visit:
         self.session.search = self.values.get("q", "").strip()[:80]
 
     def _pick(self) -> None:
-        chosen = next((item for item in self.session.connectors() if item.uuid == self.argument), None)
+        chosen = next(
+            (item for item in self.session.connectors(self.world.is_hidden) if item.uuid == self.argument), None
+        )
         if chosen is not None:
             self._start_connector(chosen)
 
@@ -232,7 +236,9 @@ class Visit:
         if self.session.flow == "webauth":
             self.world.schedule_sync(connection)
             return {"id_connection": str(connection.id)}
-        ticked = self.session.purpose == "new" and self.world.settings.preticked_accounts
+        left_to_the_user = self.session.client.config.get("disable_accounts_pre_check") in (True, 1, "1", "true")
+        preticked = self.world.settings.preticked_accounts and not left_to_the_user
+        ticked = self.session.purpose == "new" and preticked
         for account in connection.accounts:
             self.session.ticks.setdefault(account.id, ticked)
         if self.session.purpose == "source":

@@ -40,9 +40,9 @@ def document(language: str, title: str, body: str, *, scripts: Iterable[str] = (
 class Page:
     """Builds the pages of one visit."""
 
-    def __init__(self, session: Session, app_name: str) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.app_name = app_name
+        self.app_name = session.client.name
 
     def t(self, key: str, **values: object) -> str:
         """Escaped text of the catalogue."""

@@ -2,11 +2,12 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from local.powens_sandbox.catalogue import CONNECTORS, Connector, find_connector
+from local.powens_sandbox.clients import Client
 from local.powens_sandbox.model import Account, Connection
 
 _MAX_SESSIONS = 2000
@@ -23,6 +24,7 @@ class Session:
     user_id: int
     created: datetime
     step: str
+    client: Client
     redirect_uri: str | None
     state: str | None
     query: Mapping[str, str]
@@ -44,7 +46,7 @@ class Session:
         """A comma list of the address."""
         return [item.strip() for item in self.query.get(parameter, "").split(",") if item.strip()]
 
-    def connectors(self) -> list[Connector]:
+    def connectors(self, is_hidden: Callable[[Connector], bool]) -> list[Connector]:
         """The institutions on offer: those named, or all that have every capability asked for."""
         named = self.names("connector_ids") + self.names("connector_uuids")
         if named:
@@ -55,7 +57,7 @@ class Session:
         return [
             item
             for item in sorted(CONNECTORS, key=lambda item: item.name.casefold())
-            if not item.hidden
+            if not is_hidden(item)
             and not item.restricted
             and wanted <= set(item.capabilities)
             and (not country or item.country == country)
