@@ -1,4 +1,4 @@
-"""A stub of the API with the page's files, one Chromium for the session, one fresh browser context per test."""
+"""A stub of the API with the page's files; one fresh browser context per test."""
 
 import os
 import socket
@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.polling import eventually
 from tests.web.screen import PHONE, OpenScreen, Screen, Stub
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
 expect.set_options(timeout=8000)
 
 
@@ -47,14 +42,6 @@ def stub_server() -> Iterator[Stub]:
 def stub(stub_server: Stub) -> Stub:
     stub_server.reset()
     return stub_server
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
