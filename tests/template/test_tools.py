@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.build import build
+from local import build
 from local.double import REGION, Double
 from tests.template.cloudformation import (
     ROOT,
@@ -126,9 +126,10 @@ def test_the_linter_notices(fault: str, findings: Mapping[str, list[str]]) -> No
 
 
 @pytest.fixture(scope="session")
-def built() -> Path:
+def built() -> Iterator[Path]:
     """For this machine's processor; the same build that the offline system runs."""
-    return build()
+    with build.built() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
