@@ -8,7 +8,7 @@ import pytest
 from local.powens_sandbox.errors import ApiError
 from local.powens_sandbox.settings import PREFIX, Settings
 from tests.polling import eventually
-from tests.sandbox.driver import CLIENT, Consumer, Person, Sandbox
+from tests.sandbox.driver import CLIENT, ROOT, Consumer, Person, Sandbox
 
 
 def test_every_setting_explains_itself_and_comes_from_the_environment() -> None:
@@ -307,3 +307,11 @@ def test_a_query_string_may_be_part_of_the_signature(sandbox: Sandbox, consumer:
         delivery = consumer.wait_for("USER_CREATED")[0]
         date = delivery.headers["bi-signature-date"]
         assert sign(SECRET, "POST", endpoint, date, delivery.raw) == delivery.headers["bi-signature"]
+
+
+def test_the_manual_lists_every_setting_with_its_default_and_values() -> None:
+    manual = (ROOT / "docs" / "powens-sandbox.md").read_text()
+    for item in fields(Settings):
+        row = next((line for line in manual.splitlines() if line.startswith(f"| `{item.name}`")), "")
+        assert str(item.metadata["doc"]) in row, item.name
+        assert all(f"`{choice}`" in row for choice in item.metadata["choices"]), item.name
