@@ -16,6 +16,8 @@ _SECONDS = 3.0
 class TokenVerifier:
     """The same checks as API Gateway's JWT authorizer: issuer, audience, `exp`, `nbf`, RS256 signature by `kid`.
 
+    As there, a token without `aud` is for its `client_id`: the access tokens of some issuers have no other.
+
     The keys are fetched once from the issuer's OpenID configuration, and again for a `kid` that is not among them.
     """
 
@@ -41,12 +43,14 @@ class TokenVerifier:
                 token,
                 key,
                 algorithms=["RS256"],
-                audience=self.audience,
                 issuer=self.issuer,
-                options={"require": ["exp", "sub"]},
+                options={"require": ["exp", "iss", "sub"], "verify_aud": False},
             )
         except jwt.PyJWKClientConnectionError as error:
             raise Unavailable("the issuer does not answer", code="issuer_unavailable") from error
         except jwt.PyJWTError as error:
             raise BadToken(type(error).__name__) from None
+        audience = claims.get("aud", claims.get("client_id"))
+        if self.audience not in (audience if isinstance(audience, list) else [audience]):
+            raise BadToken("InvalidAudienceError")
         return str(claims["sub"]), datetime.fromtimestamp(claims["exp"], UTC)

@@ -24,3 +24,12 @@ class Sockets:
         except (ClientError, BotoCoreError) as error:
             raise Unavailable("the socket cannot be reached", code="socket_unavailable") from error
         return True
+
+    def close(self, socket_id: str) -> None:
+        """Nothing happens when it is closed already. Raises Unavailable."""
+        try:
+            self.client.delete_connection(ConnectionId=socket_id)
+        except self.client.exceptions.GoneException:
+            return
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable("the socket cannot be reached", code="socket_unavailable") from error

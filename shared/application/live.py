@@ -38,6 +38,9 @@ class Screens(Protocol):
     def send(self, socket_id: str, message: str) -> bool:
         """False when the socket is closed. Raises Unavailable."""
 
+    def close(self, socket_id: str) -> None:
+        """Nothing happens when it is closed already. Raises Unavailable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Live:
@@ -46,7 +49,7 @@ class Live:
     clock: Clock
 
     def open(self, socket_id: str, user_id: str, *, token_until: datetime) -> None:
-        """The socket is told nothing once the token with which it was opened has expired."""
+        """The socket is told nothing once the token with which it was opened has expired; it is closed instead."""
         now = self.clock()
         until = min(now + SOCKET_FOR, token_until)
         self.store.add_socket(OpenSocket(id=socket_id, user_id=user_id, opened_at=now, until=until))
@@ -60,9 +63,12 @@ class Live:
         heard = 0
         troubles: list[AppError] = []
         for socket in self.store.sockets(user_id):
-            if socket.until <= self.clock():
-                continue
             try:
+                if socket.until <= self.clock():
+                    # Its screen opens another one with a token of today, and asks what it has missed.
+                    self.screens.close(socket.id)
+                    self.store.remove_socket(socket.id)
+                    continue
                 open_still = self.screens.send(socket.id, message)
             except AppError as trouble:
                 troubles.append(trouble)

@@ -225,6 +225,7 @@ NEEDED = {
         "list a user",
         "delete an item",
         "write to a socket",
+        "cut a socket",
         "note an untold change",
     },
 }
