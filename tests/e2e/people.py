@@ -11,26 +11,33 @@ from local.paths import STATE
 from tests.e2e.conftest import System
 from tests.polling import eventually
 
+ALL = {"Compte courant EUR": True, "Compte courant USD": True, "Compte courant GBP": True}
+"""The accounts of the sandbox's Revolut, all ticked."""
+EUR_ONLY = {"Compte courant EUR": True, "Compte courant USD": False, "Compte courant GBP": False}
+
+type State = tuple[int, dict[str, tuple[bool, str, str]]]
+"""A revision, and for each account id (enabled, type, currency)."""
+
 
 class Person:
     """A signed-in user with one connection, seen through the public API, and through the sandbox as Powens' side."""
 
-    def __init__(self, system: System, connector: str = "revolut") -> None:
+    def __init__(self, system: System, connector: str | None = "revolut") -> None:
+        """Without a connector the person has been at Powens but has connected nothing."""
         self.system = system
         self.id = f"user-{uuid4().hex[:12]}"
         token, _ = Issuer(system.url, STATE / "issuer.pem").token(self.id)
         self.api = httpx.Client(base_url=system.url, headers={"authorization": f"Bearer {token}"}, timeout=30)
         self.powens = httpx.Client(base_url=system.sandbox_url, timeout=30)
         self.since = system.mark()
-        self.api.post(
-            "/v1/webview-sessions", json={"flow": "connect", "return_to": f"{system.url}/"}
-        ).raise_for_status()
+        self.webview("connect")
         self.powens_user: int = self.powens.get("/sandbox/users").json()["users"][0]["id"]
-        made = self.powens.post(
-            "/sandbox/connections", json={"id_user": self.powens_user, "connector": connector, "enabled": "all"}
-        )
-        self.powens_connection: int = made.raise_for_status().json()["id"]
-        eventually(lambda: self.connections() and self.at_rest(), seconds=20)
+        if connector is not None:
+            made = self.powens.post(
+                "/sandbox/connections", json={"id_user": self.powens_user, "connector": connector, "enabled": "all"}
+            )
+            self.powens_connection: int = made.raise_for_status().json()["id"]
+            eventually(lambda: self.connections() and self.at_rest(), seconds=20)
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +45,12 @@ class Person:
     def __exit__(self, *_: object) -> None:
         self.api.close()
         self.powens.close()
+
+    def webview(self, flow: str, **fields: str) -> str:
+        """The address of the Powens space, opened for this person."""
+        body = {"flow": flow, "return_to": f"{self.system.url}/", "language": "fr", **fields}
+        opened = self.api.post("/v1/webview-sessions", json=body).raise_for_status().json()
+        return str(opened["url"])
 
     def connections(self) -> list[dict[str, Any]]:
         shown: list[dict[str, Any]] = self.api.get("/v1/connections").raise_for_status().json()["connections"]
@@ -100,3 +113,24 @@ class Person:
 
     def wait(self, check: Callable[[], bool], *, seconds: float = 20) -> None:
         eventually(check, seconds=seconds)
+
+
+def folded(person: Person, connection_id: str) -> State:
+    """What a consumer of the bus knows of a connection; its revision is -1 as long as one is missing in between."""
+    details = {
+        d["data"]["revision"]: d
+        for kind in ("AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved")
+        for d in person.events(kind)
+        if d["data"]["connection_id"] == connection_id
+    }
+    state = {}
+    for _, detail in sorted(details.items()):
+        for line in detail["data"]["accounts"]:
+            state[line["account_id"]] = (line["enabled"], line["type"], line["currency"])
+    gapless = sorted(details) == list(range(1, len(details) + 1))
+    return len(details) if gapless else -1, state
+
+
+def state_of(connection: dict[str, Any]) -> State:
+    """The same of a connection as the API shows it."""
+    return connection["revision"], {a["id"]: (a["enabled"], a["type"], a["currency"]) for a in connection["accounts"]}

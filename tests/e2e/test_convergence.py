@@ -10,13 +10,10 @@ import pytest
 from local.identity import Issuer
 from local.paths import STATE
 from tests.e2e.conftest import System
-from tests.e2e.people import Person
+from tests.e2e.people import ALL, EUR_ONLY, Person, folded, state_of
 from tests.polling import eventually
 
 pytestmark = pytest.mark.slow
-
-ALL = {"Compte courant EUR": True, "Compte courant USD": True, "Compte courant GBP": True}
-EUR_ONLY = {"Compte courant EUR": True, "Compte courant USD": False, "Compte courant GBP": False}
 
 
 @pytest.fixture
@@ -51,21 +48,6 @@ def selection_lines(person: Person) -> list[list[tuple[str, str]]]:
 
 
 CHOICES = ("enabled", "disabled")
-
-
-def folded(person: Person, connection_id: str) -> tuple[int, dict[str, tuple[bool, str, str]]]:
-    details = {
-        d["data"]["revision"]: d
-        for kind in ("AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved")
-        for d in person.events(kind)
-        if d["data"]["connection_id"] == connection_id
-    }
-    assert sorted(details) == list(range(1, len(details) + 1)), "a revision is missing"
-    state = {}
-    for _, detail in sorted(details.items()):
-        for line in detail["data"]["accounts"]:
-            state[line["account_id"]] = (line["enabled"], line["type"], line["currency"])
-    return len(details), state
 
 
 def test_our_tick_boxes_and_the_webview_end_in_the_same_state_and_the_same_events(system: System) -> None:
@@ -119,12 +101,7 @@ def test_folding_the_events_from_the_bus_gives_what_the_api_shows(person: Person
     person.flip("GBP", enabled=True)
     person.wait(lambda: person.agreed(ALL))
 
-    def same() -> bool:
-        shown = person.connection
-        state = {a["id"]: (a["enabled"], a["type"], a["currency"]) for a in shown["accounts"]}
-        return folded(person, shown["id"]) == (shown["revision"], state)
-
-    person.wait(same)
+    person.wait(lambda: folded(person, person.connection["id"]) == state_of(person.connection))
 
 
 @pytest.mark.parametrize(
