@@ -60,7 +60,7 @@ export class Api {
       try {
         return await this.#send(method, path, { headers, body });
       } catch (error) {
-        const again = error instanceof Unreachable ? navigator.onLine : error instanceof Problem && [429, 502, 503, 504].includes(error.status);
+        const again = error instanceof Unreachable ? navigator.onLine : error instanceof Problem && error.temporary;
         if (!again || attempt === REPEATS || (error.retryAfter ?? 0) > 5) throw error;
         await pause(Math.max((error.retryAfter ?? 0) * 1000, 400 * 2 ** attempt * (0.5 + Math.random())));
       }
