@@ -39,7 +39,7 @@ def measure(url: str, runs: int) -> list[float]:
         page.locator("[data-testid=sign-in][data-user=alice]").click()
         section = page.get_by_test_id("institution").first
         account = section.get_by_test_id("account").nth(1).get_attribute("data-account-id")
-        times = []
+        times: list[float] = []
         wanted = False
         for _ in range(runs):
             section.get_by_test_id("choose").click()
