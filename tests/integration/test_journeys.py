@@ -412,7 +412,7 @@ def test_history_tells_who_did_what_newest_first_and_by_pages(world: World) -> N
     changes = [(entry["cause"], line["name"], line["change"]) for entry in entries for line in entry["accounts"]]
     assert ("user", "Compte 2", "disabled") in changes
     assert ("webview", "Compte 2", "added") in changes
-    for ticked in ((1, 2), (1,)) * 26:
+    for ticked in ((1, 2), (1,)) * 13:
         world.choose(connection, *ticked)
         world.settle()
     first = world.api("GET", "/v1/history", query=f"connection_id={connection_id(77)}").json

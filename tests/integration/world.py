@@ -123,6 +123,7 @@ class Aws:
     queues: dict[str, FifoQueue] = field(default_factory=dict)
     outside: bool = True
     _known: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def fault(self, operation: str, answer: Callable[[dict[str, Any]], object], *, times: int = 1) -> None:
         """The next calls of `operation` get what `answer(parameters)` returns or raises; None is the usual answer."""
@@ -135,6 +136,11 @@ class Aws:
         self.fault(operation, answer, times=times)
 
     def call(self, real: Callable[[Any, str, Any], Any], client: Any, operation: str, parameters: Any) -> Any:
+        # moto checks a condition and writes in two steps; DynamoDB does not.
+        with self._lock:
+            return self._one_call(real, client, operation, parameters)
+
+    def _one_call(self, real: Callable[[Any, str, Any], Any], client: Any, operation: str, parameters: Any) -> Any:
         if self.outside:
             return real(client, operation, parameters)
         self.calls.append(operation)
