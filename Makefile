@@ -62,6 +62,10 @@ test: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) chro
 bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Cold start and warm time of the built functions beside a bare handler
 	@exec $(LOCAL)/bin/python -m local.bench
 
+.PHONY: bench-page
+bench-page: $(DEV)/$(READY) $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) chromium ## From Terminer to the new state on the screen, 50 times, in a real browser
+	@exec $(LOCAL)/bin/python -m local.bench.terminer
+
 .PHONY: format
 format: $(DEV)/$(READY) ## Format the code and mend what the linter can mend
 	$(DEV)/bin/ruff check --fix-only -q .

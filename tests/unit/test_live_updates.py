@@ -344,9 +344,21 @@ def call(
     return lambda event: app.lambda_handler(event, context)
 
 
+EVENTS = Path(__file__).parents[2] / "events"
+SOCKET = "L0SM9cOFvHcCIhw="  # in the events below
+
+
+def _event(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((EVENTS / "live_updates" / f"{name}.json").read_text("utf-8"))
+    return loaded
+
+
 def _connect(*protocols: str, header: str = "Sec-WebSocket-Protocol") -> dict[str, Any]:
-    headers = {"Host": "live.example.com", **({header: ", ".join(protocols)} if protocols else {})}
-    return {"headers": headers, "requestContext": {"routeKey": "$connect", "connectionId": "s1="}}
+    event = _event("connect")
+    del event["headers"]["Sec-WebSocket-Protocol"]
+    if protocols:
+        event["headers"][header] = ", ".join(protocols)
+    return event
 
 
 type Call = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -361,7 +373,7 @@ def test_a_socket_opens_with_a_good_token_under_the_protocol_that_holds_none(
     answer = call(_connect("synced-accounts", f"bearer.{token}", header=header))
 
     assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "synced-accounts"}}
-    assert (room.store.kept["s1="].user_id, room.store.kept["s1="].until) == ("alice", until)
+    assert (room.store.kept[SOCKET].user_id, room.store.kept[SOCKET].until) == ("alice", until)
 
 
 def test_no_protocol_is_answered_that_was_not_offered(call: Call, issuing: Wire) -> None:
@@ -379,7 +391,9 @@ def test_without_a_good_token_the_answer_is_401_and_nothing_is_kept(
 
 
 def test_a_handshake_without_any_header_is_401(call: Call) -> None:
-    assert call({"requestContext": {"routeKey": "$connect", "connectionId": "s1="}}) == {"statusCode": 401}
+    event = _event("connect")
+    del event["headers"]
+    assert call(event) == {"statusCode": 401}
 
 
 def test_a_refused_token_is_not_in_the_log_but_the_reason_is(
@@ -404,36 +418,33 @@ def test_without_the_issuers_keys_the_function_fails_and_nothing_is_kept(call: C
 
 
 def test_what_a_screen_says_changes_nothing_and_what_it_leaves_is_forgotten(call: Call, room: Room) -> None:
-    room.opens("s1=", "alice")
-    said = {"body": '{"user_id": "bob"}', "requestContext": {"routeKey": "$default", "connectionId": "s1="}}
+    room.opens(SOCKET, "alice")
 
-    assert call(said) == {"statusCode": 200}
-    assert room.store.kept["s1="].user_id == "alice"
-    assert call({"requestContext": {"routeKey": "$disconnect", "connectionId": "s1="}}) == {"statusCode": 200}
+    assert call(_event("message")) == {"statusCode": 200}
+    assert room.store.kept[SOCKET].user_id == "alice"
+    assert call(_event("disconnect")) == {"statusCode": 200}
     assert room.store.kept == {}
 
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "events" / "examples").glob("*.json"))
+TYPES = ("AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased")
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_every_published_event_is_told_to_its_user_without_any_bank_data(example: Path, call: Call, room: Room) -> None:
-    loaded = json.loads(example.read_text("utf-8"))
-    detail = loaded.get("detail", loaded)
-    room.opens("hers", detail["data"]["user_id"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_published_event_is_told_to_its_user_without_any_bank_data(kind: str, call: Call, room: Room) -> None:
+    example = json.loads((EVENTS / "examples" / f"{kind}.json").read_text("utf-8"))
+    detail = example.get("detail", example)
+    data = detail["data"]
+    room.opens("hers", data["user_id"])
     room.opens("theirs", "somebody-else")
 
-    assert call({"source": "synced-accounts", "detail-type": example.stem, "detail": detail}) is None
-    assert room.screens.heard == {
-        "hers": [
-            {
-                "type": "changed",
-                "event": example.stem,
-                "connection_id": detail["data"].get("connection_id"),
-                "revision": detail["data"]["revision"],
-            }
-        ]
+    assert call({**_event("accounts-updated"), "detail-type": kind, "detail": detail}) is None
+    told = {
+        "type": "changed",
+        "event": kind,
+        "connection_id": data.get("connection_id"),
+        "revision": data["revision"],
     }
+    assert room.screens.heard == {"hers": [told]}
 
 
 def test_a_missing_setting_is_named() -> None:
