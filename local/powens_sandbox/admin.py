@@ -1,7 +1,7 @@
 """The switches under `/sandbox`: what Powens has no door for, as JSON. For tests and for people who show a fault."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, find_connector
+from local.powens_sandbox.clock import FIRST_YEAR, LAST_YEAR
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.faults import Faults
@@ -21,7 +22,7 @@ from local.powens_sandbox.params import Call, Params, as_id, read_params
 from local.powens_sandbox.people import PERSONAS
 from local.powens_sandbox.views import Json
 from local.powens_sandbox.webview.entry import Webview
-from local.powens_sandbox.world import STATES, World, as_decimal
+from local.powens_sandbox.world import World, as_decimal
 
 _EXPANDS = frozenset({"connector", "sources", "all_accounts"})
 _MAX_LISTED = 500
@@ -103,14 +104,11 @@ class Admin:
         elif (to := call.params.optional_text("now")) is not None:
             self.clock.set(_moment(to, "now"))
         else:
+            seconds, days = (str(call.params.get(name) or 0) for name in ("seconds", "days"))
             try:
-                by = timedelta(
-                    seconds=float(str(call.params.get("seconds") or 0)), days=float(str(call.params.get("days") or 0))
-                )
-                (self.clock.now() + by).year  # noqa: B018 - out of the calendar raises here, before anything has moved
+                self.clock.move(timedelta(seconds=float(seconds), days=float(days)))
             except (ValueError, OverflowError) as error:
                 raise invalid("seconds") from error
-            self.clock.move(by)
         self.world.run_due()
         self.world.sweep()
         return self.clock_read(call)
@@ -519,9 +517,15 @@ def _logged(entry: Json) -> Json:
 def _moment(text: str, name: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        return _reachable((at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise invalid(name, "is not a time") from error
+
+
+def _reachable(at: datetime) -> datetime:
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise ValueError(at.year)
+    return at
 
 
 def _expiry(params: Params, now: datetime) -> datetime | None:
@@ -530,10 +534,6 @@ def _expiry(params: Params, now: datetime) -> datetime | None:
     if params.get("consent_expires_in_days") is None:
         return None
     try:
-        return now + timedelta(days=float(str(params["consent_expires_in_days"])))
+        return _reachable(now + timedelta(days=float(str(params["consent_expires_in_days"]))))
     except (ValueError, OverflowError) as error:
         raise invalid("consent_expires_in_days") from error
-
-
-def known_states() -> Iterable[str]:
-    return sorted(STATES)

@@ -13,7 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -32,6 +32,7 @@ from local.powens_sandbox.world import World
 FAILURES_IN_A_ROW = 10
 TIMEOUTS_IN_A_RUN = 2
 _ANSWER_BYTES = 500
+_LARGE_BODY = 100_000
 
 
 @dataclass
@@ -142,7 +143,8 @@ class Deliveries:
             for hook in self.hooks.of_event(event.name):
                 if hook.user_id not in (None, event.user_id):
                     continue
-                self._accept(Payload(event, hook.id, _body(event)), hook)
+                # The body is all that is kept of what may be megabytes.
+                self._accept(Payload(replace(event, data={}), hook.id, _body(event)), hook)
 
     def send_test(self, hook: Hook) -> None:
         event = Event(0, hook.event, 0, {"test": True}, self.clock.now())
@@ -209,10 +211,13 @@ class Deliveries:
     def _queue(self, payload: Payload, hook: Hook) -> None:
         if self.world.settings.webhook_order == "strict":
             self._strict.append((payload, hook))
+            if len(self._strict) > self.world.settings.backlog_entries:
+                self._strict.popleft()
+                self.overflowed += 1
             if self._strict_sender is None or self._strict_sender.done():
                 self._strict_sender = asyncio.ensure_future(self._drain_strict())
             return
-        self._queues.setdefault(hook.id, deque()).append(payload)
+        self._bounded(self._queues.setdefault(hook.id, deque()), payload)
         sender = self._senders.get(hook.id)
         if sender is None or sender.done():
             self._senders[hook.id] = asyncio.ensure_future(self._drain(hook))
@@ -231,10 +236,17 @@ class Deliveries:
             self._keep(payload)
 
     def _keep(self, payload: Payload) -> None:
-        backlog = self._backlogs.setdefault(payload.hook_id, deque())
-        backlog.append(payload)
-        if len(backlog) > self.world.settings.backlog_entries:
-            backlog.popleft()
+        self._bounded(self._backlogs.setdefault(payload.hook_id, deque()), payload)
+
+    def _bounded(self, queue: deque[Payload], payload: Payload) -> None:
+        """Append; the oldest payloads go when there are too many, or too large ones."""
+        settings = self.world.settings
+        queue.append(payload)
+        # Bodies are small but for first synchronisations: adding up is only needed when this one is large.
+        size = sum(len(item.body) for item in queue) if len(payload.body) > _LARGE_BODY else 0
+        while len(queue) > 1 and (len(queue) > settings.backlog_entries or size > settings.backlog_bytes):
+            oldest = queue.popleft()
+            size -= len(oldest.body)
             self.overflowed += 1
 
     def _lose(self, payload: Payload, hook: Hook, outcome: str) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, OPENAPI, Connector, find_connector
+from local.powens_sandbox.clock import FIRST_YEAR, LAST_YEAR
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.logos import logo
@@ -920,6 +921,9 @@ def as_moment(text: str, name: str) -> datetime:
     """A date-time, in Paris when it names no offset. Raises ApiError 400."""
     try:
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=PARIS)).astimezone(UTC)
+        at = (at if at.tzinfo else at.replace(tzinfo=PARIS)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise invalid(name, "is not a date-time") from error
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise invalid(name, "is out of reach")
+    return at

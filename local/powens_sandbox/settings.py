@@ -38,6 +38,13 @@ class Settings:
         20_000, "How many payloads wait to be sent again; the oldest go first.", fixed=True, low=1
     )
 
+    backlog_bytes: int = _option(
+        100_000_000,
+        "Bytes of bodies that one webhook's waiting payloads may take; the oldest go first.",
+        fixed=True,
+        low=1,
+    )
+
     # The client application and its secrets
     client_id: str = _option("10000001", "The client application's id: digits only.", fixed=True)
     client_secret: str = _option("sandbox-client-secret", "The client application's secret.", fixed=True)
@@ -87,14 +94,16 @@ class Settings:
 
     # Synchronisation
     sync_delay: float = _option(0.3, "Seconds between a choice of accounts and the synchronisation that follows.")
-    background_sync_hours: float = _option(24.0, "Hours between two synchronisations that nobody asked for.", low=0.001)
+    background_sync_hours: float = _option(
+        24.0, "Hours between two synchronisations that nobody asked for.", low=0.001, high=100_000
+    )
     forced_sync: str = _option(
         "recent",
         "A forced synchronisation is refused with 409 when the last one is recent, always, or never.",
         choices=("recent", "refused", "accepted"),
     )
     forced_sync_interval: float = _option(60.0, "Seconds that count as recent.")
-    consent_days: int = _option(180, "Days until the consent given at the bank ends.")
+    consent_days: int = _option(180, "Days until the consent given at the bank ends.", high=36_500)
     temporary_seconds: int = _option(
         1800, "Life of temporary tokens and codes, and of users without a permanent token."
     )

@@ -69,6 +69,8 @@ class World:
         """Forget everybody. Numbers go on, so that what was sent before is never mistaken for something new."""
         self.users: dict[int, User] = {}
         self.tokens: dict[str, Token] = {}
+        # By user, oldest first.
+        self._permanent_tokens: dict[int, list[str]] = {}
         self.connections: dict[int, Connection] = {}
         self.accounts: dict[int, Account] = {}
         self.events: deque[Event] = deque()
@@ -118,6 +120,8 @@ class World:
         expires = None if kind == "permanent" else now + timedelta(seconds=self.settings.temporary_seconds)
         token = Token(new_secret(), kind, user.id, now, expires, single)
         self.tokens[token.value] = token
+        if kind == "permanent":
+            self._permanent_tokens.setdefault(user.id, []).append(token.value)
         return token
 
     def issue_code(self, user: User, *, single: bool) -> Token:
@@ -167,17 +171,19 @@ class World:
         values = [token.value for token in self.tokens.values() if token.user_id == user.id]
         for value in values:
             del self.tokens[value]
+        self._permanent_tokens.pop(user.id, None)
         return len(values)
 
     def revoke(self, token: Token) -> None:
         self.tokens.pop(token.value, None)
+        own = self._permanent_tokens.get(token.user_id, [])
+        if token.value in own:
+            own.remove(token.value)
 
     def user_token(self, user_id: int) -> str | None:
         """The token that a webhook authenticated by user token carries."""
-        own = [token for token in self.tokens.values() if token.user_id == user_id and token.kind == "permanent"]
-        if not own:
-            return None
-        return own[{"first": 0, "latest": -1}[self.settings.webhook_token]].value
+        own = self._permanent_tokens.get(user_id)
+        return own[{"first": 0, "latest": -1}[self.settings.webhook_token]] if own else None
 
     def user(self, user_id: int) -> User:
         user = self.users.get(user_id)

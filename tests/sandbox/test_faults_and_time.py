@@ -176,6 +176,11 @@ def test_the_clock_moves_to_a_moment_and_back(sandbox: Sandbox, person: Person) 
     assert sandbox.admin("GET", "/clock")["offset_seconds"] == 0
     assert sandbox.http.post("/sandbox/clock", json={"days": 1e9}).status_code == 400
     assert sandbox.http.post("/sandbox/clock", json={"seconds": "soon"}).status_code == 400
+    for far in ("9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
+        assert sandbox.http.post("/sandbox/clock", json={"now": far}).status_code == 400
+        answer = sandbox.http.patch(f"/sandbox/connections/{made['id']}", json={"consent_expires_at": far})
+        assert answer.status_code == 400
+        assert person.call("POST", f"/users/me/connections/{made['id']}", json={"expire": far}).status_code == 400
 
 
 def test_requests_are_logged_newest_first_without_secrets(sandbox: Sandbox, person: Person) -> None:
