@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
+from shared.domain.errors import TooManyAccounts
 from shared.entrypoints.observability import count, logger
 from shared.entrypoints.sqs import FifoBatch, Received
 
@@ -23,8 +24,12 @@ def container() -> Container:
 def read_back(unit: Sequence[Received[HintMessage]]) -> None:
     hints = [received.message.hint() for received in unit]
     logger.append_keys(correlation_id=hints[-1].correlation_id)
-    if not container().read_back(hints):
+    reading = container().read_back(hints)
+    if not reading.known_user:
         count("UnknownPowensUsers")
+    if reading.too_large:
+        logger.error("connection too large", extra={"code": TooManyAccounts.code})
+        count("TooLargeConnections", reading.too_large)
 
 
 @logger.inject_lambda_context(clear_state=True)

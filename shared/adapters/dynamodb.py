@@ -139,6 +139,8 @@ class DynamoDBStore:
             "TableName": self._table,
             "KeyConditionExpression": "pk = :user AND begins_with(sk, :list)",
             "ExpressionAttributeValues": {":user": _user(user_id), ":list": {"S": "LIST#"}},
+            # Who has just confirmed something looks at the list next, and must find it there.
+            "ConsistentRead": True,
         }
         with _translated():
             while True:
@@ -155,16 +157,22 @@ class DynamoDBStore:
         item = self._get(_user(user_id), f"LIST#MANUAL#{account_id}")
         return _manual_account(item) if item else None
 
-    def put_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
+    def add_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
+        writes = [self._put_manual_account(account, "attribute_not_exists(pk)")]
+        if answer is not None:
+            writes.append(self._put_answer(account.user_id, answer))
+        self._transact(writes, answer_at=1 if answer is not None else None)
+
+    def change_manual_account(self, account: ManualAccount) -> None:
+        self._transact([self._put_manual_account(account, "attribute_exists(pk)")])
+
+    def _put_manual_account(self, account: ManualAccount, condition: str) -> "TransactWriteItemTypeDef":
         item: dict[str, Any] = {
             "pk": _user(account.user_id),
             "sk": {"S": f"LIST#MANUAL#{account.id}"},
             "document": {"S": _manual_codec().dump_json(account, exclude_defaults=True).decode()},
         }
-        writes: list[TransactWriteItemTypeDef] = [{"Put": {"TableName": self._table, "Item": item}}]
-        if answer is not None:
-            writes.append(self._put_answer(account.user_id, answer))
-        self._transact(writes, answer_at=1 if answer is not None else None)
+        return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": condition}}
 
     def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
         key = {"pk": _user(user_id), "sk": {"S": f"LIST#MANUAL#{account_id}"}}
@@ -373,6 +381,19 @@ class DynamoDBStore:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def release_access(self, user_id: str, *, by: str) -> None:
+        try:
+            with _translated():
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                    UpdateExpression="REMOVE claimed_by, claimed_until",
+                    ConditionExpression="claimed_by = :by",
+                    ExpressionAttributeValues={":by": {"S": by}},
+                )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise StaleWriteError from error
 
     def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str) -> None:
         self._transact(

@@ -84,8 +84,9 @@ class Queues:
     pause: Callable[[float], None] = time.sleep
 
     def put(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Raises PublishFailedError. The order within a group is kept."""
-        for queue, url in self.urls.items():
+        """Raises PublishFailedError, KeyError for a queue that is not ours. The order within a group is kept."""
+        for queue in dict.fromkeys(message.queue for message in messages):
+            url = self.urls[queue]
 
             def send(batch: Sequence[OutgoingMessage], url: str = url) -> list[int]:
                 entries: list[Any] = [

@@ -6,11 +6,12 @@ A crash at any point leaves either nothing or an id to go on with (ADR 0005).
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.application.ports import Clock, NewId, Powens, PowensAccess, PowensUser, StaleWriteError, Store, TokenSeal
-from shared.domain.errors import NotFound, PowensRefused, Unavailable
+from shared.domain.errors import AppError, NotFound, PowensRefused, Unavailable
 
 CLAIM_FOR = timedelta(seconds=30)
 """Longer than any function that may hold a claim runs."""
@@ -71,7 +72,15 @@ class Access:
             self.store.complete_access(user_id, sealed, by=by, reconcile_at=reconcile_at)
         except StaleWriteError as error:
             raise Unavailable("creating the user took too long", code="user_being_created", retry_after=2) from error
+        except AppError:
+            self._release(user_id, by)
+            raise
         return PowensAccess(user_id=user_id, powens_user_id=powens_user_id, sealed_token=sealed)
+
+    def _release(self, user_id: str, by: str) -> None:
+        """Let the next visit try at once, instead of waiting for the claim to run out."""
+        with suppress(StaleWriteError):  # somebody else holds it by now
+            self.store.release_access(user_id, by=by)
 
     def _resume(self, powens_user_id: int) -> str | None:
         """A token for a user whose creation was cut short, or None when Powens has deleted it meanwhile."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from shared.application.ports import Answer, Clock, NewId, Store
+from shared.application.ports import Answer, Clock, NewId, StaleWriteError, Store
 from shared.domain.connection import AccountType
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.manual import ManualAccount
@@ -39,7 +39,7 @@ class KeepManualAccounts:
             institution_name=institution_name,
             created_at=self.clock(),
         )
-        self.store.put_manual_account(account, answer=keep(account))
+        self.store.add_manual_account(account, answer=keep(account))
         return account
 
     def get(self, user_id: str, account_id: str) -> ManualAccount:
@@ -67,5 +67,8 @@ class KeepManualAccounts:
         self.store.delete_manual_account(user_id, self.get(user_id, account_id).id, answer=answer)
 
     def _put(self, account: ManualAccount) -> ManualAccount:
-        self.store.put_manual_account(account)
+        try:
+            self.store.change_manual_account(account)
+        except StaleWriteError as error:
+            raise NotFound("dropped meanwhile", code="account_not_found") from error
         return account

@@ -88,8 +88,11 @@ class Store(Protocol):
 
     def manual_account(self, user_id: str, account_id: str) -> ManualAccount | None: ...
 
-    def put_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
+    def add_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
         """Raises TakenError when `answer`'s key is taken."""
+
+    def change_manual_account(self, account: ManualAccount) -> None:
+        """Raises StaleWriteError when it has been dropped meanwhile."""
 
     def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
         """Raises TakenError when `answer`'s key is taken."""
@@ -121,6 +124,9 @@ class Store(Protocol):
 
     def claim_access(self, user_id: str, *, by: str, now: datetime, until: datetime) -> bool:
         """Whether `by` alone may now create this user's Powens user, until `until`."""
+
+    def release_access(self, user_id: str, *, by: str) -> None:
+        """Give a claim back. Raises StaleWriteError when `by` no longer holds it."""
 
     def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str) -> None:
         """Remember the Powens user under both ids, before it is made permanent. Raises StaleWriteError."""

@@ -9,7 +9,7 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
-from shared.domain.errors import PowensNotFound, Unavailable
+from shared.domain.errors import PowensNotFound, TooManyAccounts, Unavailable
 from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
@@ -32,6 +32,18 @@ class ReadRecentlyError(Unavailable):
     code = "read_recently"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """`known_user` is false for one who is not ours: webhooks come for every user of the Powens domain.
+
+    `too_large`: connections with more accounts than are kept (ADR 0004). Reading them again cannot help, so their hints
+    are answered; what was held of them stays.
+    """
+
+    known_user: bool = True
+    too_large: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ReadBack:
     """Answers hints about one Powens user."""
@@ -41,24 +53,23 @@ class ReadBack:
     changes: Changes
     clock: Clock
 
-    def __call__(self, hints: Sequence[Hint]) -> bool:
+    def __call__(self, hints: Sequence[Hint]) -> Reading:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
 
-        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back. False for a
-        user who is not ours: webhooks come for every user of the Powens domain.
+        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back.
         """
         newest = max(hints, key=lambda hint: hint.received_at)
         user_id = self.store.user_of(newest.powens_user_id)
         if user_id is None:
-            return False
+            return Reading(known_user=False)
         if any(hint.powens_connection_id is None for hint in hints):
-            self._read_all(user_id, newest)
-            return True
+            return Reading(too_large=self._read_all(user_id, newest))
         latest: dict[int, Hint] = {}
         for hint in sorted(hints, key=lambda hint: hint.received_at):
             assert hint.powens_connection_id is not None  # noqa: S101 - checked just above
             latest[hint.powens_connection_id] = hint
         too_soon: list[float] = []
+        too_large = 0
         for powens_connection_id, hint in latest.items():
             held = self.store.connection(user_id, connection_id(powens_connection_id))
             if held is not None and ledger.covered(held, hint.received_at):
@@ -67,10 +78,10 @@ class ReadBack:
             if wait > 0:
                 too_soon.append(wait)
             else:
-                self._read_one(user_id, powens_connection_id, held, hint)
+                too_large += not self._read_one(user_id, powens_connection_id, held, hint)
         if too_soon:
             raise ReadRecentlyError(retry_after=min(too_soon))
-        return True
+        return Reading(too_large=too_large)
 
     def _wait(self, held: Connection | None, hint: Hint) -> float:
         """Seconds until this hint may cause a read. Somebody who comes back from the Webview does not wait."""
@@ -78,28 +89,30 @@ class ReadBack:
             return 0
         return (held.read_started_at + READ_AGAIN_AFTER - self.clock()).total_seconds()
 
-    def _read_one(self, user_id: str, powens_connection_id: int, held: Connection | None, hint: Hint) -> None:
+    def _read_one(self, user_id: str, powens_connection_id: int, held: Connection | None, hint: Hint) -> bool:
+        """False for a connection that is too large."""
         powens = self.access.of(user_id)
         try:
             seen = powens.read_connection(powens_connection_id)
         except PowensNotFound:
             if held is None or held.removed_at is not None:
-                return
+                return True
             # One 404 may be about the token; a list that works and lacks the connection is the second witness.
             began = self.clock()
             if all(other.powens_id != powens_connection_id for other in powens.read_all()):
                 self._remove(held, hint, began)
-        else:
-            self._apply(user_id, seen, hint)
+            return True
+        return self._apply(user_id, seen, hint)
 
-    def _read_all(self, user_id: str, hint: Hint) -> None:
+    def _read_all(self, user_id: str, hint: Hint) -> int:
+        """How many connections are too large."""
         powens = self.access.of(user_id)
         shown = powens.read_all()
-        for seen in shown:
-            self._apply(user_id, seen, hint)
+        too_large = sum(not self._apply(user_id, seen, hint) for seen in shown)
         for held in self.store.connections(user_id):
             if held.removed_at is None and held.powens_id not in {seen.powens_id for seen in shown}:
                 self._read_absent(held, hint, powens)
+        return too_large
 
     def _read_absent(self, held: Connection, hint: Hint, powens: PowensUser) -> None:
         """A list without a connection removes nothing by itself (rule 5): Powens must deny it when asked, too."""
@@ -111,7 +124,7 @@ class ReadBack:
         else:
             self._apply(held.user_id, seen, hint)
 
-    def _apply(self, user_id: str, seen: ObservedConnection, hint: Hint) -> None:
+    def _apply(self, user_id: str, seen: ObservedConnection, hint: Hint) -> bool:
         def decide(held: Connection | None) -> Outcome:
             return ledger.reconcile(
                 held,
@@ -123,7 +136,11 @@ class ReadBack:
                 now=self.clock(),
             )
 
-        self.changes.apply(user_id, connection_id(seen.powens_id), decide, correlation_id=hint.correlation_id)
+        try:
+            self.changes.apply(user_id, connection_id(seen.powens_id), decide, correlation_id=hint.correlation_id)
+        except TooManyAccounts:
+            return False
+        return True
 
     def _remove(self, held: Connection, hint: Hint, at: datetime) -> None:
         def decide(newest: Connection | None) -> Outcome:

@@ -2,7 +2,7 @@
 
 AppError
 ├── Rejected       the caller must change the request; repeating it as it is cannot help
-│   ├── InvalidInput, NotFound, Conflict, PreconditionFailed, BadSignature, BadToken
+│   ├── InvalidInput, NotFound, Conflict, TooManyAccounts, PreconditionFailed, BadSignature, BadToken
 │   └── PowensRefused      Powens understood us and said no
 ├── Unavailable    nobody: the same request may work later
 │   └── PowensUnavailable, ConnectionLocked, StoreUnavailable
@@ -49,6 +49,12 @@ class Conflict(Rejected):
     """The thing is in a state in which this cannot be done."""
 
     code = "conflict"
+
+
+class TooManyAccounts(Conflict):
+    """A connection larger than what is kept."""
+
+    code = "too_many_accounts"
 
 
 class PreconditionFailed(Rejected):

@@ -34,7 +34,7 @@ from shared.domain.connection import (
     connection_id,
     restoration_id,
 )
-from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.errors import Conflict, InvalidInput, TooManyAccounts
 from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType, change_of
 from shared.domain.observation import ObservedAccount, ObservedConnection
 from shared.domain.status import ConnectionStatus, announced, connection_status
@@ -324,7 +324,7 @@ def reconcile(
 ) -> Outcome:
     """What we hold next, given what we hold and what one read of Powens showed.
 
-    `trigger` is the cause of changes that no choice explains. Raises Conflict `too_many_accounts` for a connection that
+    `trigger` is the cause of changes that no choice explains. Raises TooManyAccounts for a connection that
     would not fit its item.
     """
     if held is None:
@@ -365,7 +365,7 @@ def reconcile(
     reading.settle(held)
     reading.refreshed(held)
     if len(reading.connection.accounts) > MAX_ACCOUNTS:
-        raise Conflict(f"{len(reading.connection.accounts)} accounts, {MAX_ACCOUNTS} fit", code="too_many_accounts")
+        raise TooManyAccounts(f"{len(reading.connection.accounts)} accounts, {MAX_ACCOUNTS} fit")
     return _close(reading.connection, now, reading.cause or trigger, reading.lines)
 
 

@@ -54,7 +54,8 @@ def test_the_largest_connection_fits_and_a_larger_one_is_refused(world: World) -
     world.webhook("account-found", connection, id=10_000)
     world.settle()
     assert len(world.held(connection)["accounts"]) == MAX_ACCOUNTS
-    assert len(world.refresh.dead) == 1
+    assert world.refresh.dead == []
+    assert world.metric("TooLargeConnections") == 1
     assert any(line.get("code") == "too_many_accounts" for line in world.lines())
 
 
