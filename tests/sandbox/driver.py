@@ -1,5 +1,6 @@
 """What the suite drives: a sandbox process, people of its API, a browser without scripts, a consumer of webhooks."""
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -8,7 +9,8 @@ import re
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -24,6 +26,12 @@ PYTHON = ROOT / ".venvs" / "local" / "bin" / "python"
 CLIENT = {"client_id": "10000001", "client_secret": "sandbox-client-secret"}
 RETURN = "http://localhost:9/back"
 SECRET = "conformance-secret"
+
+
+def run[T](work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end in a thread of its own: a browser that was driven in this one leaves a loop behind."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def free_port() -> int:

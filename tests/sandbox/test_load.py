@@ -1,6 +1,5 @@
 """The sandbox holds its load, and its memory of what happened has an end."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from local.powens_sandbox.bench import load
 from local.powens_sandbox.logbook import Logbook
 from tests.polling import eventually
-from tests.sandbox.driver import Consumer, running
+from tests.sandbox.driver import Consumer, run, running
 
 
 def cpu_seconds(pid: int) -> float:
@@ -23,9 +22,9 @@ def test_two_hundred_requests_a_second_leave_half_a_core_free() -> None:
     """What a request costs does not depend on what else the machine does, as latency would; `bench` prints that one."""
     with running(webhook_base_url="") as sandbox:
         port = int(sandbox.url.rsplit(":", 1)[1])
-        asyncio.run(load(port, 200, 0.5))
+        run(load(port, 200, 0.5))
         before = cpu_seconds(sandbox.pid)
-        latencies = asyncio.run(load(port, 200, 4))
+        latencies = run(load(port, 200, 4))
         used = cpu_seconds(sandbox.pid) - before
     assert len(latencies) == 800
     assert used / len(latencies) < 0.0025

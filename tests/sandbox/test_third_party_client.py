@@ -1,13 +1,11 @@
 """A client of Powens that others wrote, and that mirrors the reference field by field, works here unchanged."""
 
-import asyncio
-
 import pytest
 from powens import PowensClient
 from powens.exceptions import PowensAuthError, PowensConflictError, PowensNotFoundError, PowensRateLimitError
 
 from tests.polling import eventually
-from tests.sandbox.driver import CLIENT, Browser, Person, Sandbox
+from tests.sandbox.driver import CLIENT, Browser, Person, Sandbox, run
 
 ID, SECRET = CLIENT["client_id"], CLIENT["client_secret"]
 RETURN = "http://localhost:9/back"
@@ -34,7 +32,7 @@ def test_it_gets_renews_and_revokes_tokens(sandbox: Sandbox) -> None:
             async with client(sandbox, token) as user:
                 assert (await user.users.me()).id == made.id_user
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_it_reads_every_resource(sandbox: Sandbox, person: Person) -> None:
@@ -80,7 +78,7 @@ def test_it_reads_every_resource(sandbox: Sandbox, person: Person) -> None:
             await user.connections.delete(connection_id=made[0].id)
             await user.users.delete()
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_it_understands_every_refusal(sandbox: Sandbox, person: Person) -> None:
@@ -99,7 +97,7 @@ def test_it_understands_every_refusal(sandbox: Sandbox, person: Person) -> None:
                 await user.accounts.update(account_id=made["all_accounts"][0]["id"], bookmarked=True)
             assert limited.value.retry_after == 3
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_the_addresses_that_it_builds_open_the_webview(sandbox: Sandbox, person: Person) -> None:

@@ -176,7 +176,7 @@ def test_the_flusher_stops_after_ten_failures_in_a_row(sandbox: Sandbox, consume
     for _ in range(15):
         sandbox.person()
     consumer.wait_for("USER_CREATED", 15)
-    eventually(lambda: sandbox.admin("GET", "/webhooks")["waiting"] == 15)
+    eventually(lambda: sandbox.admin("GET", "/webhooks?outcome=refused")["total"] == 15)
     consumer.clear()
     consumer.statuses = [500] * 30
     sandbox.admin("POST", "/webhooks/flush")
@@ -190,12 +190,13 @@ def test_the_flusher_stops_after_two_timeouts(sandbox: Sandbox, consumer: Consum
     consumer.statuses = [500] * 5
     for _ in range(5):
         sandbox.person()
-    eventually(lambda: sandbox.admin("GET", "/webhooks")["waiting"] == 5)
+    eventually(lambda: sandbox.admin("GET", "/webhooks?outcome=refused")["total"] == 5)
     consumer.clear()
     consumer.hanging = True
     sandbox.settings(webhook_timeout=0.1)
     sandbox.admin("POST", "/webhooks/flush")
-    assert sandbox.admin("GET", "/webhooks?outcome=timeout")["total"] == 2
+    attempts = sandbox.admin("GET", "/webhooks?outcome=timeout")["webhooks"]
+    assert [(line["event"], line["number"]) for line in attempts] == [("USER_CREATED", 2)] * 2
 
 
 def test_a_slow_consumer_stalls_its_own_webhook_only(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
