@@ -45,11 +45,11 @@ sandbox: $(LOCAL)/$(READY) ## Start the Powens sandbox alone (POWENS_SANDBOX_POR
 # --- checking ------------------------------------------------------------------------------------------------------
 
 .PHONY: check
-check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## The fast half: format, lint, types, quick tests (under a minute)
+check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## The fast part: format, lint, types, unit tests (under a minute)
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
-	$(DEV)/bin/pytest -q -m "not slow and not browser"
+	$(DEV)/bin/pytest -q -m "not slow and not browser" tests/unit tests/template
 
 .PHONY: test
 test: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) chromium ## Everything that gates a merge: make check's tools, all tests, coverage
