@@ -440,6 +440,26 @@ class DynamoDBStore:
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise StaleWriteError from error
 
+    def forget_access(self, access: PowensAccess) -> None:
+        self._transact(
+            [
+                {
+                    "Delete": {
+                        "TableName": self._table,
+                        "Key": {"pk": _user(access.user_id), "sk": {"S": "PROFILE"}},
+                        "ConditionExpression": "powens_user_id = :gone",
+                        "ExpressionAttributeValues": {":gone": {"N": str(access.powens_user_id)}},
+                    }
+                },
+                {
+                    "Delete": {
+                        "TableName": self._table,
+                        "Key": {"pk": {"S": f"POWENS#{access.powens_user_id}"}, "sk": {"S": "USER"}},
+                    }
+                },
+            ]
+        )
+
     def replace_token(self, user_id: str, sealed_token: bytes) -> None:
         with _translated():
             self._client.update_item(

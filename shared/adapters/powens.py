@@ -43,6 +43,7 @@ from shared.domain.errors import (
     PowensNotFound,
     PowensRefused,
     PowensUnavailable,
+    PowensUserGone,
 )
 from shared.domain.observation import ObservedAccount, ObservedConnection
 
@@ -486,7 +487,7 @@ class PowensUser:
             token = self._client.renew(self._id_user)
         except PowensNotFound as error:
             # The user is unknown, not the thing that was asked for: nobody may take this for a removed connection.
-            raise PowensRefused(
+            raise PowensUserGone(
                 f"{what}: Powens does not know the user", status=error.status, powens_code=error.powens_code
             ) from error
         self._on_renewed(token)

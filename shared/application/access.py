@@ -58,6 +58,13 @@ class Access:
                 raise Unavailable("the user is being created at Powens", code="user_being_created", retry_after=2)
             self.sleep(LOOK_AGAIN_AFTER)
 
+    def forget(self, user_id: str, powens_user_id: int) -> None:
+        """The Powens user is gone: the next visit makes a new one."""
+        access = self.store.access(user_id)
+        if access is not None and access.powens_user_id == powens_user_id:
+            with suppress(StaleWriteError):  # somebody was here first
+                self.store.forget_access(access)
+
     def _create(self, user_id: str, begun: int | None, by: str) -> PowensAccess:
         token = self._resume(begun) if begun is not None else None
         powens_user_id = begun

@@ -134,6 +134,9 @@ class Store(Protocol):
     def complete_access(self, user_id: str, sealed_token: bytes, *, by: str, reconcile_at: datetime) -> None:
         """Keep the permanent token. Raises StaleWriteError when `by` no longer holds the claim."""
 
+    def forget_access(self, access: PowensAccess) -> None:
+        """Drop a Powens user that is gone, under both ids. Raises StaleWriteError when the user has another by now."""
+
     def replace_token(self, user_id: str, sealed_token: bytes) -> None: ...
 
     def user_of(self, powens_user_id: int) -> str | None: ...

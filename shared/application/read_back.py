@@ -9,7 +9,7 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
-from shared.domain.errors import PowensNotFound, TooManyAccounts, Unavailable
+from shared.domain.errors import PowensNotFound, PowensUserGone, TooManyAccounts, Unavailable
 from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
@@ -62,6 +62,16 @@ class ReadBack:
         user_id = self.store.user_of(newest.powens_user_id)
         if user_id is None:
             return Reading(known_user=False)
+        asked = self.clock()
+        try:
+            return self._read(user_id, hints, newest)
+        except PowensUserGone:
+            for held in self.store.connections(user_id):
+                self._remove(held, newest, asked)
+            self.access.forget(user_id, newest.powens_user_id)
+            return Reading()
+
+    def _read(self, user_id: str, hints: Sequence[Hint], newest: Hint) -> Reading:
         if any(hint.powens_connection_id is None for hint in hints):
             return Reading(too_large=self._read_all(user_id, newest))
         latest: dict[int, Hint] = {}

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from shared.application.access import Access
 from shared.application.ports import Answer, Clock, Store, WebviewSession
-from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.errors import InvalidInput, NotFound, PowensUserGone
 from shared.domain.hints import Hint, HintOrigin
 
 type Flow = Literal["connect", "manage", "reconnect"]
@@ -61,7 +61,7 @@ class OpenWebview:
             if connection is None or connection.removed_at is not None:
                 raise NotFound("no such connection", code="connection_not_found")
             powens_connection_id = connection.powens_id
-        _, powens = self.access.ensure(user_id)
+        powens_user_id, powens = self.access.ensure(user_id)
         session = WebviewSession(
             state=secrets.token_urlsafe(32),
             user_id=user_id,
@@ -70,7 +70,12 @@ class OpenWebview:
             powens_connection_id=powens_connection_id,
             expires_at=self.clock() + SESSION_FOR,
         )
-        code = powens.temporary_code()
+        try:
+            code = powens.temporary_code()
+        except PowensUserGone:
+            self.access.forget(user_id, powens_user_id)
+            _, powens = self.access.ensure(user_id)
+            code = powens.temporary_code()
         visit = Visit(
             url=self.webview_url(flow, language, code, session.state, powens_connection_id),
             expires_at=session.expires_at,

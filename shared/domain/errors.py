@@ -103,6 +103,12 @@ class PowensNotFound(PowensRefused):
     code = "not_found_at_powens"
 
 
+class PowensUserGone(PowensRefused):
+    """Powens refuses the user's token and, asked for another, does not know the user: two witnesses."""
+
+    code = "powens_user_gone"
+
+
 class Unavailable(AppError):
     """Temporary. `retry_after` is in seconds, None when nobody said how long."""
 

@@ -729,3 +729,28 @@ def test_a_user_who_never_was_at_powens_can_have_no_command(world: World) -> Non
 
     with pytest.raises(NotFound), world.looking():
         account_commands.container().access.of("bob")
+
+
+def test_a_user_whom_powens_deleted_loses_the_connections_and_can_start_again(world: World) -> None:
+    connection = world.connect(1, 2)
+    gone = world.powens_user("alice")
+    assert gone is not None
+    del world.powens.users[gone]
+    world.clock.advance(seconds=10)
+    world.webhook("connection-deleted", connection)
+    world.settle()
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert [e["data"]["connection_id"] for e in world.events("ConnectionRemoved")] == [connection_id(77)]
+    assert world.refresh.dead == []
+    assert world.powens_user("alice") is None
+    assert world.connect(3, connection_id=78).id == 78
+    assert world.powens_user("alice") not in (None, gone)
+
+
+def test_a_visit_to_the_webview_makes_a_new_powens_user_when_the_old_one_is_gone(world: World) -> None:
+    world.connect(1)
+    gone = world.powens_user("alice")
+    assert gone is not None
+    del world.powens.users[gone]
+    assert world.open_webview().status == 201
+    assert world.powens_user("alice") not in (None, gone)
