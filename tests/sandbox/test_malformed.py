@@ -164,7 +164,7 @@ def stage(sandbox: Sandbox, person: Person) -> tuple[Sandbox, Person, dict[str, 
 
 
 fuzzed = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
