@@ -12,7 +12,7 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
-from shared.domain.errors import Conflict, PowensNotFound, PowensRefused, Unavailable
+from shared.domain.errors import AppError, Conflict, PowensNotFound, PowensRefused, Unavailable
 from shared.domain.facts import Cause
 from shared.domain.ledger import Order, Ordered, Outcome
 from shared.domain.observation import ObservedConnection
@@ -76,7 +76,7 @@ class CarryOut:
         if results or lost or first_attempt:
             try:
                 seen = self._read(powens, held, operation)
-            except Exception:
+            except AppError:
                 self._change(operation, note)  # what Powens acknowledged is not asked twice
                 raise
             if seen is None:

@@ -11,7 +11,7 @@ from local.runtime_api import PAYLOAD_LIMIT, Answer, Function, Plane, TooLarge
 from tests.local.loops import run
 
 HANDLER = """
-import json, os, sys, time
+import json, os, sys, threading
 
 calls = 0
 
@@ -24,7 +24,7 @@ def handler(event, context):
         case "exit":
             os._exit(3)
         case "sleep":
-            time.sleep(event["seconds"])
+            threading.Event().wait(event["seconds"])
         case "large":
             return "x" * event["bytes"]
         case "environment":
