@@ -42,7 +42,7 @@ def test_nothing_moves_when_the_data_arrives(new_screen: OpenScreen, stub: Stub,
     screen.page.reload()  # signed in again by itself: skeleton, then the list
     expect(screen.institution("rev")).to_be_visible()
     screen.page.wait_for_load_state("networkidle")
-    assert screen.page.evaluate("window.shifts") < 0.02
+    assert screen.page.evaluate("window.shifts") < 0.001
 
 
 def test_the_first_paint_is_quick_on_a_slow_phone(new_screen: OpenScreen, stub: Stub) -> None:

@@ -166,9 +166,9 @@ class App {
       type: 'button', lang: language, 'aria-pressed': String(language === words.language), 'aria-label': { fr: 'Français', en: 'English' }[language],
       data: { testid: `language-${language}`, key: `language-${language}` }, on: { click: () => this.switchLanguage(language) },
     }, language.toUpperCase())));
-    $('tools').replaceChildren(switches);
+    $('tools').replaceChildren(switches); // stays last, at the edge, so that signing in moves nothing
     if (this.session.user) {
-      $('tools').append(h('span', { class: 'who', data: { testid: 'signed-in-as' } }, this.session.user.name),
+      switches.before(h('span', { class: 'who', data: { testid: 'signed-in-as' } }, this.session.user.name),
         button(words.t('action.sign_out'), { icon: 'leave', 'aria-label': words.t('action.sign_out'), data: { testid: 'sign-out' }, action: () => this.signOut() || this.showSignIn(false) }));
     }
   }
