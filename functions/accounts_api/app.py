@@ -113,7 +113,11 @@ def _connection(connection_id: str) -> tuple[Connection, list[Connection]]:
 
 def _view(connection: Connection, connections: list[Connection]) -> ConnectionView:
     return connection_view(
-        connection, now=container().clock(), duplicates=ledger.duplicates(connections), language=_language()
+        connection,
+        now=container().clock(),
+        duplicates=ledger.duplicates(connections),
+        language=_language(),
+        public_url=container().settings.public_url,
     )
 
 
@@ -221,6 +225,20 @@ def refresh_connection(
             _user(), connection_id, OperationKind.REFRESH, correlation_id=_correlation_id(), keep=keep
         )
     )
+
+
+@app.get("/v1/institutions/<institution_id>/logo", include_in_schema=False)
+def institution_logo(institution_id: str) -> Response[Any]:
+    """From us, so that no screen has to tell another host which banks somebody has."""
+    picture: Response[Any] = Response(
+        status_code=200,
+        content_type="image/png",
+        # As text already: the resolver's validation would read bytes as UTF-8.
+        body=b64encode(container().powens.logo(institution_id)).decode(),
+        headers={"Cache-Control": "private, max-age=604800"},
+    )
+    picture.base64_encoded = True
+    return picture
 
 
 @app.get("/v1/accounts/<account_id>", responses=answers(AccountView))

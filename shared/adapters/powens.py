@@ -40,6 +40,7 @@ from shared.adapters.powens_answers import (
 from shared.domain.errors import (
     ConnectionLocked,
     Misconfigured,
+    NotFound,
     PowensNotFound,
     PowensRefused,
     PowensUnavailable,
@@ -58,10 +59,13 @@ MARGIN_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 5.0
 FIRST_BACKOFF_SECONDS = 0.25
 MOST_PAGES = 50
+LARGEST_LOGO_BYTES = 200_000
 LANGUAGES = frozenset({"en", "fr", "de", "nl", "pt", "it", "es"})
 
 _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 _SECONDS = re.compile(r"[0-9]{1,9}")
+_INSTITUTION = re.compile(r"[0-9a-fA-F-]{1,64}")
+_PNG = b"\x89PNG\r\n\x1a\n"
 _LOCKED = "connectionLocked"
 _NO_ACCOUNT = "noAccount"
 
@@ -162,6 +166,25 @@ class PowensClient:
     def as_user(self, id_user: int, token: str, on_renewed: Callable[[str], None]) -> "PowensUser":
         """The user's own view. `on_renewed` stores a new token; it is called before the token is used."""
         return PowensUser(self, id_user, token, on_renewed)
+
+    def logo(self, institution_id: str) -> bytes:
+        """The PNG of an institution's logo, where integrators have seen it. Raises NotFound, PowensUnavailable."""
+        what = "get a logo"
+        if not _INSTITUTION.fullmatch(institution_id):
+            raise NotFound(what)
+        try:
+            answer = self._session.get(
+                f"{self.logos_url}/{institution_id}-thumbnail@2x.png",
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise PowensUnavailable(f"{what}: {type(error).__name__}") from error
+        if answer.status_code == 404:
+            raise NotFound(what)
+        if not answer.content.startswith(_PNG) or len(answer.content) > LARGEST_LOGO_BYTES:
+            raise PowensUnavailable(f"{what}: not a small PNG")
+        return answer.content
 
     def institutions(self) -> tuple[CatalogueEntry, ...]:
         """All connectors of the domain. Raises PowensUnavailable, PowensRefused, Misconfigured."""

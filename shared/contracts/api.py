@@ -309,15 +309,20 @@ def manual_view(account: ManualAccount) -> AccountView:
 
 
 def connection_view(
-    connection: Connection, *, now: datetime, duplicates: Mapping[str, str], language: Language
+    connection: Connection, *, now: datetime, duplicates: Mapping[str, str], language: Language, public_url: str
 ) -> ConnectionView:
+    """`public_url` is this API's address: logos come from it, not from Powens."""
     status, reason = connection_status(connection, now)
     return ConnectionView(
         id=connection.id,
         institution=InstitutionView(
             id=connection.institution.id,
             name=connection.institution.name,
-            logo_url=connection.institution.logo_url,
+            logo_url=(
+                f"{public_url}/v1/institutions/{connection.institution.id}/logo"
+                if connection.institution.logo_url
+                else None
+            ),
             color=connection.institution.color,
         ),
         status=status,

@@ -51,6 +51,8 @@ def test_a_user_sees_the_synchronised_accounts_of_two_banks(page: Page, system: 
     expect(rows(page, "Banque Horizon", enabled=True)).to_have_count(2)
     expect(institution(page, "Revolut")).to_contain_text("Compte courant EUR")
     expect(institution(page, "Revolut")).not_to_contain_text("Épargne flexible")
+    expect(institution(page, "Revolut").get_by_test_id("logo")).to_have_js_property("complete", True)
+    assert institution(page, "Revolut").get_by_test_id("logo").evaluate("image => image.naturalWidth") > 0
 
 
 def test_an_account_added_in_the_powens_space_appears_and_is_told_on_the_bus(page: Page, system: System) -> None:

@@ -11,6 +11,7 @@ from shared.bootstrap import Container
 from shared.domain.connection import connection_id
 from tests.fakes.powens import error
 from tests.integration.world import ORIGIN, Reply, World, event_file
+from tests.powens_wire import Answer
 
 PATH = f"/v1/connections/{connection_id(77)}"
 
@@ -520,3 +521,17 @@ def test_a_bug_is_answered_without_a_word_about_it(world: World, monkeypatch: py
     refused(reply, 500, "internal_error")
     assert "a detail" not in reply.body
     assert any("ZeroDivisionError" in line.get("exception", "") for line in world.lines())
+
+
+def test_a_logo_comes_from_the_api_itself(world: World) -> None:
+    connection = world.connect(1)
+    address = world.held(connection)["institution"]["logo_url"]
+    public = "https://api.example.com"
+    assert address.startswith(f"{public}/v1/institutions/")
+    picture = b"\x89PNG\r\n\x1a\n" + b"picture"
+    path = address.removeprefix(public)
+    world.powens.fail(f"GET /logos/{path.split('/')[3]}-thumbnail@2x.png", Answer(200, picture))
+    reply = world.api("GET", path)
+    assert (reply.status, reply.headers["content-type"]) == (200, "image/png")
+    assert base64.b64decode(reply.body) == picture
+    refused(world.api("GET", "/v1/institutions/..%2Fusers/logo"), 404, "not_found")

@@ -16,6 +16,7 @@ from shared.domain.errors import (
     AppError,
     ConnectionLocked,
     Misconfigured,
+    NotFound,
     PowensNotFound,
     PowensRefused,
     PowensUnavailable,
@@ -624,3 +625,42 @@ def test_the_manage_flow_opens_without_a_connection_too() -> None:
 def test_the_reconnect_flow_needs_a_connection() -> None:
     with pytest.raises(ValueError, match="connection"):
         powens().client.webview_url("reconnect", "fr", "c", "s", "https://a.example/b")
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
+
+
+def test_a_logo_is_fetched_without_a_token_and_without_following_redirects() -> None:
+    scene = powens(Answer(body=PNG))
+    assert scene.client.logo("338178e6-3d01-564f-9a7b-52ca442459bf") == PNG
+    (sent,) = scene.wire.sent
+    assert sent.line == "GET /logos/338178e6-3d01-564f-9a7b-52ca442459bf-thumbnail@2x.png"
+    assert sent.token is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(302, b"", {"Location": "http://elsewhere.invalid/"}),
+        Answer(body=b"<svg onload=x>"),
+        Answer(body=PNG + b"x" * 200_000),
+        Answer(500, b""),
+        requests.ConnectionError(),
+    ],
+)
+def test_a_logo_that_is_not_a_small_png_is_not_passed_on(answer: Answer | Exception) -> None:
+    with pytest.raises(PowensUnavailable):
+        powens(answer).client.logo("338178e6")
+
+
+def test_a_logo_that_nobody_has_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        powens(Answer(404, b"")).client.logo("338178e6")
+
+
+def test_a_logo_is_asked_for_by_an_institutions_id_and_nothing_else() -> None:
+    scene = powens()
+    for wrong in ("../users/me", "x", "", "a" * 65):
+        with pytest.raises(NotFound):
+            scene.client.logo(wrong)
+    assert scene.wire.sent == []

@@ -76,7 +76,8 @@ def test_the_policy_allows_our_own_scripts_and_styles_only() -> None:
     policy = next(line for line in (WEB / "_headers").read_text().splitlines() if "Content-Security-Policy" in line)
     directives = {part.split()[0]: part.split()[1:] for part in policy.split(": ", 1)[1].split("; ")}
     assert directives["default-src"] == ["'none'"]
-    assert directives["script-src"] == directives["style-src"] == directives["img-src"] == ["'self'"]
+    assert directives["script-src"] == directives["style-src"] == ["'self'"]
+    assert directives["img-src"] == ["'self'", "blob:"]  # blob: a logo that the API gave, in memory
     assert directives["base-uri"] == directives["form-action"] == directives["frame-ancestors"] == ["'none'"]
     assert directives["require-trusted-types-for"] == ["'script'"]
     assert "unsafe" not in policy

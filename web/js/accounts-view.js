@@ -325,11 +325,7 @@ export class AccountsView {
       mark.style.setProperty('--institution', `#${color}`);
       mark.style.setProperty('--on-institution', light > 0.179 ? '#000' : '#fff');
     }
-    const source = institution.logo_url && URL.canParse(institution.logo_url, document.baseURI) ? new URL(institution.logo_url, document.baseURI) : null;
-    // A logo from another host would tell that host which banks this person has: only our own host's are shown.
-    if (source?.origin === location.origin) {
-      mark.append(h('img', { src: source.href, alt: '', width: '44', height: '44', loading: 'lazy', on: { error: (event) => event.target.remove() } }));
-    }
+    this.app.logos.lay(institution, mark);
     return mark;
   }
 

@@ -49,6 +49,25 @@ export class Api {
     return this.#send('GET', path, { headers: etag ? { 'If-None-Match': etag } : {} });
   }
 
+  get origin() {
+    return new URL(this.base || '/', document.baseURI).origin;
+  }
+
+  /** The address in memory of a PNG that the API has, or null: nobody waits for a picture. */
+  async picture(path) {
+    try {
+      const token = await this.session.token();
+      const response = await fetch(this.base + path, {
+        headers: { Accept: 'image/png', Authorization: `Bearer ${token}` },
+        credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (!response.ok || response.headers.get('Content-Type') !== 'image/png') return null;
+      return URL.createObjectURL(await response.blob());
+    } catch {
+      return null; // the initial stays
+    }
+  }
+
   /**
    * A change. The idempotency key makes repeating it harmless, so an unreachable or overloaded API gets a second and
    * a third try with the same key before the user is told.

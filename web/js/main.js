@@ -6,6 +6,7 @@ import { ask } from './dialogs.js';
 import { button, h } from './dom.js';
 import { HistoryView } from './history-view.js';
 import { LANGUAGES, Words, pickLanguage } from './i18n.js';
+import { Logos } from './logos.js';
 import { Live } from './live.js';
 import { memory } from './memory.js';
 import { Session, SignInFailed } from './session.js';
@@ -50,6 +51,7 @@ class App {
     this.words = words;
     this.session = new Session(config);
     this.api = new Api(config.api_base, this.session);
+    this.logos = new Logos(this.api);
     this.api.language = words.language;
     this.store = new Store(this.api);
     this.notices = new Notices();
