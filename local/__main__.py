@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from local.identity import DEMO_USERS, Issuer
 from local.paths import RUNTIME_PYTHON, SAM_BIN, STATE
 
@@ -133,7 +135,7 @@ def _events() -> int:
         system = json.loads(description.read_text("utf-8"))
         urllib.request.urlopen(f"{system['url']}/config.json", timeout=5).close()  # noqa: S310
     except (OSError, urllib.error.URLError):
-        print("no system is running on this port: start one with make run", file=sys.stderr)
+        print("no system is running here: start one with make run, and give the same PORT", file=sys.stderr)
         return 1
     session = boto3.session.Session("test", "test", region_name="us-east-1")
     spy = Spy(
@@ -148,7 +150,9 @@ def _events() -> int:
                 print(json.dumps(event["detail"], indent=2, ensure_ascii=False), flush=True)
     except KeyboardInterrupt:
         spy.close()
-        return 0
+    except (BotoCoreError, ClientError):
+        print("the system has stopped", file=sys.stderr)
+    return 0
 
 
 def _doctor() -> int:

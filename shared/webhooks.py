@@ -17,7 +17,7 @@ from shared.domain.errors import BadSignature
 # Read at most, once decompressed: several times what Powens documents.
 LARGEST_BODY_BYTES = 32 * 1024 * 1024
 # Decompressed at most to check a signature, without being kept; a bomb ends here.
-LARGEST_CHECKED_BYTES = 8 * LARGEST_BODY_BYTES
+LARGEST_CHECKED_BYTES = 2 * LARGEST_BODY_BYTES
 _CHUNK_BYTES = 1024 * 1024
 # Clocks differ; nothing else dates a signature in the future.
 FUTURE_TOLERANCE = timedelta(minutes=5)

@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from shared.application.operations import Keep
+from shared.application.ports import Answer
 from shared.application.webview import Visit
 from shared.bootstrap import Container
 from shared.contracts.api import (
@@ -48,7 +49,8 @@ from shared.contracts.api import (
 from shared.contracts.texts import Language, language_of
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
-from shared.domain.errors import Conflict, NotFound, Unauthenticated
+from shared.domain.errors import Conflict, NotFound, PreconditionFailed, Unauthenticated
+from shared.domain.manual import ManualAccount
 from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, json_only, once, read_json
 from shared.entrypoints.observability import logger
 
@@ -142,6 +144,19 @@ def _operation(run: Callable[[Keep], Operation]) -> Response[Any]:
     return _answer(body, status, {"Location": f"/v1/operations/{json.loads(body)['id']}", "Retry-After": "1"})
 
 
+def _manual(run: Callable[[Callable[[ManualAccount], Answer | None]], ManualAccount]) -> Response[Any]:
+    """Answer 200 with the manual account that `run` changes, once per idempotency key."""
+
+    def changed(keeper: Keeper) -> tuple[int, str]:
+        def shown(account: ManualAccount) -> str:
+            return manual_view(account).model_dump_json()
+
+        return 200, shown(run(lambda account: keeper(200, shown(account))))
+
+    status, body = once(container().store, app, _user(), changed)
+    return _answer(body, status)
+
+
 @app.get("/health", responses=answers(Health))
 def health() -> Response[Any]:
     return _answer(Health().model_dump_json())
@@ -183,6 +198,8 @@ def put_selection(
 ) -> Response[Any]:
     if dry_run:
         connection, _ = _connection(connection_id)
+        if not matches(if_match, connection):
+            raise PreconditionFailed("the connection has changed")
         wants = ledger.selection(connection, body.enabled_account_ids)
         return _answer(preview_view(connection, ledger.preview(connection, wants)).model_dump_json())
     return _operation(
@@ -271,7 +288,7 @@ def add_manual_account(
     return _answer(answer, status, {"Location": f"/v1/accounts/{json.loads(answer)['id']}"})
 
 
-@app.delete("/v1/accounts/<account_id>")
+@app.delete("/v1/accounts/<account_id>", responses={204: {"description": "dropped"}})
 def drop_manual_account(
     account_id: str,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
@@ -285,14 +302,20 @@ def drop_manual_account(
 
 
 @app.put("/v1/accounts/<account_id>/link", responses=answers(AccountView))
-def link_manual_account(account_id: str, body: LinkRequest) -> Response[Any]:
-    linked = container().manual_accounts.link(_user(), account_id, body.account_id)
-    return _answer(manual_view(linked).model_dump_json())
+def link_manual_account(
+    account_id: str,
+    body: LinkRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _manual(lambda keep: container().manual_accounts.link(_user(), account_id, body.account_id, keep=keep))
 
 
 @app.delete("/v1/accounts/<account_id>/link", responses=answers(AccountView))
-def unlink_manual_account(account_id: str) -> Response[Any]:
-    return _answer(manual_view(container().manual_accounts.link(_user(), account_id, None)).model_dump_json())
+def unlink_manual_account(
+    account_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _manual(lambda keep: container().manual_accounts.link(_user(), account_id, None, keep=keep))
 
 
 @app.patch("/v1/accounts/<account_id>", responses={**answers(AccountView), **answers(OperationView, 202)})
@@ -304,16 +327,20 @@ def patch_account(
     if container().store.manual_account(_user(), account_id) is not None:
         if body.name is None:
             raise Conflict("a manual account", code="account_is_manual")
-        return _answer(
-            manual_view(container().manual_accounts.rename(_user(), account_id, body.name)).model_dump_json()
-        )
+        name = body.name
+        return _manual(lambda keep: container().manual_accounts.rename(_user(), account_id, name, keep=keep))
     connection, connections = container().operations.find_account(_user(), account_id)
     if body.name is not None:
         return _rename(account_id, body.name, connection, connections)
     wanted = bool(body.enabled)
     return _operation(
         lambda keep: container().operations.choose(
-            _user(), connection.id, lambda _: {account_id: wanted}, correlation_id=_correlation_id(), keep=keep
+            _user(),
+            connection.id,
+            lambda _: {account_id: wanted},
+            insist=True,
+            correlation_id=_correlation_id(),
+            keep=keep,
         )
     )
 

@@ -1,5 +1,6 @@
 """Starts the sandbox: `python -m local.powens_sandbox`."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -29,7 +30,8 @@ def main() -> int:
         create_app(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=1,
     )  # fmt: skip
-    uvicorn.Server(config).run()
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+        uvicorn.Server(config).run()
     return 0
 
 

@@ -158,21 +158,35 @@ class DynamoDBStore:
         return _manual_account(item) if item else None
 
     def add_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
-        writes = [self._put_manual_account(account, "attribute_not_exists(pk)")]
+        writes = [self._put_manual_account(account, None)]
         if answer is not None:
             writes.append(self._put_answer(account.user_id, answer))
         self._transact(writes, answer_at=1 if answer is not None else None)
 
-    def change_manual_account(self, account: ManualAccount) -> None:
-        self._transact([self._put_manual_account(account, "attribute_exists(pk)")])
+    def change_manual_account(
+        self, before: ManualAccount, after: ManualAccount, *, answer: Answer | None = None
+    ) -> None:
+        writes = [self._put_manual_account(after, before)]
+        if answer is not None:
+            writes.append(self._put_answer(after.user_id, answer))
+        self._transact(writes, answer_at=1 if answer is not None else None)
 
-    def _put_manual_account(self, account: ManualAccount, condition: str) -> "TransactWriteItemTypeDef":
+    def _put_manual_account(self, account: ManualAccount, before: ManualAccount | None) -> "TransactWriteItemTypeDef":
         item: dict[str, Any] = {
             "pk": _user(account.user_id),
             "sk": {"S": f"LIST#MANUAL#{account.id}"},
-            "document": {"S": _manual_codec().dump_json(account, exclude_defaults=True).decode()},
+            "document": {"S": _manual_document(account)},
         }
-        return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": condition}}
+        if before is None:
+            return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": item,
+                "ConditionExpression": "document = :seen",
+                "ExpressionAttributeValues": {":seen": {"S": _manual_document(before)}},
+            }
+        }
 
     def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
         key = {"pk": _user(user_id), "sk": {"S": f"LIST#MANUAL#{account_id}"}}
@@ -460,15 +474,18 @@ class DynamoDBStore:
             ]
         )
 
-    def replace_token(self, user_id: str, sealed_token: bytes) -> None:
-        with _translated():
-            self._client.update_item(
-                TableName=self._table,
-                Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
-                UpdateExpression="SET sealed_token = :token",
-                ConditionExpression="attribute_exists(pk)",
-                ExpressionAttributeValues={":token": {"B": sealed_token}},
-            )
+    def replace_token(self, user_id: str, sealed_token: bytes, *, powens_user_id: int) -> None:
+        try:
+            with _translated():
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                    UpdateExpression="SET sealed_token = :token",
+                    ConditionExpression="powens_user_id = :same",
+                    ExpressionAttributeValues={":token": {"B": sealed_token}, ":same": {"N": str(powens_user_id)}},
+                )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise StaleWriteError from error
 
     def user_of(self, powens_user_id: int) -> str | None:
         item = self._get({"S": f"POWENS#{powens_user_id}"}, "USER")
@@ -616,6 +633,10 @@ class DynamoDBStore:
 
 def _connection(item: dict[str, Any]) -> Connection:
     return replace(_connection_codec().validate_json(item["document"]["S"]), version=int(item["version"]["N"]))
+
+
+def _manual_document(account: ManualAccount) -> str:
+    return _manual_codec().dump_json(account, exclude_defaults=True).decode()
 
 
 def _manual_account(item: dict[str, Any]) -> ManualAccount:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 
 from shared.application.ports import Clock, NewId, Powens, PowensAccess, PowensUser, StaleWriteError, Store, TokenSeal
 from shared.domain.errors import AppError, NotFound, PowensRefused, Unavailable
@@ -93,15 +94,23 @@ class Access:
         """A token for a user whose creation was cut short, or None when Powens has deleted it meanwhile."""
         try:
             return self.powens.renew(powens_user_id)
-        except PowensRefused:
+        except PowensRefused as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
             return None
 
     def _open(self, access: PowensAccess) -> PowensUser:
         assert access.powens_user_id is not None  # noqa: S101 - checked by the callers
         assert access.sealed_token is not None  # noqa: S101
 
+        powens_user_id = access.powens_user_id
+
         def keep(token: str) -> None:
-            self.store.replace_token(access.user_id, self.seal.seal(access.user_id, token))
+            sealed = self.seal.seal(access.user_id, token)
+            try:
+                self.store.replace_token(access.user_id, sealed, powens_user_id=powens_user_id)
+            except StaleWriteError as error:
+                raise Unavailable("the user has another Powens user by now", retry_after=1) from error
 
         token = self.seal.unseal(access.user_id, access.sealed_token)
-        return self.powens.as_user(access.powens_user_id, token, keep)
+        return self.powens.as_user(powens_user_id, token, keep)

@@ -12,7 +12,7 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
-from shared.domain.errors import AppError, Conflict, PowensNotFound, PowensRefused, Unavailable
+from shared.domain.errors import AppError, Conflict, PowensNotFound, PowensRefused, PowensUserGone, Unavailable
 from shared.domain.facts import Cause
 from shared.domain.ledger import Order, Ordered, Outcome
 from shared.domain.observation import ObservedConnection
@@ -46,13 +46,18 @@ class CarryOut:
             self._change(operation, self._expire)
             return
         powens = self.access.of(user_id)
-        match operation.kind:
-            case OperationKind.DELETION:
-                self._delete(powens, held, operation)
-            case OperationKind.REFRESH:
-                self._refresh(powens, held, operation)
-            case OperationKind.SELECTION | OperationKind.RESTORATION:
-                self._select(powens, held, operation, first_attempt=first_attempt)
+        asked = self.clock()
+        try:
+            match operation.kind:
+                case OperationKind.DELETION:
+                    self._delete(powens, held, operation)
+                case OperationKind.REFRESH:
+                    self._refresh(powens, held, operation)
+                case OperationKind.SELECTION | OperationKind.RESTORATION:
+                    self._select(powens, held, operation, first_attempt=first_attempt)
+        except PowensUserGone:
+            self._change(operation, lambda c: ledger.remove(c, cause=Cause.BANK, at=asked, now=self.clock()))
+            self.access.forget(user_id, held.powens_user_id)
 
     def _select(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
         """At most one update per changed account, one read-back, one write."""
@@ -98,6 +103,8 @@ class CarryOut:
         if operation.status is OperationStatus.PENDING:
             try:
                 powens.force_sync(held.powens_id)
+            except PowensUserGone:
+                raise
             except PowensRefused as error:
                 if error.status not in (_CONFLICT, _NOT_FOUND):
                     self._change(
@@ -122,7 +129,13 @@ class CarryOut:
         raise NotYetVisibleError
 
     def _delete(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
-        powens.delete_connection(held.powens_id)
+        try:
+            powens.delete_connection(held.powens_id)
+        except PowensUserGone:
+            raise
+        except PowensRefused:
+            self._change(operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refused_by_powens"))
+            return
         at = self.clock()
         self._change(operation, lambda c: ledger.remove(c, cause=Cause.USER, at=at, now=self.clock()))
 
@@ -193,6 +206,8 @@ def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered]
             powens.set_account_enabled(order.powens_id, order.enabled)
         except PowensNotFound:
             (lost if order.enabled else results).append(Ordered(order=order, refusal="not_found_at_powens"))
+        except PowensUserGone:
+            raise
         except PowensRefused:
             results.append(Ordered(order=order, refusal="refused_by_powens"))
         except Unavailable as error:

@@ -36,8 +36,16 @@ class KeepHouse:
     spread: Callable[[], float] = random.random
 
     def __call__(self) -> Done:
-        planned = self._plan_reconciliation()
-        return Done(ended=self._end_overdue(), planned=planned)
+        troubles: list[Exception] = []
+        done = {}
+        for name, work in (("ended", self._end_overdue), ("planned", self._plan_reconciliation)):
+            try:
+                done[name] = work()
+            except (AppError, ExceptionGroup) as trouble:
+                troubles.append(trouble)  # the other work must not wait for what ails this one
+        if troubles:
+            raise ExceptionGroup("housekeeping is not done", troubles)
+        return Done(**done)
 
     def _end_overdue(self) -> int:
         due = self.store.due_operations(self.clock(), limit=MOST_OPERATIONS)

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from shared.application.changes import ATTEMPTS
 from shared.application.ports import Answer, Clock, NewId, StaleWriteError, Store
 from shared.domain.connection import AccountType
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, NotFound, StoreUnavailable
 from shared.domain.manual import ManualAccount
+
+type Keep = Callable[[ManualAccount], Answer | None]
+"""Turns the account into the answer to keep for the request's idempotency key, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class KeepManualAccounts:
         currency: str,
         balance: Decimal,
         institution_name: str | None,
-        keep: Callable[[ManualAccount], Answer | None],
+        keep: Keep,
     ) -> ManualAccount:
         account = ManualAccount(
             id=self.new_id(),
@@ -51,24 +55,31 @@ class KeepManualAccounts:
             raise NotFound("no such account", code="account_not_found")
         return account
 
-    def rename(self, user_id: str, account_id: str, name: str) -> ManualAccount:
-        return self._put(replace(self.get(user_id, account_id), name=name))
+    def rename(self, user_id: str, account_id: str, name: str, *, keep: Keep) -> ManualAccount:
+        return self._change(user_id, account_id, lambda account: replace(account, name=name), keep)
 
-    def link(self, user_id: str, account_id: str, synchronised_id: str | None) -> ManualAccount:
+    def link(self, user_id: str, account_id: str, synchronised_id: str | None, *, keep: Keep) -> ManualAccount:
         """Join with one of the user's synchronised accounts; None takes it back."""
-        account = self.get(user_id, account_id)
         if synchronised_id is not None and not any(
             c.account(synchronised_id) for c in self.store.connections(user_id) if c.removed_at is None
         ):
             raise NotFound("no such synchronised account", code="account_not_found")
-        return self._put(replace(account, linked_account_id=synchronised_id))
+        return self._change(
+            user_id, account_id, lambda account: replace(account, linked_account_id=synchronised_id), keep
+        )
 
     def drop(self, user_id: str, account_id: str, *, answer: Answer | None) -> None:
         self.store.delete_manual_account(user_id, self.get(user_id, account_id).id, answer=answer)
 
-    def _put(self, account: ManualAccount) -> ManualAccount:
-        try:
-            self.store.change_manual_account(account)
-        except StaleWriteError as error:
-            raise NotFound("dropped meanwhile", code="account_not_found") from error
-        return account
+    def _change(
+        self, user_id: str, account_id: str, change: Callable[[ManualAccount], ManualAccount], keep: Keep
+    ) -> ManualAccount:
+        for _ in range(ATTEMPTS):
+            before = self.get(user_id, account_id)
+            after = change(before)
+            try:
+                self.store.change_manual_account(before, after, answer=keep(after))
+            except StaleWriteError:
+                continue  # changed on another device: decide again, on what is there now
+            return after
+        raise StoreUnavailable("too many writers of one account", retry_after=1)

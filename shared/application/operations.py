@@ -31,6 +31,7 @@ class RecordOperation:
         wants: Wants,
         *,
         allowed: Callable[[Connection], bool] = lambda _: True,
+        insist: bool = False,
         correlation_id: str,
         keep: Keep,
     ) -> Operation:
@@ -41,7 +42,12 @@ class RecordOperation:
             if not allowed(held):
                 raise PreconditionFailed("the connection has changed")
             return ledger.choose(
-                held, wants(held), operation_id=operation_id, correlation_id=correlation_id, now=self.clock()
+                held,
+                wants(held),
+                operation_id=operation_id,
+                correlation_id=correlation_id,
+                now=self.clock(),
+                insist=insist,
             )
 
         return self._record(user_id, connection_id, operation_id, decide, correlation_id, keep)

@@ -91,8 +91,10 @@ class Store(Protocol):
     def add_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
         """Raises TakenError when `answer`'s key is taken."""
 
-    def change_manual_account(self, account: ManualAccount) -> None:
-        """Raises StaleWriteError when it has been dropped meanwhile."""
+    def change_manual_account(
+        self, before: ManualAccount, after: ManualAccount, *, answer: Answer | None = None
+    ) -> None:
+        """Raises StaleWriteError when it is no longer `before`, TakenError when `answer`'s key is taken."""
 
     def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
         """Raises TakenError when `answer`'s key is taken."""
@@ -137,7 +139,8 @@ class Store(Protocol):
     def forget_access(self, access: PowensAccess) -> None:
         """Drop a Powens user that is gone, under both ids. Raises StaleWriteError when the user has another by now."""
 
-    def replace_token(self, user_id: str, sealed_token: bytes) -> None: ...
+    def replace_token(self, user_id: str, sealed_token: bytes, *, powens_user_id: int) -> None:
+        """Raises StaleWriteError when the user is no longer that Powens user."""
 
     def user_of(self, powens_user_id: int) -> str | None: ...
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 from shared.application.ports import HistoryEntry
 from shared.contracts.events import EventDetail, Timestamp
@@ -56,6 +56,12 @@ class Answered(BaseModel):
 # --- requests
 
 
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+"""A name that a person gave: visible, on one line."""
+
+
 class SelectionRequest(Accepted):
     enabled_account_ids: Annotated[list[str], Field(max_length=1000)]
 
@@ -64,7 +70,7 @@ class AccountPatch(Accepted):
     """Exactly one of the two: a choice takes a while and is an operation, a name does not."""
 
     enabled: bool | None = Field(default=None, strict=True)
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    name: Name | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -76,11 +82,11 @@ class AccountPatch(Accepted):
 class ManualAccountRequest(Accepted):
     """`balance` is a decimal string, never a JSON number, which would lose digits on its way."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Name
     type: AccountType
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     balance: Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,8})?$")]
-    institution_name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    institution_name: Name | None = None
 
 
 class LinkRequest(Accepted):
@@ -140,6 +146,7 @@ class AccountView(Answered):
     last_success_at: Timestamp | None
     duplicate_of: str | None
     linked_account_id: str | None
+    operation_id: str | None = Field(default=None, description="the open operation that is enabling or disabling it")
     institution_name: str | None = Field(default=None, description="of a manual account, as the user wrote it")
 
 
@@ -173,6 +180,7 @@ class PreviewView(Answered):
     )
     enabled_total: int
     requires_consent: bool
+    entity_tag: str = Field(description="for `If-Match` of the selection that this previews")
 
 
 class OperationItemView(Answered):
@@ -284,6 +292,7 @@ def account_view(
         last_success_at=account.last_success_at,
         duplicate_of=duplicates.get(account.id),
         linked_account_id=None,
+        operation_id=account.choice.operation_id if account.choice is not None else None,
     )
 
 
@@ -350,6 +359,7 @@ def preview_view(connection: Connection, preview: Preview) -> PreviewView:
         deleted_at_powens=preview.disable,
         enabled_total=preview.enabled_total,
         requires_consent=bool(preview.enable),
+        entity_tag=entity_tag(connection),
     )
 
 

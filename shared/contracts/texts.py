@@ -168,6 +168,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "The connect flow adds an institution; use manage for an existing connection.",
     ),
     "problem.connection_removed": ("Cette connexion est terminée.", "This connection is ended."),
+    "problem.too_many_open_operations": (
+        "Trop de choix sont encore en cours pour cet établissement. Réessayez dans un instant.",
+        "Too many choices are still under way for this institution. Try again in a moment.",
+    ),
     "problem.not_undoable": ("Cette opération ne peut pas être annulée.", "This operation cannot be undone."),
     "problem.undo_expired": ("Il est trop tard pour annuler.", "It is too late to undo."),
     "problem.unknown_webview_session": (

@@ -43,6 +43,8 @@ MISSING_FOR = timedelta(hours=24)
 """How long reads must go on missing an account that Powens does not call `deleted` before it counts as closed."""
 OPERATION_DEADLINE = timedelta(minutes=10)
 UNDO_FOR = timedelta(hours=24)
+MOST_OPEN_OPERATIONS = 20
+"""Operations of one connection that may be open at once; all their ends must fit one transaction of 100 writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +86,8 @@ class Preview:
 # --- choices made through our API ------------------------------------------------------------------------------------
 
 
-def _changes(connection: Connection, wants: Mapping[str, bool]) -> list[Account]:
-    """The accounts about which `wants` says something new. Saying what is already wanted is not a choice.
+def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool = False) -> list[Account]:
+    """The accounts about which `wants` says something new. Repeating what is wanted is no choice, unless `insist`.
 
     Raises InvalidInput for an account that this connection does not have, or that the bank closed.
     """
@@ -94,7 +96,8 @@ def _changes(connection: Connection, wants: Mapping[str, bool]) -> list[Account]
         account = connection.account(wanted_id)
         if account is None:
             raise InvalidInput(f"no account {wanted_id} here", code="unknown_account", field="enabled_account_ids")
-        if account.wanted == wanted and not (account.problem and account.enabled != wanted):
+        told_already = account.choice is not None or account.closed_at is not None or not insist
+        if account.wanted == wanted and told_already and not (account.problem and account.enabled != wanted):
             continue
         if wanted and account.closed_at is not None:
             raise InvalidInput(
@@ -130,15 +133,26 @@ def preview(connection: Connection, wants: Mapping[str, bool]) -> Preview:
 
 
 def choose(
-    connection: Connection, wants: Mapping[str, bool], *, operation_id: str, correlation_id: str, now: datetime
+    connection: Connection,
+    wants: Mapping[str, bool],
+    *,
+    operation_id: str,
+    correlation_id: str,
+    now: datetime,
+    insist: bool = False,
 ) -> Outcome:
     """Record a user's choices. Only the accounts it changes belong to the operation; siblings are left alone.
 
     A choice for the state that is already there ends at once, unless an earlier opposite order may still be under way:
     then Powens is told again (`doubt`). Earlier operations lose the accounts chosen anew.
+
+    `insist`: the user named these very accounts, so Powens is told even what is thought to be so already: it may have
+    changed there since it was last read. Raises Conflict `too_many_open_operations`.
     """
     if connection.removed_at is not None:
         raise Conflict("the connection is ended", code="connection_removed")
+    if len(connection.operations) >= MOST_OPEN_OPERATIONS:
+        raise Conflict("too many choices are still being carried out", code="too_many_open_operations")
     operation = Operation(
         id=operation_id,
         user_id=connection.user_id,
@@ -151,9 +165,9 @@ def choose(
     )
     items = []
     lines = []
-    for account in _changes(connection, wants):
+    for account in _changes(connection, wants, insist=insist):
         wanted = wants[account.id]
-        doubt = account.choice is not None
+        doubt = account.choice is not None or (insist and account.wanted == wanted)
         closed = account.closed_at is not None  # nothing to stop at Powens: should it come back, `wanted` decides
         settled = closed or (account.enabled == wanted and not doubt)
         choice = None if settled else Choice(operation_id=operation_id, doubt=doubt)
@@ -426,6 +440,7 @@ class _Reading:
         self.connection = connection
         self.lines: list[AccountChange] = []
         self.cause: Cause | None = None
+        self._restoration: str | None = None
         self._started_at = started_at
         self._now = now
         self._correlation_id = correlation_id
@@ -501,17 +516,23 @@ class _Reading:
         A new id that is enabled already, and an old one that is disabled, are left alone: new ids are born disabled and
         old ones keep their state, so somebody ticked or unticked them (rule 2).
         """
-        operation = Operation(
-            id=restoration_id(seen.powens_id, self._started_at),
-            user_id=self.connection.user_id,
-            connection_id=self.connection.id,
-            kind=OperationKind.RESTORATION,
-            created_at=self._now,
-            deadline_at=self._now + OPERATION_DEADLINE,
-            correlation_id=self._correlation_id,
-            items=(OperationItem(account_id=account.id, wanted=account.wanted, before=account.wanted),),
-        )
-        self.connection = replace(self.connection, operations=(*self.connection.operations, operation))
+        item = OperationItem(account_id=account.id, wanted=account.wanted, before=account.wanted)
+        operation = next((o for o in self.connection.operations if o.id == self._restoration), None)
+        if operation is not None:
+            self._replace_operation(replace(operation, items=(*operation.items, item)))
+        else:
+            operation = Operation(
+                id=restoration_id(seen.powens_id, self._started_at),
+                user_id=self.connection.user_id,
+                connection_id=self.connection.id,
+                kind=OperationKind.RESTORATION,
+                created_at=self._now,
+                deadline_at=self._now + OPERATION_DEADLINE,
+                correlation_id=self._correlation_id,
+                items=(item,),
+            )
+            self._restoration = operation.id  # one for all accounts of a read: one command, one event, one transaction
+            self.connection = replace(self.connection, operations=(*self.connection.operations, operation))
         return replace(account, choice=Choice(operation_id=operation.id, seen=account.enabled), problem=None)
 
     def _follow(self, account: Account, enabled: bool) -> Account:
@@ -822,7 +843,8 @@ def _with_facts(
         facts.append(_fact(connection, FactType.ACCOUNTS_UPDATED, cause, accounts=_one_each(lines)))
     if status and connection.removed_at is None and status != connection.announced_status:
         connection = replace(connection, revision=connection.revision + 1, announced_status=status)
-        facts.append(_fact(connection, FactType.CONNECTION_UPDATED, cause, status=status.partition(":")[0]))
+        found = Cause.BANK if cause is Cause.USER else cause  # whoever asked for the read, the bank changed the status
+        facts.append(_fact(connection, FactType.CONNECTION_UPDATED, found, status=status.partition(":")[0]))
     for operation in operations:
         if not operation.open:
             by = Cause.RECONCILIATION if operation.kind is OperationKind.RESTORATION else Cause.USER

@@ -56,11 +56,13 @@ _TITLES = {
 
 
 def read_json(text: str) -> Any:
-    """Raises JSONDecodeError, also for what Python cannot parse for its depth."""
+    """Raises JSONDecodeError, also for what Python cannot parse for its depth or the length of a number."""
     try:
         return json.loads(text)
-    except RecursionError:
-        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+    except json.JSONDecodeError:
+        raise
+    except (RecursionError, ValueError):
+        raise json.JSONDecodeError("nested too deeply, or a number too long", "", 0) from None
 
 
 def json_only(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,15 @@
 """One logger and one way to count for all functions. Nothing that a user, Powens or a bank wrote is logged."""
 
+import logging
+
 from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger()
+
+# At DEBUG the AWS SDK writes whole answers, secrets and plaintexts included, and Lambda's log level is the root's.
+for _library in ("boto3", "botocore", "urllib3"):
+    logging.getLogger(_library).setLevel(logging.INFO)
 
 
 def count(name: str, value: int = 1) -> None:

@@ -754,3 +754,44 @@ def test_a_visit_to_the_webview_makes_a_new_powens_user_when_the_old_one_is_gone
     del world.powens.users[gone]
     assert world.open_webview().status == 201
     assert world.powens_user("alice") not in (None, gone)
+
+
+def test_a_named_account_is_told_again_even_when_powens_changed_it_unseen(world: World) -> None:
+    connection = world.connect(1, 2, disabled=(2,))
+    account = world.ids(connection)[2]
+    world.powens.account(2).disabled = False  # ticked in the Webview; no webhook has told us yet
+    reply = world.api("PATCH", f"/v1/accounts/{account}", {"enabled": False})
+    world.settle()
+    assert world.operation(reply)["status"] == "completed"
+    assert world.enabled(connection) == world.at_powens(connection) == {1}
+
+
+def test_a_repair_of_the_largest_connection_fits_one_transaction(world: World) -> None:
+    connection = world.connect(*range(1, 121))
+    for account_id in range(1, 121):
+        old = world.powens.account(account_id)
+        old.deleted = True
+        world.powens.add_account(connection, 1000 + account_id, disabled=True, number=old.number, iban=old.iban)
+    world.clock.advance(seconds=10)
+    world.webhook("account-found", connection, id=1001)
+    world.settle()
+    assert sum(account_id > 1000 for account_id in world.at_powens(connection)) == 120
+    assert [d["data"]["status"] for d in world.events("OperationEnded")] == ["completed"]
+    assert world.refresh.dead == world.commands.dead == []
+
+
+def test_a_number_too_long_is_no_json(world: World) -> None:
+    connection = world.connect(1)
+    path = f"/v1/connections/{connection_id(connection.id)}/selection"
+    reply = world.api("PUT", path, raw='{"enabled_account_ids": ' + "1" * 5000 + "}")
+    assert (reply.status, reply.json["code"]) == (400, "invalid_json")
+
+
+def test_a_deletion_that_powens_refuses_ends_as_failed_at_once(world: World) -> None:
+    connection = world.connect(1)
+    world.powens.fail("DELETE /users/.*/connections/77", error(400, "invalidValue"))
+    reply = world.api("DELETE", f"/v1/connections/{connection_id(77)}", {"confirm": "Banque du Test"})
+    world.settle()
+    ended = world.operation(reply)
+    assert (ended["status"], ended["status_reason"]["code"]) == ("failed", "refused_by_powens")
+    assert world.held(connection)["status"] == "ok"

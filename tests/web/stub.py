@@ -218,6 +218,7 @@ def select(user: str, connection: Json, wanted: set[str]) -> JSONResponse:
     by_id = {a["id"]: a for a in connection["accounts"]}
     for line in lines:
         by_id[line["account_id"]]["status"] = "enabling" if line["wanted"] == "enabled" else "disabling"
+        by_id[line["account_id"]]["operation_id"] = operation["id"]
 
     def effect() -> None:
         for line in lines:

@@ -197,7 +197,7 @@ def test_leaving_and_coming_back_shows_the_same_operation(screen: Screen, stub: 
     expect(operation.get_by_test_id("progress")).to_contain_text("Compte courant USD")
 
 
-def test_an_operation_started_on_another_device_is_found_in_the_history(
+def test_an_operation_started_on_another_device_is_found_by_its_accounts(
     screen: Screen, stub: Stub, new_screen: OpenScreen
 ) -> None:
     screen.open()
@@ -207,9 +207,6 @@ def test_an_operation_started_on_another_device_is_found_in_the_history(
     operation = screen.institution("rev").get_by_test_id("operation")
     expect(operation).to_have_attribute("data-status", "pending")
     operation_id = operation.get_attribute("data-operation-id") or ""
-    data = stub.user("alice")
-    data["history"] = [scenarios.entry(0, "user", "disabled", operation_id=operation_id, status="pending")]
-    stub.put_user("alice", data)
     other = new_screen()
     other.open()
     found = other.institution("rev").get_by_test_id("operation")

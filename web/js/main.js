@@ -304,10 +304,9 @@ class App {
     }
     this.notices.show('return', { tone, text: words.t(key, { name }), actions, close });
     this.notices.element.dataset.result = result;
-    if (result === 'done' || result === 'unknown') {
-      this.awaited = { before: visit?.before ?? null, result };
-      this.store.hurry();
-    }
+    // Also after a cancelled visit: what was confirmed at Powens before leaving stays confirmed.
+    this.awaited = { before: visit?.before ?? null, result };
+    this.store.hurry();
   }
 
   noticeArrival() {
@@ -343,7 +342,7 @@ class App {
     if (yes === null) return;
     let answer;
     try {
-      answer = await this.api.change('PUT', target, { enabled_account_ids: ids }, { ifMatch: `"${data.revision}"` });
+      answer = await this.api.change('PUT', target, { enabled_account_ids: ids }, { ifMatch: data.entity_tag ?? `"${data.revision}"` });
     } catch (error) {
       if (error instanceof Problem && error.status === 412) {
         await store.refresh();

@@ -241,26 +241,15 @@ export class Store extends EventTarget {
             this.#read(connection.id, watched.id);
           }
         }
-      } else if (settling(connection) && !watched) {
-        this.#discover(connection.id);
+      } else if (!watched) {
+        // A change under way that this browser did not start, or has forgotten: its accounts know their operation.
+        const operationId = connection.accounts.find((account) => account.operation_id)?.operation_id;
+        if (operationId) {
+          memory.setOperation(this.api.session.user.id, connection.id, operationId);
+          this.#watch(connection.id, operationId, 0.25);
+        }
       }
     }
-  }
-
-  /** A change under way that this browser did not start, or has forgotten: the history knows its operation. */
-  async #discover(connectionId) {
-    this.#followed.set(connectionId, { id: null, timer: 0 });
-    try {
-      const { data } = await this.api.get(`/v1/history?connection_id=${encodeURIComponent(connectionId)}`);
-      const entry = data.entries.find(({ operation_id: id, status }) => id && OPEN.has(status));
-      if (entry) {
-        this.#watch(connectionId, entry.operation_id, 0.25);
-        return;
-      }
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Unreachable || error instanceof SignInFailed)) throw error;
-    }
-    this.#followed.set(connectionId, { id: null, timer: setTimeout(() => this.#followed.delete(connectionId), 10_000) });
   }
 
   #emit(type, detail) {
