@@ -21,6 +21,7 @@ from shared.adapters.sockets import Sockets
 from shared.application.access import Access
 from shared.application.carry_out import CarryOut
 from shared.application.changes import Changes
+from shared.application.erasure import BeginErasure, Erase
 from shared.application.housekeeping import KeepHouse
 from shared.application.live import Live
 from shared.application.manual import KeepManualAccounts
@@ -135,6 +136,14 @@ class Container:
     @cached_property
     def carry_out(self) -> CarryOut:
         return CarryOut(self.store, self.access, self.changes, self.clock)
+
+    @cached_property
+    def begin_erasure(self) -> BeginErasure:
+        return BeginErasure(self.store, self.clock, new_id)
+
+    @cached_property
+    def erase(self) -> Erase:
+        return Erase(self.store, self.access, self.clock, self._remaining)
 
     @cached_property
     def keep_house(self) -> KeepHouse:

@@ -22,7 +22,6 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    stage: str
     table_name: str
     event_bus_name: str
     commands_queue_url: str

@@ -1,6 +1,7 @@
-"""Carries operations out at Powens. Trigger: the commands queue (FIFO, one connection at a time).
+"""Carries operations out at Powens, and erases users. Trigger: the commands queue (FIFO, one connection at a time).
 
-Guarantee: an operation ends, in Powens' state or with a reason, whatever is delivered twice, late or half-done.
+Guarantee: an operation ends, in Powens' state or with a reason, whatever is delivered twice, late or half-done; an
+erasure ends with nothing left.
 """
 
 from collections.abc import Sequence
@@ -8,9 +9,10 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import TypeAdapter
 
 from shared.bootstrap import Container
-from shared.contracts.messages import Command
+from shared.contracts.messages import Command, EraseUser
 from shared.entrypoints.observability import logger
 from shared.entrypoints.sqs import FifoBatch, Received
 
@@ -20,10 +22,20 @@ def container() -> Container:
     return Container.from_env()
 
 
-def carry_out(unit: Sequence[Received[Command]]) -> None:
+@cache
+def contract() -> TypeAdapter[Command | EraseUser]:
+    return TypeAdapter(Command | EraseUser)
+
+
+def carry_out(unit: Sequence[Received[Command | EraseUser]]) -> None:
     for received in unit:
         command = received.message
-        logger.append_keys(correlation_id=command.correlation_id, operation_id=command.operation_id)
+        logger.append_keys(correlation_id=command.correlation_id)
+        if isinstance(command, EraseUser):
+            logger.append_keys(erasure_id=command.erasure_id)
+            container().erase(command.user_id, command.erasure_id)
+            continue
+        logger.append_keys(operation_id=command.operation_id)
         container().carry_out(
             command.user_id,
             command.connection_id,
@@ -35,4 +47,4 @@ def carry_out(unit: Sequence[Received[Command]]) -> None:
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
-    return FifoBatch(container().sqs, container().settings.commands_queue_url, Command, carry_out)(event)
+    return FifoBatch(container().sqs, container().settings.commands_queue_url, contract(), carry_out)(event)

@@ -27,6 +27,7 @@ from shared.contracts.api import (
     ConnectionList,
     ConnectionView,
     EndConnectionRequest,
+    ExportView,
     Health,
     HistoryView,
     LinkRequest,
@@ -40,6 +41,8 @@ from shared.contracts.api import (
     account_view,
     connection_view,
     entity_tag,
+    erasure_view,
+    export_view,
     history_entry_view,
     manual_view,
     matches,
@@ -49,12 +52,14 @@ from shared.contracts.api import (
 from shared.contracts.texts import Language, language_of
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
+from shared.domain.erasure import Erasure
 from shared.domain.errors import Conflict, NotFound, PreconditionFailed, Unauthenticated
 from shared.domain.manual import ManualAccount
 from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, json_only, once, read_json
 from shared.entrypoints.observability import logger
 
 HISTORY_PAGE = 50
+ERASURE_RETRY_AFTER = "5"
 JSON = "application/json"
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
@@ -368,9 +373,17 @@ def _rename(account_id: str, name: str, connection: Connection, connections: lis
 def get_operation(operation_id: str) -> Response[Any]:
     operation = container().store.operation(_user(), operation_id)
     if operation is None:
-        raise NotFound("no such operation", code="operation_not_found")
+        return _erasure(operation_id)
     headers = {"Retry-After": "1"} if operation.open else {}
     return _answer(operation_view(operation, _language()).model_dump_json(), headers=headers)
+
+
+def _erasure(erasure_id: str) -> Response[Any]:
+    erasure = container().store.erasure(_user(), erasure_id)
+    if erasure is None:
+        raise NotFound("no such operation", code="operation_not_found")
+    headers = {"Retry-After": ERASURE_RETRY_AFTER} if erasure.ended_at is None else {}
+    return _answer(erasure_view(erasure).model_dump_json(), headers=headers)
 
 
 @app.post("/v1/operations/<operation_id>/undo", responses=answers(OperationView, 202))
@@ -434,6 +447,32 @@ def list_history(connection_id: Text = None, cursor: Text = None) -> Response[An
     )
     history = HistoryView(entries=tuple(history_entry_view(entry) for entry in entries), next=following)
     return _answer(history.model_dump_json())
+
+
+@app.get("/v1/me/export", responses=answers(ExportView))
+def export_me(cursor: Annotated[str | None, Query(max_length=2000)] = None) -> Response[Any]:
+    items, following = container().store.export(_user(), cursor=cursor)
+    exported = export_view(_user(), items, following, container().clock())
+    headers = {"Content-Disposition": 'attachment; filename="synced-accounts.json"'}
+    return _answer(exported.model_dump_json(), headers=headers)
+
+
+@app.delete("/v1/me", responses=answers(OperationView, 202))
+def erase_me(
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    def begun(keeper: Keeper) -> tuple[int, str]:
+        def shown(erasure: Erasure) -> str:
+            return erasure_view(erasure).model_dump_json()
+
+        erasure = container().begin_erasure(
+            _user(), correlation_id=_correlation_id(), keep=lambda erasure: keeper(202, shown(erasure))
+        )
+        return 202, shown(erasure)
+
+    status, body = once(container().store, app, _user(), begun)
+    location = f"/v1/operations/{json.loads(body)['id']}"
+    return _answer(body, status, {"Location": location, "Retry-After": ERASURE_RETRY_AFTER})
 
 
 @cache

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import TypeAdapter
 
 from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
@@ -19,6 +20,11 @@ from shared.entrypoints.sqs import FifoBatch, Received
 @cache
 def container() -> Container:
     return Container.from_env()
+
+
+@cache
+def contract() -> TypeAdapter[HintMessage]:
+    return TypeAdapter(HintMessage)
 
 
 def read_back(unit: Sequence[Received[HintMessage]]) -> None:
@@ -36,4 +42,4 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     url = container().settings.refresh_queue_url
-    return FifoBatch(container().sqs, url, HintMessage, read_back, whole_groups=True)(event)
+    return FifoBatch(container().sqs, url, contract(), read_back, whole_groups=True)(event)

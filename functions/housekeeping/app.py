@@ -1,4 +1,4 @@
-"""Ends overdue operations and plans read-only reconciliation. Trigger: EventBridge Scheduler, once a minute.
+"""Ends overdue operations, plans read-only reconciliation, queues late erasures again. Trigger: Scheduler, each minute.
 
 Guarantee: no operation stays open for more than about a minute past its deadline, and no user goes unread for longer
 than `RECONCILE_EVERY`, however many messages got lost.
@@ -23,3 +23,4 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
     done = container().keep_house()
     count("OverdueOperations", done.ended)
     count("UsersPlanned", done.planned)
+    count("LateErasures", done.late_erasures)

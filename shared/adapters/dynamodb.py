@@ -8,20 +8,29 @@
 | event = history line | USER#<user> | EVENT#<ulid> | stream (insert), history (Query backwards) |
 | command or hint to send | USER#<user> | COMMAND#<ulid> | stream (insert) |
 | access to Powens | USER#<user> | PROFILE | GetItem; index `due`, RECONCILE#<shard> / <next reconciliation> |
+| the same, with the mark of an erasure | USER#<user> | PROFILE | also ERASURE#<shard> / <when to queue it again> |
 | reverse look-up | POWENS#<id_user> | USER | GetItem |
 | Webview session | SESSION#<state> | SESSION | GetItem, used once |
+| Webview session, by its user | USER#<user> | SESSION#<hash of state> | the export, the erasure |
 | open screen | USER#<user> | SOCKET#<id> | Query, for each event of the user |
 | open screen, by its id | SOCKET#<id> | SOCKET | GetItem, when it closes |
 | idempotent answer | USER#<user> | IDEMPOTENCY#<key> | GetItem, after a refused write |
+| receipt of an erasure | RECEIPT#<hash of user and id> | RECEIPT | GetItem; holds no word of the user |
+| event of an erasure | ERASED#<ulid> | EVENT#<ulid> | stream (insert) |
+
+Whatever is held about a user lies in the user's partition or is pointed to from there: `_KINDS` says for each kind how
+it is exported, and what else goes with it when the user is erased. A new kind must be added there.
 
 `document` holds an aggregate as JSON: it is read and written whole, and its numbers keep their decimals (ADR 0004).
 """
 
 import hashlib
 import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -33,6 +42,7 @@ from shared.application.live import OpenSocket
 from shared.application.ports import (
     Answer,
     DueOperation,
+    HeldItem,
     HistoryEntry,
     NewId,
     PowensAccess,
@@ -41,10 +51,11 @@ from shared.application.ports import (
     WebviewSession,
 )
 from shared.contracts.events import detail_of
-from shared.contracts.messages import Command, HintMessage
+from shared.contracts.messages import Command, EraseUser, HintMessage
 from shared.domain.connection import Connection, Operation
-from shared.domain.errors import NotFound, StoreUnavailable
-from shared.domain.facts import Fact
+from shared.domain.erasure import DEADLINE, LATE_AFTER, Erasure
+from shared.domain.errors import InvalidInput, NotFound, StoreUnavailable, UserBeingErased
+from shared.domain.facts import Cause, Fact, FactType
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
 from shared.domain.manual import ManualAccount
@@ -62,7 +73,13 @@ OPERATION_KEPT = timedelta(days=90)
 TOMBSTONE_KEPT = timedelta(days=90)
 OUTBOX_KEPT = timedelta(days=7)
 ANSWER_KEPT = timedelta(days=1)
+RECEIPT_KEPT = timedelta(days=90)
+ERASED_AT_ONCE = 40
+"""Items of one transaction of an erasure, which may delete another item with each: at most 100 writes (AWS limit)."""
+CHECKED_AGAIN = 4
+"""Attempts of a write on the condition that a user is not being erased."""
 
+_ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _RETRYABLE = {
     "TransactionConflictException",
     "TransactionInProgressException",
@@ -161,7 +178,7 @@ class DynamoDBStore:
         writes = [self._put_manual_account(account, None)]
         if answer is not None:
             writes.append(self._put_answer(account.user_id, answer))
-        self._transact(writes, answer_at=1 if answer is not None else None)
+        self._transact_checked(account.user_id, writes, answer_at=1 if answer is not None else None)
 
     def change_manual_account(
         self, before: ManualAccount, after: ManualAccount, *, answer: Answer | None = None
@@ -207,6 +224,8 @@ class DynamoDBStore:
         writes: list[TransactWriteItemTypeDef] = [self._put_connection(before, after)]
         if answer is not None:
             writes.append(self._put_answer(after.user_id, answer))
+        if before is None:
+            writes.append(self._is_still(after.user_id, after.powens_user_id))
         for operation in outcome.operations:
             if known.get(operation.id) != operation:
                 writes.append(self._put_operation(operation))
@@ -273,7 +292,7 @@ class DynamoDBStore:
         }
         return {"Put": {"TableName": self._table, "Item": item}}
 
-    def _put_command(self, user_id: str, message: Command | HintMessage) -> "TransactWriteItemTypeDef":
+    def _put_command(self, user_id: str, message: Command | EraseUser | HintMessage) -> "TransactWriteItemTypeDef":
         item: dict[str, Any] = {
             "pk": _user(user_id),
             "sk": {"S": f"COMMAND#{self._new_id()}"},
@@ -292,6 +311,8 @@ class DynamoDBStore:
                 self._client.transact_write_items(TransactItems=writes)
         except self._client.exceptions.TransactionCanceledException as error:
             codes = [reason.get("Code") for reason in error.response["CancellationReasons"]]
+            if any("ConditionCheck" in w and c == "ConditionalCheckFailed" for w, c in zip(writes, codes, strict=True)):
+                raise UserBeingErased from error
             if answer_at is not None and codes[answer_at] == "ConditionalCheckFailed":
                 raise TakenError from error
             if "ConditionalCheckFailed" in codes:
@@ -344,6 +365,8 @@ class DynamoDBStore:
     def history(
         self, user_id: str, *, connection_id: str | None, cursor: str | None, limit: int
     ) -> tuple[list[HistoryEntry], str | None]:
+        if cursor is not None and not _ULID.fullmatch(cursor):
+            raise InvalidInput("not a cursor of ours", code="invalid_cursor", field="cursor")
         values: dict[str, Any] = {
             ":user": _user(user_id),
             ":first": {"S": "EVENT#"},
@@ -383,7 +406,7 @@ class DynamoDBStore:
                     Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
                     UpdateExpression="SET claimed_by = :by, claimed_until = :until",
                     ConditionExpression=(
-                        "attribute_not_exists(sealed_token) AND "
+                        "attribute_not_exists(sealed_token) AND attribute_not_exists(erasure_id) AND "
                         "(attribute_not_exists(claimed_until) OR claimed_until < :now)"
                     ),
                     ExpressionAttributeValues={
@@ -409,30 +432,31 @@ class DynamoDBStore:
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise StaleWriteError from error
 
-    def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str) -> None:
-        self._transact(
-            [
-                {
-                    "Update": {
-                        "TableName": self._table,
-                        "Key": {"pk": _user(user_id), "sk": {"S": "PROFILE"}},
-                        "UpdateExpression": "SET powens_user_id = :powens",
-                        "ConditionExpression": "claimed_by = :by",
-                        "ExpressionAttributeValues": {":by": {"S": by}, ":powens": {"N": str(powens_user_id)}},
-                    }
-                },
-                {
-                    "Put": {
-                        "TableName": self._table,
-                        "Item": {
-                            "pk": {"S": f"POWENS#{powens_user_id}"},
-                            "sk": {"S": "USER"},
-                            "user_id": {"S": user_id},
-                        },
-                    }
-                },
-            ]
-        )
+    def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str, instead_of: int | None = None) -> None:
+        writes: list[TransactWriteItemTypeDef] = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": {"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                    "UpdateExpression": "SET powens_user_id = :powens",
+                    "ConditionExpression": "claimed_by = :by",
+                    "ExpressionAttributeValues": {":by": {"S": by}, ":powens": {"N": str(powens_user_id)}},
+                }
+            },
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": {
+                        "pk": {"S": f"POWENS#{powens_user_id}"},
+                        "sk": {"S": "USER"},
+                        "user_id": {"S": user_id},
+                    },
+                }
+            },
+        ]
+        if instead_of is not None:
+            writes.append({"Delete": {"TableName": self._table, "Key": _powens(instead_of)}})
+        self._transact(writes)
 
     def complete_access(self, user_id: str, sealed_token: bytes, *, by: str, reconcile_at: datetime) -> None:
         try:
@@ -461,16 +485,11 @@ class DynamoDBStore:
                     "Delete": {
                         "TableName": self._table,
                         "Key": {"pk": _user(access.user_id), "sk": {"S": "PROFILE"}},
-                        "ConditionExpression": "powens_user_id = :gone",
+                        "ConditionExpression": "powens_user_id = :gone AND attribute_not_exists(erasure_id)",
                         "ExpressionAttributeValues": {":gone": {"N": str(access.powens_user_id)}},
                     }
                 },
-                {
-                    "Delete": {
-                        "TableName": self._table,
-                        "Key": {"pk": {"S": f"POWENS#{access.powens_user_id}"}, "sk": {"S": "USER"}},
-                    }
-                },
+                {"Delete": {"TableName": self._table, "Key": _powens(access.powens_user_id)}},
             ]
         )
 
@@ -491,6 +510,182 @@ class DynamoDBStore:
         item = self._get({"S": f"POWENS#{powens_user_id}"}, "USER")
         return item["user_id"]["S"] if item else None
 
+    def _is_still(self, user_id: str, powens_user_id: int | None = None) -> "TransactWriteItemTypeDef":
+        """A condition: the user is not being erased, and is this Powens user if one is named."""
+        check: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": {"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+            "ConditionExpression": "attribute_not_exists(erasure_id)",
+        }
+        if powens_user_id is not None:
+            check["ConditionExpression"] += " AND powens_user_id = :same"
+            check["ExpressionAttributeValues"] = {":same": {"N": str(powens_user_id)}}
+        return {"ConditionCheck": check}  # type: ignore[typeddict-item]  # built up in two steps
+
+    def _transact_checked(
+        self, user_id: str, writes: "list[TransactWriteItemTypeDef]", *, answer_at: int | None = None
+    ) -> None:
+        """A write that stands alone, on the condition that the user is not being erased. Raises UserBeingErased.
+
+        Transactions that check one thing at once get in each other's way, so it is tried again.
+        """
+        for _ in range(CHECKED_AGAIN):
+            with suppress(StaleWriteError):
+                return self._transact([*writes, self._is_still(user_id)], answer_at=answer_at, contested=True)
+        raise StoreUnavailable("TransactionConflict", retry_after=1)
+
+    # --- a whole user: the erasure and the export
+
+    def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
+        writes: list[TransactWriteItemTypeDef] = [
+            {
+                "Update": {
+                    "TableName": self._table,
+                    "Key": {"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                    "UpdateExpression": (
+                        "SET erasure_id = :id, erasure_requested_at = :at, erasure_correlation_id = :correlation, "
+                        "due_pk = :shard, due_sk = :later REMOVE claimed_by, claimed_until"
+                    ),
+                    "ConditionExpression": "attribute_not_exists(erasure_id)",
+                    "ExpressionAttributeValues": {
+                        ":id": {"S": erasure.id},
+                        ":at": {"S": _instant(erasure.requested_at)},
+                        ":correlation": {"S": erasure.correlation_id},
+                        ":shard": {"S": f"ERASURE#{_shard(user_id)}"},
+                        ":later": {"S": _instant(erasure.requested_at + LATE_AFTER)},
+                    },
+                }
+            }
+        ]
+        if answer is not None:
+            writes.append(self._put_answer(user_id, answer))
+        writes += [self._put_receipt(user_id, erasure), self._put_command(user_id, _erase(user_id, erasure))]
+        self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
+
+    def _put_receipt(self, user_id: str, erasure: Erasure) -> "TransactWriteItemTypeDef":
+        item: dict[str, Any] = {
+            "pk": _receipt(user_id, erasure.id),
+            "sk": {"S": "RECEIPT"},
+            "requested_at": {"S": _instant(erasure.requested_at)},
+            "ttl": _ttl(erasure.ended_at or erasure.requested_at + DEADLINE, RECEIPT_KEPT),
+        }
+        if erasure.ended_at is not None:
+            item["ended_at"] = {"S": _instant(erasure.ended_at)}
+        return {"Put": {"TableName": self._table, "Item": item}}
+
+    def erasure(self, user_id: str, erasure_id: str) -> Erasure | None:
+        item = self._get(_receipt(user_id, erasure_id), "RECEIPT")
+        if item is None:
+            return None
+        return Erasure(
+            id=erasure_id,
+            requested_at=datetime.fromisoformat(item["requested_at"]["S"]),
+            ended_at=datetime.fromisoformat(item["ended_at"]["S"]) if "ended_at" in item else None,
+        )
+
+    def erase_items(self, user_id: str, *, in_time: Callable[[], bool]) -> bool:
+        # Connections first: whoever changes one does so on the condition that it is still there, so that afterwards
+        # nobody writes an operation, an event or a command for them either.
+        for prefix in ("LIST#CONNECTION#", ""):
+            while items := self._some_items(user_id, prefix):
+                for start in range(0, len(items), ERASED_AT_ONCE):
+                    if not in_time():
+                        return False
+                    doomed = items[start : start + ERASED_AT_ONCE]
+                    keys = [key for item in doomed for key in ({"pk": item["pk"], "sk": item["sk"]}, *_beside(item))]
+                    self._transact([{"Delete": {"TableName": self._table, "Key": key}} for key in keys])
+        return True
+
+    def _some_items(self, user_id: str, prefix: str) -> list[dict[str, Any]]:
+        """A page of the user's partition, without the mark of the erasure. Empty when there is nothing else."""
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :user" + (" AND begins_with(sk, :prefix)" if prefix else ""),
+            "ExpressionAttributeValues": {":user": _user(user_id)} | ({":prefix": {"S": prefix}} if prefix else {}),
+            "ConsistentRead": True,
+        }
+        with _translated():
+            while True:
+                page = self._client.query(**query)
+                items = [item for item in page["Items"] if item["sk"]["S"] != "PROFILE"]
+                if items or "LastEvaluatedKey" not in page:
+                    return items
+                query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def end_erasure(self, access: PowensAccess, *, ended_at: datetime) -> None:
+        assert access.erasure is not None  # noqa: S101 - it is what ends
+        ended = replace(access.erasure, ended_at=ended_at)
+        event_id = self._new_id()
+        fact = Fact(
+            type=FactType.USER_ERASED, user_id=access.user_id, connection_id=None, revision=0, cause=Cause.ERASURE
+        )
+        detail = detail_of(fact, event_id=event_id, occurred_at=ended_at, correlation_id=ended.correlation_id)
+        event: dict[str, Any] = {
+            "pk": {"S": f"ERASED#{event_id}"},
+            "sk": {"S": f"EVENT#{event_id}"},
+            "detail_type": {"S": fact.type.value},
+            "detail": {"S": detail.as_json()},
+            "ttl": _ttl(ended_at, OUTBOX_KEPT),
+        }
+        writes: list[TransactWriteItemTypeDef] = [
+            {
+                "Delete": {
+                    "TableName": self._table,
+                    "Key": {"pk": _user(access.user_id), "sk": {"S": "PROFILE"}},
+                    "ConditionExpression": "erasure_id = :id",
+                    "ExpressionAttributeValues": {":id": {"S": ended.id}},
+                }
+            },
+            self._put_receipt(access.user_id, ended),
+            {"Put": {"TableName": self._table, "Item": event}},
+        ]
+        if access.powens_user_id is not None:
+            writes.append({"Delete": {"TableName": self._table, "Key": _powens(access.powens_user_id)}})
+        self._transact(writes)
+
+    def due_erasures(self, now: datetime, *, limit: int) -> list[PowensAccess]:
+        return [_access(item) for item in self._due("ERASURE", now, limit)]
+
+    def queue_erasure_again(self, access: PowensAccess, at: datetime) -> bool:
+        assert access.erasure is not None  # noqa: S101 - it came from the index of those
+        assert access.reconcile_at is not None  # noqa: S101
+        try:
+            self._transact(
+                [
+                    {
+                        "Update": {
+                            "TableName": self._table,
+                            "Key": {"pk": _user(access.user_id), "sk": {"S": "PROFILE"}},
+                            "UpdateExpression": "SET due_sk = :at",
+                            "ConditionExpression": "due_sk = :seen",
+                            "ExpressionAttributeValues": {
+                                ":at": {"S": _instant(at)},
+                                ":seen": {"S": _instant(access.reconcile_at)},
+                            },
+                        }
+                    },
+                    self._put_command(access.user_id, _erase(access.user_id, access.erasure)),
+                ]
+            )
+        except StaleWriteError:
+            return False
+        return True
+
+    def export(self, user_id: str, *, cursor: str | None) -> tuple[list[HeldItem], str | None]:
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :user" + (" AND sk > :after" if cursor is not None else ""),
+            "ExpressionAttributeValues": {":user": _user(user_id)},
+            "ConsistentRead": True,
+        }
+        if cursor is not None:
+            query["ExpressionAttributeValues"][":after"] = {"S": _read_cursor(cursor)}
+        with _translated():
+            page = self._client.query(**query)
+        items = [HeldItem(kind=_kind(item).name, content=_kind(item).shown(item)) for item in page["Items"]]
+        last = page.get("LastEvaluatedKey")
+        return items, _cursor(last["sk"]["S"]) if last is not None else None
+
     # --- Webview sessions
 
     def add_session(self, session: WebviewSession, *, answer: Answer | None = None) -> None:
@@ -505,10 +700,12 @@ class DynamoDBStore:
         }
         if session.powens_connection_id is not None:
             item["powens_connection_id"] = {"N": str(session.powens_connection_id)}
+        pointer = {**item, **_session_pointer(session.user_id, session.state), "state": {"S": session.state}}
         writes: list[TransactWriteItemTypeDef] = [{"Put": {"TableName": self._table, "Item": item}}]
         if answer is not None:
             writes.append(self._put_answer(session.user_id, answer))
-        self._transact(writes, answer_at=1 if answer is not None else None)
+        writes.append({"Put": {"TableName": self._table, "Item": pointer}})
+        self._transact_checked(session.user_id, writes, answer_at=1 if answer is not None else None)
 
     def use_session(
         self, state: str, *, now: datetime, hint: Callable[[WebviewSession], Hint | None]
@@ -527,7 +724,8 @@ class DynamoDBStore:
             expires_at=datetime.fromisoformat(item["expires_at"]["S"]),
         )
         writes: list[TransactWriteItemTypeDef] = [
-            {"Delete": {"TableName": self._table, "Key": key, "ConditionExpression": "attribute_exists(pk)"}}
+            {"Delete": {"TableName": self._table, "Key": key, "ConditionExpression": "attribute_exists(pk)"}},
+            {"Delete": {"TableName": self._table, "Key": _session_pointer(session.user_id, state)}},
         ]
         if (given := hint(session)) is not None:
             writes.append(self._put_command(session.user_id, HintMessage.of(given)))
@@ -631,6 +829,122 @@ class DynamoDBStore:
         return found.get("Item")
 
 
+def _powens(powens_user_id: int | None) -> dict[str, Any]:
+    return {"pk": {"S": f"POWENS#{powens_user_id}"}, "sk": {"S": "USER"}}
+
+
+def _session_pointer(user_id: str, state: str) -> dict[str, Any]:
+    # Hashed: a cursor of the export names the last sort key that it has shown.
+    return {"pk": _user(user_id), "sk": {"S": f"SESSION#{hashlib.sha256(state.encode()).hexdigest()[:32]}"}}
+
+
+def _receipt(user_id: str, erasure_id: str) -> dict[str, str]:
+    """Found by whoever knows both, and telling neither: the id has 80 random bits and is kept nowhere else."""
+    return {"S": f"RECEIPT#{hashlib.sha256(f'{erasure_id}/{user_id}'.encode()).hexdigest()}"}
+
+
+def _erase(user_id: str, erasure: Erasure) -> EraseUser:
+    return EraseUser(user_id=user_id, erasure_id=erasure.id, correlation_id=erasure.correlation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How the items of a user's partition whose sort key begins alike are exported and erased.
+
+    `shown` holds no token and no address that opens something; hashes are named as such. `beside` gives the keys of
+    what lies elsewhere and has to go with the item.
+    """
+
+    name: str
+    shown: Callable[[dict[str, Any]], dict[str, object]]
+    beside: Callable[[dict[str, Any]], list[dict[str, Any]]] = lambda _: []
+
+
+def _shown_document(item: dict[str, Any]) -> dict[str, object]:
+    shown: dict[str, object] = json.loads(item["document"]["S"], object_hook=_with_hashes_named)
+    return shown
+
+
+def _with_hashes_named(members: dict[str, object]) -> dict[str, object]:
+    hashes = {"iban_key": "iban_hash", "number_key": "number_hash"}
+    return {hashes.get(name, name): value for name, value in members.items()}
+
+
+def _shown_event(item: dict[str, Any]) -> dict[str, object]:
+    return {
+        "type": item["detail_type"]["S"],
+        "detail": json.loads(item["detail"]["S"]),
+        "institution": item["institution"]["S"],
+        "account_names": json.loads(item["names"]["S"]),
+    }
+
+
+def _shown_access(item: dict[str, Any]) -> dict[str, object]:
+    access = _access(item)
+    return {
+        "powens_user_id": access.powens_user_id,
+        "token": "kept encrypted, and shown to nobody" if access.sealed_token is not None else None,
+        "next_reconciliation_at": item["due_sk"]["S"] if "due_sk" in item and access.erasure is None else None,
+        "being_erased": access.erasure is not None,
+    }
+
+
+def _shown(*names: str) -> Callable[[dict[str, Any]], dict[str, object]]:
+    return lambda item: {name: item[name]["S"] for name in names}
+
+
+_KINDS = {
+    "LIST#CONNECTION#": _Kind("connection", _shown_document),
+    "LIST#MANUAL#": _Kind("manual_account", _shown_document),
+    "OPERATION#": _Kind("operation", _shown_document),
+    "EVENT#": _Kind("event", _shown_event),
+    "COMMAND#": _Kind("message", lambda item: {"queue": item["queue"]["S"], "message": json.loads(item["body"]["S"])}),
+    # Its look-up goes with the mark of the erasure, last: until then it is known whose the late webhooks are.
+    "PROFILE": _Kind("access", _shown_access),
+    "SESSION#": _Kind(
+        "webview_session",
+        _shown("flow", "return_to", "expires_at"),
+        lambda item: [{"pk": {"S": f"SESSION#{item['state']['S']}"}, "sk": {"S": "SESSION"}}],
+    ),
+    "SOCKET#": _Kind(
+        "open_screen",
+        _shown("opened_at", "until"),
+        lambda item: [{"pk": {"S": item["sk"]["S"]}, "sk": {"S": "SOCKET"}}],
+    ),
+    # The answer is left out: it repeats what is shown elsewhere, or holds a code and is sealed.
+    "IDEMPOTENCY#": _Kind(
+        "answered_request",
+        lambda item: {
+            "idempotency_key": item["sk"]["S"].removeprefix("IDEMPOTENCY#"),
+            "request_hash": item["fingerprint"]["S"],
+            "status": int(item["status"]["N"]),
+        },
+    ),
+}
+
+
+def _kind(item: dict[str, Any]) -> _Kind:
+    return next(kind for prefix, kind in _KINDS.items() if item["sk"]["S"].startswith(prefix))
+
+
+def _beside(item: dict[str, Any]) -> list[dict[str, Any]]:
+    return _kind(item).beside(item)
+
+
+def _cursor(sort_key: str) -> str:
+    return urlsafe_b64encode(sort_key.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        sort_key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        sort_key = ""
+    if not sort_key.startswith(tuple(_KINDS)) or len(sort_key) > 1024 or _cursor(sort_key) != cursor:
+        raise InvalidInput("not a cursor of ours", code="invalid_cursor", field="cursor")
+    return sort_key
+
+
 def _connection(item: dict[str, Any]) -> Connection:
     return replace(_connection_codec().validate_json(item["document"]["S"]), version=int(item["version"]["N"]))
 
@@ -649,6 +963,13 @@ def _access(item: dict[str, Any]) -> PowensAccess:
         powens_user_id=int(item["powens_user_id"]["N"]) if "powens_user_id" in item else None,
         sealed_token=bytes(item["sealed_token"]["B"]) if "sealed_token" in item else None,
         reconcile_at=datetime.fromisoformat(item["due_sk"]["S"]) if "due_sk" in item else None,
+        erasure=Erasure(
+            id=item["erasure_id"]["S"],
+            requested_at=datetime.fromisoformat(item["erasure_requested_at"]["S"]),
+            correlation_id=item["erasure_correlation_id"]["S"],
+        )
+        if "erasure_id" in item
+        else None,
     )
 
 

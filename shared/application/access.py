@@ -12,7 +12,15 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from shared.application.ports import Clock, NewId, Powens, PowensAccess, PowensUser, StaleWriteError, Store, TokenSeal
-from shared.domain.errors import AppError, NotFound, PowensRefused, Unavailable
+from shared.domain.errors import (
+    AppError,
+    Misconfigured,
+    NotFound,
+    PowensRefused,
+    PowensUserGone,
+    Unavailable,
+    UserBeingErased,
+)
 
 CLAIM_FOR = timedelta(seconds=30)
 """Longer than any function that may hold a claim runs."""
@@ -33,8 +41,10 @@ class Access:
     sleep: Callable[[float], None]
 
     def of(self, user_id: str) -> PowensUser:
-        """Powens for a user who has been there. Raises NotFound for one who has not."""
+        """Powens for a user who has been there. Raises NotFound for one who has not, UserBeingErased."""
         access = self.store.access(user_id)
+        if access is not None and access.erasure is not None:
+            raise UserBeingErased
         if access is None or access.sealed_token is None or access.powens_user_id is None:
             raise NotFound("this user has never been at Powens", code="no_powens_user")
         return self._open(access)
@@ -42,12 +52,14 @@ class Access:
     def ensure(self, user_id: str) -> tuple[int, PowensUser]:
         """Powens for a user, who is created there when this is the first visit, exactly once.
 
-        Raises Unavailable when another device is still creating the same user.
+        Raises Unavailable when another device is still creating the same user, UserBeingErased.
         """
         by = self.new_id()
         patience = self.clock() + WAIT_FOR
         while True:
             access = self.store.access(user_id)
+            if access is not None and access.erasure is not None:
+                raise UserBeingErased
             if access is not None and access.sealed_token is not None and access.powens_user_id is not None:
                 return access.powens_user_id, self._open(access)
             now = self.clock()
@@ -66,6 +78,28 @@ class Access:
             with suppress(StaleWriteError):  # somebody was here first
                 self.store.forget_access(access)
 
+    def delete_powens_user(self, access: PowensAccess) -> None:
+        """End the user at Powens for good; one that is gone, or never was, is fine. The one call that an erasure makes.
+
+        A token that is missing or cannot be opened is replaced: the id is enough to get one.
+        """
+        if access.powens_user_id is None:
+            return
+        try:
+            self.powens.as_user(access.powens_user_id, self._any_token(access), lambda _: None).delete_user()
+        except PowensUserGone:
+            return
+        except PowensRefused as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+
+    def _any_token(self, access: PowensAccess) -> str:
+        assert access.powens_user_id is not None  # noqa: S101 - checked by the caller
+        if access.sealed_token is not None:
+            with suppress(Misconfigured):
+                return self.seal.unseal(access.user_id, access.sealed_token)
+        return self.powens.renew(access.powens_user_id)
+
     def _create(self, user_id: str, begun: int | None, by: str) -> PowensAccess:
         token = self._resume(begun) if begun is not None else None
         powens_user_id = begun
@@ -73,7 +107,7 @@ class Access:
             if token is None or powens_user_id is None:
                 temporary = self.powens.create_temporary_user()
                 powens_user_id = temporary.id_user
-                self.store.note_powens_user(user_id, powens_user_id, by=by)
+                self.store.note_powens_user(user_id, powens_user_id, by=by, instead_of=begun)
                 token = self.powens.make_permanent(temporary.token)
             sealed = self.seal.seal(user_id, token)
             reconcile_at = self.clock() + RECONCILE_EVERY

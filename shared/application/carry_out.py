@@ -12,7 +12,15 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
-from shared.domain.errors import AppError, Conflict, PowensNotFound, PowensRefused, PowensUserGone, Unavailable
+from shared.domain.errors import (
+    AppError,
+    NotFound,
+    PowensNotFound,
+    PowensRefused,
+    PowensUserGone,
+    Unavailable,
+    UserBeingErased,
+)
 from shared.domain.facts import Cause
 from shared.domain.ledger import Order, Ordered, Outcome
 from shared.domain.observation import ObservedConnection
@@ -42,11 +50,22 @@ class CarryOut:
         operation = _open_operation(held, operation_id)
         if held is None or operation is None:
             return
+        try:
+            self._carry_out(held, operation, first_attempt=first_attempt)
+        except UserBeingErased:
+            return  # with everything that there was to do
+
+    def _carry_out(self, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
         if self.clock() >= operation.deadline_at:
             self._change(operation, self._expire)
             return
-        powens = self.access.of(user_id)
         asked = self.clock()
+        try:
+            powens = self.access.of(held.user_id)
+        except NotFound:
+            # The Powens user of this connection went while the command was on its way.
+            self._change(operation, lambda c: ledger.remove(c, cause=Cause.BANK, at=asked, now=self.clock()))
+            return
         try:
             match operation.kind:
                 case OperationKind.DELETION:
@@ -57,7 +76,7 @@ class CarryOut:
                     self._select(powens, held, operation, first_attempt=first_attempt)
         except PowensUserGone:
             self._change(operation, lambda c: ledger.remove(c, cause=Cause.BANK, at=asked, now=self.clock()))
-            self.access.forget(user_id, held.powens_user_id)
+            self.access.forget(held.user_id, held.powens_user_id)
 
     def _select(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
         """At most one update per changed account, one read-back, one write."""
@@ -180,7 +199,7 @@ class CarryOut:
     def _change(self, operation: Operation, decide: Callable[[Connection], Outcome]) -> Outcome:
         def on_newest(held: Connection | None) -> Outcome:
             if held is None:
-                raise Conflict("the connection is gone", code="connection_removed")
+                raise UserBeingErased  # nothing else deletes a connection that has an operation
             return decide(held)
 
         return self.changes.apply(

@@ -9,21 +9,24 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, HintQueue, NewId, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection
+from shared.domain.erasure import LATE_AFTER
 from shared.domain.errors import AppError, NotFound
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
 
 MOST_OPERATIONS = 200
+MOST_ERASURES = 100
 MOST_USERS = 400
 """Per run, so once a minute: 288,000 users per `RECONCILE_EVERY`. More users: more runs or a larger number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How many operations were ended and how many users are going to be read back."""
+    """How many operations were ended, users are going to be read back, and erasures were found unfinished."""
 
     ended: int
     planned: int
+    late_erasures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,11 @@ class KeepHouse:
     def __call__(self) -> Done:
         troubles: list[Exception] = []
         done = {}
-        for name, work in (("ended", self._end_overdue), ("planned", self._plan_reconciliation)):
+        for name, work in (
+            ("ended", self._end_overdue),
+            ("planned", self._plan_reconciliation),
+            ("late_erasures", self._queue_erasures),
+        ):
             try:
                 done[name] = work()
             except (AppError, ExceptionGroup) as trouble:
@@ -49,12 +56,16 @@ class KeepHouse:
 
     def _end_overdue(self) -> int:
         due = self.store.due_operations(self.clock(), limit=MOST_OPERATIONS)
-        troubles = []
+        troubles: list[AppError] = []
         for operation in due:
             try:
                 self.changes.apply(
                     operation.user_id, operation.connection_id, self._expire, correlation_id=operation.operation_id
                 )
+            except NotFound as trouble:
+                # The index lags behind: an erasure may have taken both meanwhile.
+                if self.store.operation(operation.user_id, operation.operation_id) is not None:
+                    troubles.append(trouble)
             except AppError as trouble:
                 troubles.append(trouble)  # one stuck operation must not keep the others open
         if troubles:
@@ -88,3 +99,11 @@ class KeepHouse:
             # Earlier by up to a tenth, never later: users who came on one day drift apart.
             self.store.plan_reconciliation(access, now + RECONCILE_EVERY * (1 - 0.1 * self.spread()))
         return len(due)
+
+    def _queue_erasures(self) -> int:
+        """An erasure that its own command has not brought to an end in time is queued anew, until it ends."""
+        now = self.clock()
+        return sum(
+            self.store.queue_erasure_again(access, now + LATE_AFTER)
+            for access in self.store.due_erasures(now, limit=MOST_ERASURES)
+        )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.connection import Connection, Operation
+from shared.domain.erasure import Erasure
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
 from shared.domain.manual import ManualAccount
@@ -27,12 +28,16 @@ class TakenError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowensAccess:
-    """A user's account at Powens. `sealed_token` is encrypted; None while the Powens user is being created."""
+    """A user's account at Powens. `sealed_token` is encrypted; None while the Powens user is being created.
+
+    `reconcile_at` is when housekeeping looks next. `erasure`: the user is being erased, and only that may go on.
+    """
 
     user_id: str
     powens_user_id: int | None
     sealed_token: bytes | None = field(repr=False)
     reconcile_at: datetime | None = None
+    erasure: Erasure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,14 @@ class HistoryEntry:
     detail: str
     institution_name: str | None
     account_names: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldItem:
+    """Something held about a user, as an export shows it: without tokens, and with hashes named as such."""
+
+    kind: str
+    content: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +120,9 @@ class Store(Protocol):
     ) -> None:
         """The new state, its changed operations, its events and the commands of new operations, in one transaction.
 
-        Raises StaleWriteError when the connection is no longer `before`, TakenError when `answer`'s key is taken.
+        Raises StaleWriteError when the connection is no longer `before`, TakenError when `answer`'s key is taken. A
+        connection that is new (`before` None) is only written for the Powens user that it was read of: raises
+        UserBeingErased when the user has another one by now, none, or is being erased.
         """
 
     def operation(self, user_id: str, operation_id: str) -> Operation | None: ...
@@ -120,7 +135,7 @@ class Store(Protocol):
     def history(
         self, user_id: str, *, connection_id: str | None, cursor: str | None, limit: int
     ) -> tuple[list[HistoryEntry], str | None]:
-        """Newest first, and the cursor of the next page."""
+        """Newest first, and the cursor of the next page. Raises InvalidInput for a cursor that is none."""
 
     def access(self, user_id: str) -> PowensAccess | None: ...
 
@@ -130,14 +145,20 @@ class Store(Protocol):
     def release_access(self, user_id: str, *, by: str) -> None:
         """Give a claim back. Raises StaleWriteError when `by` no longer holds it."""
 
-    def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str) -> None:
-        """Remember the Powens user under both ids, before it is made permanent. Raises StaleWriteError."""
+    def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str, instead_of: int | None = None) -> None:
+        """Remember the Powens user under both ids, before it is made permanent. Raises StaleWriteError.
+
+        `instead_of`: the one that was noted before and is gone.
+        """
 
     def complete_access(self, user_id: str, sealed_token: bytes, *, by: str, reconcile_at: datetime) -> None:
         """Keep the permanent token. Raises StaleWriteError when `by` no longer holds the claim."""
 
     def forget_access(self, access: PowensAccess) -> None:
-        """Drop a Powens user that is gone, under both ids. Raises StaleWriteError when the user has another by now."""
+        """Drop a Powens user that is gone, under both ids.
+
+        Raises StaleWriteError when the user has another by now, or is being erased.
+        """
 
     def replace_token(self, user_id: str, sealed_token: bytes, *, powens_user_id: int) -> None:
         """Raises StaleWriteError when the user is no longer that Powens user."""
@@ -145,7 +166,7 @@ class Store(Protocol):
     def user_of(self, powens_user_id: int) -> str | None: ...
 
     def add_session(self, session: WebviewSession, *, answer: Answer | None = None) -> None:
-        """Raises TakenError when `answer`'s key is taken."""
+        """Raises TakenError when `answer`'s key is taken, UserBeingErased."""
 
     def use_session(
         self, state: str, *, now: datetime, hint: Callable[[WebviewSession], Hint | None]
@@ -158,6 +179,39 @@ class Store(Protocol):
 
     def plan_reconciliation(self, access: PowensAccess, at: datetime) -> bool:
         """Move a user's next reconciliation; False when somebody else did."""
+
+    def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
+        """Mark the user, keep the receipt-to-be and queue the work, in one transaction.
+
+        From then on `access` shows the erasure, and nothing new can be written for the user. Raises StaleWriteError
+        when an erasure is under way, TakenError when `answer`'s key is taken.
+        """
+
+    def erasure(self, user_id: str, erasure_id: str) -> Erasure | None:
+        """The receipt of this very user. It is kept for a while after the end."""
+
+    def erase_items(self, user_id: str, *, in_time: Callable[[], bool]) -> bool:
+        """Delete all that is held of the user and all that points to it, but the mark; connections first.
+
+        False when `in_time` said no before it was done: call again. Harmless to repeat.
+        """
+
+    def end_erasure(self, access: PowensAccess, *, ended_at: datetime) -> None:
+        """Delete the mark, write the receipt and publish `UserErased`, in one transaction, once.
+
+        Raises StaleWriteError when that has happened before.
+        """
+
+    def due_erasures(self, now: datetime, *, limit: int) -> list[PowensAccess]: ...
+
+    def queue_erasure_again(self, access: PowensAccess, at: datetime) -> bool:
+        """Queue the work of an erasure anew and look again `at`; False when somebody else did, or it has ended."""
+
+    def export(self, user_id: str, *, cursor: str | None) -> tuple[list[HeldItem], str | None]:
+        """A page of all that is held about the user, at most a megabyte of the table, and the cursor of the next.
+
+        Raises InvalidInput for a cursor that is none.
+        """
 
 
 class HintQueue(Protocol):
@@ -195,6 +249,9 @@ class PowensUser(Protocol):
     def force_sync(self, connection_id: int) -> None: ...
 
     def delete_connection(self, connection_id: int) -> None: ...
+
+    def delete_user(self) -> None:
+        """One that is gone already is fine."""
 
 
 class Powens(Protocol):

@@ -9,7 +9,7 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
-from shared.domain.errors import PowensNotFound, PowensUserGone, TooManyAccounts, Unavailable
+from shared.domain.errors import NotFound, PowensNotFound, PowensUserGone, TooManyAccounts, Unavailable, UserBeingErased
 from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
@@ -62,6 +62,14 @@ class ReadBack:
         user_id = self.store.user_of(newest.powens_user_id)
         if user_id is None:
             return Reading(known_user=False)
+        try:
+            return self._read_or_remove(user_id, hints, newest)
+        except UserBeingErased:
+            return Reading()
+        except NotFound:
+            return Reading(known_user=False)  # gone since the look-up
+
+    def _read_or_remove(self, user_id: str, hints: Sequence[Hint], newest: Hint) -> Reading:
         asked = self.clock()
         try:
             return self._read(user_id, hints, newest)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
-from shared.application.ports import HistoryEntry
+from shared.application.ports import HeldItem, HistoryEntry
 from shared.contracts.events import EventDetail, Timestamp
 from shared.contracts.texts import Language, text
 from shared.domain.connection import (
@@ -22,6 +22,7 @@ from shared.domain.connection import (
     OperationStatus,
 )
 from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason, can_add_accounts
+from shared.domain.erasure import Erasure
 from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Change
 from shared.domain.ledger import Preview
@@ -193,7 +194,7 @@ class OperationItemView(Answered):
 class OperationView(Answered):
     id: str
     kind: OperationKind
-    connection_id: str
+    connection_id: str | None = Field(description="null for an erasure, which is about everything")
     status: OperationStatus
     status_reason: ReasonView | None
     created_at: Timestamp
@@ -229,6 +230,20 @@ class HistoryEntryView(Answered):
 class HistoryView(Answered):
     entries: tuple[HistoryEntryView, ...]
     next: str | None
+
+
+class HeldItemView(Answered):
+    kind: str
+    content: dict[str, object]
+
+
+class ExportView(Answered):
+    """What is held about a user, a page of at most a megabyte at a time."""
+
+    user_id: str
+    exported_at: Timestamp
+    items: tuple[HeldItemView, ...]
+    next: str | None = Field(description="the `cursor` of the next page; null on the last one")
 
 
 class Health(Answered):
@@ -384,6 +399,28 @@ def operation_view(operation: Operation, language: Language) -> OperationView:
         ),
         undo_until=operation.undo_until,
     )
+
+
+def erasure_view(erasure: Erasure) -> OperationView:
+    """As an operation like any other, whose end is the receipt."""
+    done = erasure.ended_at is not None
+    return OperationView(
+        id=erasure.id,
+        kind=OperationKind.ERASURE,
+        connection_id=None,
+        status=OperationStatus.COMPLETED if done else OperationStatus.RUNNING,
+        status_reason=None,
+        created_at=erasure.requested_at,
+        deadline_at=erasure.deadline_at,
+        ended_at=erasure.ended_at,
+        accounts=(),
+        undo_until=None,
+    )
+
+
+def export_view(user_id: str, items: list[HeldItem], following: str | None, now: datetime) -> ExportView:
+    shown = tuple(HeldItemView(kind=item.kind, content=item.content) for item in items)
+    return ExportView(user_id=user_id, exported_at=now, items=shown, next=following)
 
 
 def _reason_by_code(code: str | None, language: Language) -> ReasonView | None:

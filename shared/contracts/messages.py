@@ -30,6 +30,21 @@ class Command(Message):
         return self.connection_id
 
 
+class EraseUser(Message):
+    """Erase a user, if the erasure of this id is still under way."""
+
+    queue: ClassVar[str] = "commands"
+
+    user_id: str
+    erasure_id: str
+    correlation_id: str
+
+    @property
+    def group(self) -> str:
+        """One erasure has one worker at a time, and no command waits for it."""
+        return self.erasure_id
+
+
 class HintMessage(Message):
     """A hint, as `powens_webhook` writes it too."""
 

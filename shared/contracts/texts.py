@@ -172,6 +172,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Trop de choix sont encore en cours pour cet établissement. Réessayez dans un instant.",
         "Too many choices are still under way for this institution. Try again in a moment.",
     ),
+    "problem.user_being_erased": (
+        "Vos données sont en cours d'effacement. Vous pourrez recommencer ensuite.",
+        "Your data is being erased. You can start again afterwards.",
+    ),
+    "problem.invalid_cursor": (
+        "Ce curseur de pagination n'existe pas.",
+        "There is no such page cursor.",
+    ),
     "problem.not_undoable": ("Cette opération ne peut pas être annulée.", "This operation cannot be undone."),
     "problem.undo_expired": ("Il est trop tard pour annuler.", "It is too late to undo."),
     "problem.unknown_webview_session": (

@@ -65,12 +65,16 @@ def account_type(provider_type: str) -> AccountType:
 
 
 class OperationKind(StrEnum):
-    """What an operation is for. A restoration is ours: it puts right an account that came back (rule 3)."""
+    """What an operation is for. A restoration is ours: it puts right an account that came back (rule 3).
+
+    An erasure is about a user as a whole and lives apart: `shared.domain.erasure`.
+    """
 
     SELECTION = "selection"
     RESTORATION = "restoration"
     REFRESH = "refresh"
     DELETION = "deletion"
+    ERASURE = "erasure"
 
 
 class OperationStatus(StrEnum):

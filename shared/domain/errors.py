@@ -2,7 +2,7 @@
 
 AppError
 ├── Rejected       the caller must change the request; repeating it as it is cannot help
-│   ├── InvalidInput, NotFound, Conflict, TooManyAccounts, PreconditionFailed, BadSignature, BadToken
+│   ├── InvalidInput, NotFound, Conflict, TooManyAccounts, UserBeingErased, PreconditionFailed, BadSignature, BadToken
 │   └── PowensRefused      Powens understood us and said no
 ├── Unavailable    nobody: the same request may work later
 │   └── PowensUnavailable, ConnectionLocked, StoreUnavailable
@@ -55,6 +55,12 @@ class TooManyAccounts(Conflict):
     """A connection larger than what is kept."""
 
     code = "too_many_accounts"
+
+
+class UserBeingErased(Conflict):
+    """The user is being erased, or has another Powens user by now: what was decided before must not be written."""
+
+    code = "user_being_erased"
 
 
 class PreconditionFailed(Rejected):

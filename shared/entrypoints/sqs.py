@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.messages import Message
 from shared.domain.errors import PowensRefused, Rejected, Unavailable
@@ -35,11 +35,14 @@ class Received[M: Message]:
 
 @dataclass(frozen=True, slots=True)
 class FifoBatch[M: Message]:
-    """Works through one batch. `whole_groups`: give `handle` all messages of a group at once, else one by one."""
+    """Works through one batch of what `contract` reads.
+
+    `whole_groups`: give `handle` all messages of a group at once, else one by one.
+    """
 
     sqs: "SQSClient"
     queue_url: str
-    contract: type[M]
+    contract: TypeAdapter[M]
     handle: Callable[[Sequence[Received[M]]], None]
     whole_groups: bool = False
 
@@ -60,7 +63,7 @@ class FifoBatch[M: Message]:
 
     def _read(self, record: dict[str, Any]) -> Received[M] | None:
         try:
-            message = self.contract.model_validate_json(record["body"])
+            message = self.contract.validate_json(record["body"])
         except ValidationError:
             logger.error("poison message", extra={"message_id": record["messageId"]})
             return None

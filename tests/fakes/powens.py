@@ -225,9 +225,12 @@ class FakePowens(BaseAdapter):
         if line == "GET /auth/token/code":
             assert query["type"] == ["singleAccess"]
             return Answer(200, {"code": self._secret("code+/=", me.id), "type": "temporary", "access": "single"})
-        found = re.fullmatch(r"(\w+) /users/(\d+)(/.*)", line)
+        found = re.fullmatch(r"(\w+) /users/(\d+)(/.*)?", line)
         if found is None or int(found[2]) != me.id:
             return error(HTTPStatus.NOT_FOUND, "notFound")
+        if found[3] is None:
+            assert found[1] == "DELETE"
+            return self._delete_user(me)
         return self._resource(me, found[1], found[3], query, body)
 
     def _issue(self, line: str, body: Mapping[str, Any]) -> Answer:
@@ -241,6 +244,11 @@ class FakePowens(BaseAdapter):
             return error(HTTPStatus.NOT_FOUND, "notFound")
         user.temporary = False
         return Answer(200, {"access_token": self._token(user), "token_type": "Bearer"})
+
+    def _delete_user(self, me: User) -> Answer:
+        del self.users[me.id]
+        self.connections = {c.id: c for c in self.connections.values() if c.user != me.id}
+        return Answer(204, b"")
 
     def _new_user(self) -> User:
         user = User(id=next(self._ids), temporary=True)

@@ -589,6 +589,7 @@ def test_the_poison_of_the_event_files_is_refused_and_their_messages_are_read(wo
     for name, handler, poison in (
         ("account_commands/not-json", account_commands.lambda_handler, True),
         ("account_commands/carry-out", account_commands.lambda_handler, False),
+        ("account_commands/erase-user", account_commands.lambda_handler, False),
         ("connection_refresh/unknown-version", connection_refresh.lambda_handler, True),
         ("connection_refresh/account-enabled", connection_refresh.lambda_handler, False),
         ("connection_refresh/webview-return", connection_refresh.lambda_handler, False),

@@ -31,6 +31,8 @@ CONTRACT = {
     "POST /v1/operations/{operation_id}/undo",
     "POST /v1/webview-sessions",
     "GET /v1/history",
+    "GET /v1/me/export",
+    "DELETE /v1/me",
 }
 """What must be described; routes of later are free to come."""
 

@@ -245,7 +245,6 @@ class World:
         secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "identity_key": IDENTITY_KEY}
         aws_client("secretsmanager").create_secret(Name="powens", SecretString=json.dumps(secret))
         return {
-            "STAGE": "test",
             "TABLE_NAME": TABLE,
             "EVENT_BUS_NAME": BUS,
             "COMMANDS_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/commands.fifo",

@@ -54,7 +54,16 @@ _DIMENSION_TYPES: Mapping[str, frozenset[str]] = {
     "EventBusName": frozenset({"AWS::Events::EventBus"}),
 }
 OWN_NAMESPACE = "SyncedAccounts"
-OWN_METRICS = frozenset({"RefusedSignatures", "ScreensTold", "UnusableWebhooks"})
+OWN_METRICS = frozenset(
+    {
+        "LateErasures",
+        "MissingWebhookSecret",
+        "RefusedSignatures",
+        "ScreensTold",
+        "TooLargeConnections",
+        "UnusableWebhooks",
+    }
+)
 _DETAIL_TYPES = frozenset({"AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased"})
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}

@@ -96,15 +96,17 @@ def _transact(clients: Clients, outputs: Outputs) -> None:
                 "ExpressionAttributeValues": {":n": {"N": "1"}},
             }
         },
-        {
-            "ConditionCheck": {
-                "TableName": table,
-                "Key": _key("ABSENT"),
-                "ConditionExpression": "attribute_not_exists(pk)",
-            }
-        },
     ]
     clients("dynamodb").transact_write_items(TransactItems=items)
+
+
+def _check(clients: Clients, outputs: Outputs) -> None:
+    check: dict[str, Any] = {
+        "TableName": outputs["TableName"],
+        "Key": _key("ABSENT"),
+        "ConditionExpression": "attribute_not_exists(pk)",
+    }
+    clients("dynamodb").transact_write_items(TransactItems=[{"ConditionCheck": check}])
 
 
 def _query(clients: Clients, outputs: Outputs) -> None:
@@ -176,6 +178,7 @@ PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
     ),
     "list a user": _query,
     "write a transaction": _transact,
+    "check a condition": _check,
     "delete an item": lambda clients, outputs: clients("dynamodb").delete_item(
         TableName=outputs["TableName"], Key=_key("MANUAL#1")
     ),
@@ -203,10 +206,10 @@ PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
 _STATE = {"read an item", "list a user", "write a transaction", "delete an item"}
 _POWENS = {"seal a token", "read Powens' credentials"}
 NEEDED = {
-    "AccountsApiFunctionName": _STATE | _POWENS,
+    "AccountsApiFunctionName": _STATE | _POWENS | {"check a condition"},
     "PowensWebhookFunctionName": {"send a hint"},
     "AccountCommandsFunctionName": _STATE | _POWENS | {"take a command"},
-    "ConnectionRefreshFunctionName": _STATE | _POWENS | {"take a hint"},
+    "ConnectionRefreshFunctionName": _STATE | _POWENS | {"take a hint", "check a condition"},
     "OutboxPublisherFunctionName": {
         "publish an event",
         "send a hint",

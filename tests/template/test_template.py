@@ -24,10 +24,9 @@ FUNCTIONS = {
     "HousekeepingFunction": "housekeeping",
     "LiveUpdatesFunction": "live_updates",
 }
-_STATE = {
-    f"dynamodb:{action} Table"
-    for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
-}
+_STATE = {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")}
+# For what is new about a user, which must not appear while the user is being erased.
+_CHECK = {"dynamodb:ConditionCheckItem Table"}
 _TOKENS = {"kms:Encrypt TokenKey", "kms:Decrypt TokenKey", "secretsmanager:GetSecretValue PowensSecretName"}
 
 
@@ -44,16 +43,16 @@ def _consume(queue: str) -> set[str]:
 
 # Everything that each function may do, and nothing else.
 ALLOWED = {
-    "AccountsApiRole": _logs("AccountsApiLog") | _STATE | _TOKENS,
+    "AccountsApiRole": _logs("AccountsApiLog") | _STATE | _CHECK | _TOKENS,
     "PowensWebhookRole": _logs("PowensWebhookLog") | {"sqs:SendMessage RefreshQueue"},
     "AccountCommandsRole": _logs("AccountCommandsLog") | _consume("CommandsQueue") | _STATE | _TOKENS,
-    "ConnectionRefreshRole": _logs("ConnectionRefreshLog") | _consume("RefreshQueue") | _STATE | _TOKENS,
+    "ConnectionRefreshRole": _logs("ConnectionRefreshLog") | _consume("RefreshQueue") | _STATE | _CHECK | _TOKENS,
     "OutboxPublisherRole": _logs("OutboxPublisherLog")
     | {f"dynamodb:{action} Table" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
     | {"events:PutEvents EventBus"}
     | {f"sqs:SendMessage {queue}" for queue in ("CommandsQueue", "RefreshQueue", "OutboxFailuresQueue")},
     "HousekeepingRole": _logs("HousekeepingLog")
-    | {f"dynamodb:{action} Table" for action in ("ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem")}
+    | {f"dynamodb:{action} Table" for action in ("GetItem", "PutItem", "Query", "UpdateItem")}
     | {f"sqs:SendMessage {queue}" for queue in ("RefreshQueue", "HousekeepingFailuresQueue")},
     "HousekeepingScheduleRole": {
         "lambda:InvokeFunction HousekeepingFunction",
