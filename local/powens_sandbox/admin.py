@@ -1,5 +1,6 @@
 """The switches under `/sandbox`: what Powens has no door for, as JSON. For tests and for people who show a fault."""
 
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -10,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, find_connector
+from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CURRENCIES, AccountSpec, Connector
 from local.powens_sandbox.clock import FIRST_YEAR, LAST_YEAR
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.faults import Faults
 from local.powens_sandbox.gate import Received
+from local.powens_sandbox.institutions import OUTAGES
 from local.powens_sandbox.logbook import Logbook
 from local.powens_sandbox.model import Account, Connection, User
 from local.powens_sandbox.params import Call, Params, as_id, read_params
@@ -54,6 +56,7 @@ class Admin:
             ("POST", "/clock", self.clock_move),
             ("POST", "/reset", self.reset),
             ("GET", "/connectors", self.connectors),
+            ("PATCH", "/connectors/{id}", self.connector_change),
             ("GET", "/personas", self.personas),
             ("GET", "/users", self.users),
             ("POST", "/users/{id}/revoke-tokens", self.revoke_tokens),
@@ -64,6 +67,7 @@ class Admin:
             ("DELETE", "/connections/{id}", self.connection_delete),
             ("POST", "/connections/{id}/sync", self.connection_sync),
             ("POST", "/connections/{id}/repair", self.connection_repair),
+            ("POST", "/connections/{id}/accounts", self.account_create),
             ("GET", "/accounts/{id}", self.account_read),
             ("PATCH", "/accounts/{id}", self.account_change),
             ("GET", "/faults", self.faults_list),
@@ -128,21 +132,35 @@ class Admin:
 
     def connectors(self, _call: Call) -> Json:
         return {
-            "connectors": [
-                {
-                    "id": item.id,
-                    "uuid": item.uuid,
-                    "slug": item.slug,
-                    "name": item.name,
-                    "country": item.country,
-                    "capabilities": list(item.capabilities),
-                    "sources": {source.name: list(source.account_types) for source in item.sources},
-                    "accounts": [account.name for account in item.accounts],
-                    "not_shared": list(item.not_shared),
-                }
-                for item in CONNECTORS
-            ]
+            "connectors": [self._show_connector(item) for item in self.world.institutions.all()],
+            "outages": list(OUTAGES),
         }
+
+    def _show_connector(self, item: Connector) -> Json:
+        held = (*item.accounts, *item.later)
+        return {
+            "id": item.id,
+            "uuid": item.uuid,
+            "slug": item.slug,
+            "name": item.name,
+            "country": item.country,
+            "capabilities": list(item.capabilities),
+            "products": list(item.products),
+            "hidden": bool(item.hidden),
+            "restricted": item.restricted,
+            "outage": self.world.institutions.outages.get(item.uuid),
+            "sources": {source.name: list(source.account_types) for source in item.sources},
+            "disabled_sources": [source.name for source in item.sources if source.disabled],
+            "accounts": [spec.name for spec in held if item.shows(spec)],
+            "not_shared": [spec.name for spec in held if not item.shows(spec)],
+        }
+
+    def connector_change(self, call: Call) -> Json:
+        """By id, uuid or slug: `capabilities`, `products`, `hidden`, `restricted`, `sources` (by name `account_types`
+        and `disabled`), `outage` (a state that ends by itself, or null). Connections notice at their next sync."""
+        _only(call.params, "capabilities", "products", "hidden", "restricted", "sources", "outage")
+        connector = self.world.institutions.get(call.path("id"))
+        return self._show_connector(self.world.change_connector(connector, call.params))
 
     def personas(self, _call: Call) -> Json:
         return {
@@ -217,15 +235,17 @@ class Admin:
         if user_id is None:
             raise missing("id_user")
         user = self.world.user(user_id)
-        connector = find_connector(call.params.optional_text("connector") or call.params.text("connector_uuid"))
+        connector = self.world.institutions.find(
+            call.params.optional_text("connector") or call.params.text("connector_uuid")
+        )
         if connector is None:
             raise invalid("connector")
         persona = call.params.optional_text("persona") or ""
         if persona and persona not in PERSONAS:
             raise invalid("persona")
-        sources = call.params.get("sources", [connector.sources[0].name])
+        sources = call.params.get("sources", [(connector.sources_open or connector.sources)[0].name])
         if sources == "all":
-            sources = [source.name for source in connector.sources]
+            sources = [source.name for source in connector.sources_open]
         if not isinstance(sources, list) or not all(
             isinstance(name, str) and connector.source(name) for name in sources
         ):
@@ -328,6 +348,51 @@ class Admin:
         if account is None:
             raise not_found("account")
         return account, self.world.connections[account.connection_id]
+
+    def account_create(self, call: Call) -> Json:
+        """The bank shows one more account: `name`, `type`; `currency` (EUR), `balance`, `coming`, `number`, `iban`,
+        `usage`, `source` (the connection's first). It is discovered, disabled; `sync` (default true): tells about it.
+        """
+        connection = self._connection(call)
+        _only(
+            call.params,
+            "name",
+            "type",
+            "currency",
+            "balance",
+            "coming",
+            "number",
+            "iban",
+            "usage",
+            "source",
+            "sync",
+        )
+        params = call.params
+        kind, code = params.text("type"), params.optional_text("currency") or "EUR"
+        if kind not in {*ACCOUNT_TYPES, "mortgage"}:
+            raise invalid("type")
+        if code not in CURRENCIES:
+            raise invalid("currency")
+        source = params.optional_text("source") or (connection.sources[0].name if connection.sources else "")
+        taken = {account.spec.key for account in connection.accounts}
+        spec = AccountSpec(
+            key=next(key for number in itertools.count(1) if (key := f"further-{number}") not in taken),
+            name=params.text("name")[:200],
+            type=kind,
+            balance=as_decimal(params.get("balance")),
+            currency=code,
+            source=source,
+            usage=params.optional_text("usage") or "PRIV",
+            number=params.optional_text("number"),
+            iban=params.optional_text("iban"),
+            has_iban=kind == "checking" and "iban" not in params,
+            coming=as_decimal(params.get("coming")),
+        )
+        sync = params.boolean("sync", True)
+        account = self.world.add_account(connection, spec, tell=sync)
+        if sync:
+            self.world.schedule_sync(connection)
+        return self.world.views.account(account, connection)
 
     def account_read(self, call: Call) -> Json:
         return self.world.views.account(*self._account(call))

@@ -1,12 +1,13 @@
 """The institutions, what each can share and by which source, the types of accounts and the currencies.
 
-Everything here is data that never changes while the sandbox runs. Apart from one bank that a help article takes as its
-example, the institutions are invented.
+Everything here is data that never changes while the sandbox runs; what an operator changes is in institutions.py. Apart
+from one bank that a help article takes as its example, the institutions are invented.
 """
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 OPENAPI = "openapi"
@@ -84,6 +85,7 @@ class AccountSpec:
     parent: str | None = None
     identity: str | None = None
     number: str | None = None
+    iban: str | None = None
     has_iban: bool = False
     company_name: str | None = None
     coming: Decimal | None = None
@@ -111,11 +113,15 @@ class ConnectorSource:
     auth_mechanism: str
     priority: int
     account_types: tuple[str, ...]
+    # Types of accounts that the bank holds and does not show this way.
+    withheld: tuple[str, ...] = ()
+    disabled: datetime | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Connector:
-    """An institution; there is one object of each, so that identity is equality."""
+    """An institution at one moment. `later`: what everybody there holds beside `accounts`; of both, Powens sees what
+    the sources do not withhold."""
 
     id: int
     uuid: str
@@ -129,7 +135,7 @@ class Connector:
     sources: tuple[ConnectorSource, ...]
     fields: tuple[Field, ...]
     accounts: tuple[AccountSpec, ...]
-    not_shared: tuple[str, ...] = ()
+    later: tuple[AccountSpec, ...] = ()
     hidden: bool | None = False
     restricted: bool = False
     beta: bool = False
@@ -138,6 +144,15 @@ class Connector:
 
     def source(self, name: str) -> ConnectorSource | None:
         return next((source for source in self.sources if source.name == name), None)
+
+    @property
+    def sources_open(self) -> tuple[ConnectorSource, ...]:
+        return tuple(source for source in self.sources if source.disabled is None)
+
+    def shows(self, spec: AccountSpec) -> bool:
+        """Whether Powens sees such an account, once its source is open."""
+        source = self.source(spec.source)
+        return source is not None and spec.type not in source.withheld
 
     @property
     def is_test(self) -> bool:
@@ -324,10 +339,11 @@ _BANKS: tuple[_Row, ...] = (
     ("banque-close", "Banque Close", "FR", "666666", "current", "", ""),
     ("banque-cachee", "Banque Cachée", "FR", "333333", "current", "silent", ""),
 )
-_NOT_SHARED: Mapping[str, tuple[str, ...]] = {
-    "revolut": ("Compte d'épargne flexible",),
-    "thames-mutual": ("Cash ISA",),
-    "qantor": ("Compte à terme",),
+# What the bank holds and its one source, openapi, does not show.
+_WITHHELD: Mapping[str, AccountSpec] = {
+    "revolut": AccountSpec("flexible", "Compte d'épargne flexible", "savings", Decimal("3150.00")),
+    "thames-mutual": AccountSpec("isa", "Cash ISA", "savings", Decimal("4200.00"), "GBP"),
+    "qantor": AccountSpec("term", "Compte à terme", "cat", Decimal("50000.00"), usage="ORGA"),
 }
 _WEALTH = {"market", "pea", "lifeinsurance", "per", "pee", "perco", "real_estate", "crowdlending"}
 
@@ -343,13 +359,17 @@ def _connector(position: int, row: _Row) -> Connector:
             for spec in accounts
         ]
     types = {spec.type for spec in accounts}
+    withheld = _WITHHELD.get(slug)
     sources = []
     for priority, (source, mechanism, kinds) in enumerate(
         ((OPENAPI, "webauth", openapi), (DIRECTACCESS, "credentials", directaccess))
     ):
         if kinds:
             shared = tuple(dict.fromkeys(spec.type for spec in accounts if spec.source == source))
-            sources.append(ConnectorSource(2 * identifier + priority, source, mechanism, priority, shared))
+            hidden_types = (withheld.type,) if withheld and withheld.source == source else ()
+            sources.append(
+                ConnectorSource(2 * identifier + priority, source, mechanism, priority, shared, hidden_types)
+            )
     wealth = bool(types & _WEALTH)
     usages = {spec.usage for spec in accounts if spec.usage}
     return Connector(
@@ -364,13 +384,13 @@ def _connector(position: int, row: _Row) -> Connector:
         usages=tuple(sorted(usage.lower() for usage in usages)),
         sources=tuple(sources),
         fields=(
-            Field("login", "text", "Identifiant", sources=(DIRECTACCESS,)),
-            Field("password", "password", "Mot de passe", sources=(DIRECTACCESS,)),
+            replace(LOGIN, sources=(DIRECTACCESS,)),
+            replace(PASSWORD, sources=(DIRECTACCESS,)),
         )
         if directaccess
         else (),
         accounts=tuple(accounts),
-        not_shared=_NOT_SHARED.get(slug, ()),
+        later=(withheld,) if withheld else (),
         hidden=slug == "banque-cachee",
         restricted=slug == "banque-close",
         beta=slug == "qantor",
@@ -416,14 +436,3 @@ CONNECTORS: tuple[Connector, ...] = (
     _test_connector(),
     *(_connector(position, row) for position, row in enumerate(_BANKS)),
 )
-BY_ID: Mapping[int, Connector] = {connector.id: connector for connector in CONNECTORS}
-BY_UUID: Mapping[str, Connector] = {connector.uuid: connector for connector in CONNECTORS}
-BY_SLUG: Mapping[str, Connector] = {connector.slug: connector for connector in CONNECTORS}
-
-
-def find_connector(reference: object) -> Connector | None:
-    """By id (number or digits), uuid or slug."""
-    text = str(reference).strip()
-    if text.isascii() and text.isdigit() and len(text) < 12:
-        return BY_ID.get(int(text))
-    return BY_UUID.get(text.lower()) or BY_SLUG.get(text)

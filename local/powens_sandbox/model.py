@@ -42,6 +42,10 @@ class Source:
     access_expire: datetime | None = None
     # Its accounts are discovered by the first authentication that succeeds.
     discovered: bool = False
+    # It succeeded while the whole institution was out: what there is shows at the first synchronisation that works.
+    awaited: bool = False
+    # The institution offers this way in no longer, so that its state says notSupported.
+    closed: bool = False
 
 
 @dataclass
@@ -66,6 +70,8 @@ class Account:
     display: bool = True
     bookmarked: bool = False
     deleted: datetime | None = None
+    # Deleted because the bank stopped sharing it: when it does so again, it is a new account.
+    withdrawn: bool = False
     last_update: datetime | None = None
     error: str | None = None
     # Transactions are told once, in the first synchronisation after the account was enabled.
@@ -91,6 +97,8 @@ class Connection:
     sources: list[Source] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
     state: str | None = None
+    # What the whole institution failed with at the last synchronisation.
+    outage: str | None = None
     error_message: str | None = None
     active: bool = True
     locked: bool = False
@@ -109,8 +117,10 @@ class Connection:
     @property
     def shown_state(self) -> str | None:
         """Any source's error is shown as the connection's."""
-        return self.state or next(
-            (source.state for source in self.sources if source.state and not source.disabled), None
+        return (
+            self.outage
+            or self.state
+            or next((source.state for source in self.sources if source.state and not source.disabled), None)
         )
 
     @property

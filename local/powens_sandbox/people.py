@@ -99,15 +99,16 @@ PERSONAS: Mapping[str, Persona] = {
 
 
 def accounts_of(connector: Connector, persona: str) -> tuple[AccountSpec, ...]:
-    """What the bank holds for that persona; the usual accounts when the persona is unknown there."""
+    """What the bank holds for that persona, withheld or not; the usual accounts when the persona is unknown there."""
     known = PERSONAS.get(persona)
-    return known.banks.get(connector.slug, connector.accounts) if known else connector.accounts
+    held = known.banks.get(connector.slug, connector.accounts) if known else connector.accounts
+    return (*held, *connector.later)
 
 
 def numbers(seed: str, connector: Connector, spec: AccountSpec, person: int) -> tuple[str | None, str | None]:
     """Number and IBAN of an account: always the same for one person, whatever the connection that shows it."""
     if spec.type == "unknown" and spec.balance is None:
-        return None, None
+        return spec.number, spec.iban
     text = f"{seed}/{spec.identity or f'{connector.slug}/{spec.key}'}/{person}"
     digits = str(int(hashlib.sha256(text.encode()).hexdigest(), 16))
     if spec.number:
@@ -116,7 +117,9 @@ def numbers(seed: str, connector: Connector, spec: AccountSpec, person: int) -> 
         number = f"XXXXXXXXXXXX{digits[:4]}"
     else:
         number = digits[:11]
-    return number, iban("FR" if spec.identity else connector.country, digits[11:]) if spec.has_iban else None
+    if spec.iban or not spec.has_iban:
+        return number, spec.iban
+    return number, iban("FR" if spec.identity else connector.country, digits[11:])
 
 
 def iban(country: str, digits: str) -> str:

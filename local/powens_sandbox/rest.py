@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CONNECTORS, CURRENCIES, OPENAPI, Connector, find_connector
+from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CURRENCIES, OPENAPI
 from local.powens_sandbox.clock import FIRST_YEAR, LAST_YEAR
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
@@ -360,15 +360,15 @@ class RestApi:
         }
         shown = [
             item
-            for item in CONNECTORS
-            if not self.world.is_hidden(item) and (not countries or item.country in countries)
+            for item in self.world.institutions.all()
+            if not item.hidden and (not countries or item.country in countries)
         ]
-        return self._page(call, "connectors", shown, lambda item: self._show_connector(item, expand))
+        return self._page(call, "connectors", shown, lambda item: self.world.views.connector(item, expand))
 
     def connector_read(self, call: Call) -> Response:
         expand, _ = parse_expand(call.params.get("expand"))
-        found = [find_connector(reference) for reference in call.path("id").split(",")[:MAX_LIMIT]]
-        items = [self._show_connector(item, expand) for item in found if item is not None]
+        found = [self.world.institutions.find(reference) for reference in call.path("id").split(",")[:MAX_LIMIT]]
+        items = [self.world.views.connector(item, expand) for item in found if item is not None]
         if not items or len(items) < len(found):
             raise not_found("connector")
         return answer(items[0] if len(items) == 1 else {"connectors": items, "total": len(items)})
@@ -376,26 +376,19 @@ class RestApi:
     def connector_update(self, call: Call) -> Response:
         """The operator hides an institution from lists and from the Webview, or shows it again."""
         self._config_caller(call)
-        connector = find_connector(call.path("id"))
-        if connector is None:
-            raise not_found("connector")
+        connector = self.world.institutions.get(call.path("id"))
         if "hidden" in call.params:
-            self.world.hidden[connector.uuid] = call.params.boolean("hidden")
-        return answer(self._show_connector(connector))
-
-    def _show_connector(self, connector: Connector, expand: frozenset[str] = frozenset()) -> Json:
-        return self.world.views.connector(connector, expand) | {"hidden": self.world.is_hidden(connector)}
+            connector = self.world.change_connector(connector, Params({"hidden": call.params["hidden"]}))
+        return answer(self.world.views.connector(connector))
 
     def connector_sources(self, call: Call) -> Response:
-        connector = find_connector(call.path("id"))
-        if connector is None:
-            raise not_found("connector")
+        connector = self.world.institutions.get(call.path("id"))
         return self._page(
             call, "sources", connector.sources, lambda item: self.world.views.connector_source(connector, item)
         )
 
     def connector_source(self, call: Call) -> Response:
-        connector = find_connector(call.path("id"))
+        connector = self.world.institutions.find(call.path("id"))
         wanted = call.path_id("s", "source")
         source = next((item for item in connector.sources if item.id == wanted), None) if connector else None
         if connector is None or source is None:
@@ -403,14 +396,12 @@ class RestApi:
         return answer(self.world.views.connector_source(connector, source))
 
     def connector_fields(self, call: Call) -> Response:
-        connector = find_connector(call.path("id"))
-        if connector is None:
-            raise not_found("connector")
+        connector = self.world.institutions.get(call.path("id"))
         return self._page(call, "fields", connector.fields, self.world.views.field)
 
     def logo(self, call: Call) -> Response:
         match = re.fullmatch(r"([0-9a-f-]{36})-thumbnail(@2x)?\.(png|webp)", call.path("file"))
-        connector = find_connector(match[1]) if match and match[3] == "png" else None
+        connector = self.world.institutions.find(match[1]) if match and match[3] == "png" else None
         if connector is None:
             raise not_found("logo")
         return Response(
@@ -461,10 +452,10 @@ class RestApi:
         reference = next((call.params[name] for name in references if call.params.get(name) not in (None, "")), None)
         if reference is None:
             raise missing("connector_uuid")
-        connector = find_connector(reference)
+        connector = self.world.institutions.find(reference)
         if connector is None:
             raise invalid("connector_uuid")
-        source = call.params.optional_text("source") or connector.sources[0].name
+        source = call.params.optional_text("source") or (connector.sources_open or connector.sources)[0].name
         if connector.source(source) is None:
             raise invalid("source")
         values = call.params.values()
@@ -597,7 +588,9 @@ class RestApi:
             query["code"] = self.world.issue_code(user, single=True).value
             query["id_connection"] = str(connection.id)
         else:
-            connector = find_connector(call.params.get("id_connector") or call.params.text("id_connection"))
+            connector = self.world.institutions.find(
+                call.params.get("id_connector") or call.params.text("id_connection")
+            )
             if connector is None:
                 raise invalid("id_connector")
             user = self.world.users[self._user_token(call).user_id]

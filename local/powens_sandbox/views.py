@@ -47,7 +47,7 @@ class Views:
         return {"id": user.id, "signin": self.moment(user.signin), "platform": "sharedAccess"}
 
     def connector(self, connector: Connector, expand: frozenset[str] = frozenset()) -> Json:
-        mechanisms = list(dict.fromkeys(source.auth_mechanism for source in connector.sources))
+        mechanisms = list(dict.fromkeys(source.auth_mechanism for source in connector.sources_open))
         shown: Json = {
             "id": connector.id,
             "uuid": connector.uuid,
@@ -88,7 +88,7 @@ class Views:
             "name": source.name,
             "auth_mechanism": source.auth_mechanism,
             "available_auth_mechanisms": [source.auth_mechanism],
-            "disabled": None,
+            "disabled": self.moment(source.disabled),
             "priority": source.priority,
             "account_usages": list(connector.usages),
             "account_types": list(source.account_types),

@@ -18,7 +18,9 @@ from local.powens_sandbox.catalogue import OPENAPI, TEST_OUTCOMES, TEST_PASSWORD
 from local.powens_sandbox.clients import Clients
 from local.powens_sandbox.clock import Clock
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
+from local.powens_sandbox.institutions import Institutions
 from local.powens_sandbox.model import Account, Connection, Event, LogLine, Source, Token, User
+from local.powens_sandbox.params import Params
 from local.powens_sandbox.people import accounts_of, numbers
 from local.powens_sandbox.settings import Settings
 from local.powens_sandbox.views import Json, Views
@@ -63,6 +65,7 @@ class World:
         self.views = Views(settings)
         self.settings = settings
         self.clients = Clients(settings)
+        self.institutions = Institutions()
         self.reset()
 
     def reset(self) -> None:
@@ -77,8 +80,7 @@ class World:
         self._jobs: list[tuple[datetime, int, int]] = []
         self._syncing: dict[int, int] = {}
         self._late_choices: dict[int, list[Account]] = {}
-        # Institutions that the operator hid or showed, by uuid.
-        self.hidden: dict[str, bool] = {}
+        self.institutions.reset()
         self.clients.reset(self.settings)
         if not hasattr(self, "_numbers"):
             starts = {
@@ -99,8 +101,13 @@ class World:
         self.views.settings = settings
         self.clients.configure(settings)
 
-    def is_hidden(self, connector: Connector) -> bool:
-        return self.hidden.get(connector.uuid, bool(connector.hidden))
+    def change_connector(self, connector: Connector, params: Params) -> Connector:
+        """Change an institution; its connections notice at their next synchronisation. Raises ApiError 400."""
+        changed = self.institutions.change(connector, params, self.clock.now())
+        for connection in self.connections.values():
+            if connection.connector.uuid == changed.uuid:
+                connection.connector = changed
+        return changed
 
     def _next(self, kind: str) -> int:
         return next(self._numbers[kind])
@@ -234,6 +241,8 @@ class World:
             raise invalid("source", "is not a source of this connector")
         if (there := connection.source(name)) is not None:
             return there
+        if connector_source.disabled is not None:
+            raise invalid("source", "is disabled for now")
         now = self.clock.now()
         source = Source(self._next("source"), connector_source.id, name, now)
         if name == OPENAPI:
@@ -244,10 +253,26 @@ class World:
     def _look(self, connection: Connection, source: Source) -> None:
         if not source.discovered:
             source.discovered = True
-            held = accounts_of(connection.connector, connection.persona)
-            self._discover(connection, [(spec, source.id) for spec in held if spec.source == source.name])
+            shown, _ = self._held(connection, source)
+            self._discover(connection, [(spec, source.id) for spec in shown])
 
-    def _discover(self, connection: Connection, found: Iterable[tuple[AccountSpec, int]]) -> list[Account]:
+    def _held(self, connection: Connection, source: Source) -> tuple[list[AccountSpec], set[str]]:
+        """What the bank shows this way, and the keys of what it holds and withholds."""
+        connector = connection.connector
+        held = [spec for spec in accounts_of(connector, connection.persona) if spec.source == source.name]
+        return [s for s in held if connector.shows(s)], {s.key for s in held if not connector.shows(s)}
+
+    def add_account(self, connection: Connection, spec: AccountSpec, *, tell: bool) -> Account:
+        """The bank shows one more account. Raises ApiError 400 when the connection does not see that way in."""
+        source = connection.source(spec.source)
+        if source is None or not source.discovered:
+            raise invalid("source", "is not open in this connection")
+        return self._discover(connection, [(spec, source.id)], tell=tell)[0]
+
+    def _discover(
+        self, connection: Connection, found: Iterable[tuple[AccountSpec, int]], *, tell: bool | None = None
+    ) -> list[Account]:
+        """`tell`: whether ACCOUNT_FOUND is sent; None: as the setting for new connections says."""
         now = self.clock.now()
         accounts = []
         by_key = {account.spec.key: account for account in connection.accounts if account.deleted is None}
@@ -265,7 +290,9 @@ class World:
             connection.accounts.append(account)
             self.accounts[account.id] = account
             accounts.append(account)
-        if self.settings.connect_events == "found_enabled_sync":
+        if tell is None:
+            tell = self.settings.connect_events == "found_enabled_sync"
+        if tell:
             for account in accounts:
                 self._emit(
                     "ACCOUNT_FOUND",
@@ -315,6 +342,7 @@ class World:
             raise invalid("source")
         source.state = None
         connection.state = connection.error_message = None
+        connection.outage = self.institutions.outages.get(connection.connector.uuid)
         password = values.get("password", "")
         outcome = values.get(f"{source_name}website", "") if connection.connector.is_test else ""
         if outcome and outcome not in TEST_OUTCOMES:
@@ -322,6 +350,9 @@ class World:
         if (connection.connector.is_test and password != TEST_PASSWORD) or password == _REFUSED:
             outcome = "wrongpass"
         match outcome:
+            case "" | "par" | "pro" if connection.outage:
+                source.awaited = True
+                return
             case "" | "par" | "pro":
                 self._look(connection, source)
                 return
@@ -442,7 +473,8 @@ class World:
         self.reauthenticate(connection)
         found = self._discover(connection, [(account.spec, account.source_id) for account in old])
         for before, after in zip(old, found, strict=True):
-            after.balance, after.coming, after.name = before.balance, before.coming, before.name
+            for name in ("balance", "coming", "name", "number", "iban", "type", "currency"):
+                setattr(after, name, getattr(before, name))
         self.schedule_sync(connection)
         return found
 
@@ -488,18 +520,17 @@ class World:
         for source in connection.sources:
             if source.access_expire and source.access_expire <= now and source.state is None:
                 source.state = "SCARequired"
+        self._follow_institution(connection, now)
         state = connection.shown_state
         connection.next_try = (
             None if state in USER_MUST_ACT else now + timedelta(hours=self.settings.background_sync_hours)
         )
         connection.last_push = now
         self._log(connection, now)
-        if connection.state is None and all(source.state for source in connection.sources if not source.disabled):
-            # No way in works; with one that does, its own accounts are still refreshed.
-            fresh: list[Account] = []
-        elif connection.state is not None:
-            fresh = []
-        else:
+        fresh: list[Account] = []
+        whole = connection.outage is None and connection.state is None
+        # Without a way in that works nothing is refreshed; with one, its own accounts are.
+        if whole and not all(source.state for source in connection.sources if not source.disabled):
             working = {source.id for source in connection.sources if source.state is None and not source.disabled}
             fresh = [account for account in connection.enabled_accounts if account.source_id in working]
             for source in connection.sources:
@@ -535,6 +566,33 @@ class World:
             account.told = True
         self._tell_choices(connection, self._late_choices.pop(connection.id, []))
 
+    def _follow_institution(self, connection: Connection, now: datetime) -> None:
+        """What a synchronisation notices of the institution: that it is out, that a way in is closed or open again,
+        that it shares a type of account from now on or no longer."""
+        connection.outage = self.institutions.outages.get(connection.connector.uuid)
+        for source in connection.sources:
+            connector_source = connection.connector.source(source.name)
+            if connector_source is None:
+                continue
+            if (connector_source.disabled is not None) is not source.closed:
+                source.closed = connector_source.disabled is not None
+                source.state = "notSupported" if source.closed else None
+            if connection.outage or connection.state or source.state or source.disabled is not None:
+                continue
+            if source.awaited:
+                source.awaited = False
+                self._look(connection, source)
+            elif source.discovered:
+                self._look_again(connection, source, now)
+
+    def _look_again(self, connection: Connection, source: Source, now: datetime) -> None:
+        shown, withheld = self._held(connection, source)
+        for account in connection.accounts:
+            if account.source_id == source.id and account.deleted is None and account.spec.key in withheld:
+                account.deleted, account.withdrawn = now, True
+        known = {account.spec.key for account in connection.accounts if not account.withdrawn}
+        self._discover(connection, [(spec, source.id) for spec in shown if spec.key not in known], tell=True)
+
     def _sync_body(self, user: User, connection: Connection, news: Sequence[Account]) -> Json:
         return {
             "user": self.views.user(user),
@@ -557,7 +615,7 @@ class World:
 
     def _log(self, connection: Connection, now: datetime) -> None:
         for source in connection.sources:
-            state = connection.state or source.state
+            state = connection.outage or connection.state or source.state
             connection.log.append(LogLine(self._next("log"), now, source.id, state, connection.error_message))
         del connection.log[:-_LOG_LINES]
 

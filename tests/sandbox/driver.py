@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import html
 import json
 import os
 import re
@@ -220,7 +221,7 @@ class Browser:
     def boxes(self) -> dict[str, tuple[str, bool]]:
         """Name of each account on offer, with its id and whether it is ticked."""
         found = re.findall(r'name="account" value="(\d+)"( checked)?[^>]*aria-label="([^"]*)"', self.text)
-        return {name: (number, bool(checked)) for number, checked, name in found}
+        return {html.unescape(name): (number, bool(checked)) for number, checked, name in found}
 
     def press(self, action: str, tick: list[str] | None = None, **values: str) -> "Browser":
         """Send the page's form with one of its buttons. `tick`: names of accounts, else as the page has them."""

@@ -49,6 +49,8 @@ PATHS = [
 ADMIN = [
     "/connections",
     "/connections/{c}",
+    "/connections/{c}/accounts",
+    "/connectors/revolut",
     "/accounts/{a}",
     "/faults",
     "/clock",
@@ -103,6 +105,12 @@ NAMES = [
     "sources",
     "connector",
     "persona",
+    "outage",
+    "hidden",
+    "restricted",
+    "capabilities",
+    "account_types",
+    "openapi",
     "webhook_order",
     "background",
     "refresh_auth",
@@ -164,7 +172,7 @@ def stage(sandbox: Sandbox, person: Person) -> tuple[Sandbox, Person, dict[str, 
 
 
 fuzzed = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

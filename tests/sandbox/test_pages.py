@@ -272,7 +272,8 @@ def test_the_page_of_switches_plays_a_fault(town: Sandbox, open_page: Open, scre
     page.goto(f"{town.url}/sandbox")
     expect(page.get_by_role("heading", name=f"User {somebody.id}")).to_be_visible()
     page.locator("[name=id_user]").select_option(str(somebody.id))
-    page.locator("[name=connector]").select_option("revolut")
+    banks = page.get_by_role("region", name="Users and banks")
+    banks.locator("[name=connector]").select_option("revolut")
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.get_by_text("Compte courant GBP").first).to_be_visible()
     connection = somebody.get("/users/me/connections")["connections"][0]["id"]
@@ -281,6 +282,13 @@ def test_the_page_of_switches_plays_a_fault(town: Sandbox, open_page: Open, scre
     assert somebody.get(f"/users/me/connections/{connection}")["state"] == "wrongpass"
     page.get_by_role("button", name=f"Lock connection {connection}", exact=True).click()
     expect(page.get_by_role("button", name=f"Unlock connection {connection}", exact=True)).to_be_visible()
+    institutions = page.get_by_role("region", name="Institutions")
+    institutions.locator("[name=connector]").select_option("banque-horizon")
+    institutions.locator("[name=outage]").select_option("websiteUnavailable")
+    institutions.get_by_role("button", name="Change").click()
+    expect(institutions.get_by_role("row", name="Banque Horizon")).to_contain_text("websiteUnavailable")
+    page.get_by_role("button", name="Close Liffey Bank to new connections").click()
+    expect(institutions.get_by_role("row", name="Liffey Bank")).to_contain_text("takes no new connection")
     page.get_by_label("Match").fill("GET /users/me$")
     page.get_by_label("Status", exact=True).fill("429")
     page.get_by_label("Times", exact=True).fill("1")
@@ -290,3 +298,5 @@ def test_the_page_of_switches_plays_a_fault(town: Sandbox, open_page: Open, scre
     page.get_by_label("webhook_gzip", exact=True).select_option("true")
     expect(page.get_by_role("status")).to_contain_text("webhook_gzip: changed")
     looked_at(page, f"console-{name}")
+    for slug in ("banque-horizon", "liffey-bank"):
+        town.admin("PATCH", f"/connectors/{slug}", {"outage": None, "restricted": False})

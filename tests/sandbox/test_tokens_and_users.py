@@ -174,6 +174,26 @@ def test_the_list_of_users_needs_the_users_token(sandbox: Sandbox, person: Perso
     assert sandbox.http.get("/2.0/users").status_code == 401
 
 
+def test_the_operator_pages_through_the_users_and_deletes_one(
+    sandbox: Sandbox, person: Person, consumer: Consumer
+) -> None:
+    people = [person, *(sandbox.person() for _ in range(4))]
+    operator = bearer("sandbox-users-token")
+    seen = []
+    page: str | None = "/2.0/users?limit=2"
+    while page:
+        listed = sandbox.http.get(page, headers=operator).json()
+        assert listed["total"] == 5
+        seen.append([user["id"] for user in listed["users"]])
+        page = (listed["_links"]["next"] or {}).get("href")
+    assert seen == [[one.id for one in people[at : at + 2]] for at in (0, 2, 4)]
+    assert sandbox.http.get(f"/2.0/users/{person.id}", headers=operator).json()["id"] == person.id
+    assert sandbox.http.delete(f"/2.0/users/{person.id}", headers=operator).status_code == 204
+    assert consumer.wait_for("USER_DELETED")[0].data["id"] == person.id
+    assert sandbox.http.delete(f"/2.0/users/{person.id}", headers=operator).status_code == 404
+    assert person.call("GET", "/users/me").status_code == 401
+
+
 def test_a_deleted_user_is_gone_with_its_token(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
     connection = person.connect()
     assert person.call("DELETE", "/users/me").status_code == 204

@@ -106,8 +106,8 @@ const refresh = async (soon) => {
   if (busy && !soon) return;
   busy = true;
   try {
-    const [people, faults, hooks, requests, settings, clock] = await Promise.all(
-      ["/users?limit=10", "/faults", "/webhooks?limit=60", "/requests?limit=60", "/settings", "/clock"].map((path) => call("GET", path)));
+    const [people, faults, hooks, requests, settings, clock, banks] = await Promise.all(
+      ["/users?limit=10", "/faults", "/webhooks?limit=60", "/requests?limit=60", "/settings", "/clock", "/connectors"].map((path) => call("GET", path)));
     $("clock").textContent = `Its clock: ${clock.now.slice(0, 19).replace("T", " ")} UTC.`;
     draw("users", users(people.users));
     $("others").textContent = people.total > people.users.length ? `The newest ${people.users.length} of ${people.total}.` : "";
@@ -116,6 +116,11 @@ const refresh = async (soon) => {
       fault.target, fault.match || "everything", fault.kind === "status" ? `status ${fault.status}` : fault.kind,
       fault.times === null ? "for ever" : String(fault.times - fault.hits), String(fault.hits),
       button("Switch off", `Switch off fault ${fault.id}`, () => call("DELETE", `/faults/${fault.id}`))]), faults.faults));
+    draw("banks", table(["Institution", "Country", "Shares", "Keeps to itself", "State", "Action"], banks.connectors.map((bank) => [
+      bank.name, bank.country, bank.accounts.join(", "), bank.not_shared.join(", "),
+      [bank.outage ?? "fine", bank.hidden && "hidden", bank.restricted && "takes no new connection"].filter(Boolean).join(", "),
+      button(bank.restricted ? "Open" : "Close", `${bank.restricted ? "Open" : "Close"} ${bank.name} to new connections`,
+        () => call("PATCH", `/connectors/${bank.slug}`, { restricted: !bank.restricted }))]), banks.connectors));
     $("waiting").textContent = `${hooks.waiting} waiting, ${hooks.lost} lost on purpose.`;
     draw("webhooks", table(["At", "Event", "User", "Try", "Outcome", "ms", "Action"], hooks.webhooks.map((line) => [
       time(line.at), line.event, String(line.user_id), String(line.number), `${line.outcome} ${line.status ?? ""}`, String(line.milliseconds),
@@ -140,6 +145,10 @@ const numbers = (found, ...names) => {
 
 document.forms["new-connection"].addEventListener("submit", act("Connected", (event) =>
   call("POST", "/connections", numbers(values(event.target), "id_user"))));
+document.forms.outage.addEventListener("submit", act("The institution has changed", (event) => {
+  const { connector, outage } = Object.fromEntries(new FormData(event.target));
+  return call("PATCH", `/connectors/${connector}`, { outage: outage || null });
+}));
 document.forms["new-fault"].addEventListener("submit", act("The fault is on", (event) =>
   call("POST", "/faults", numbers(values(event.target), "status", "retry_after", "seconds", "times", "probability"))));
 document.forms["move-clock"].addEventListener("submit", act("The clock has moved", (event) =>
@@ -150,8 +159,10 @@ $("reset").addEventListener("click", act("Everything is forgotten", () => call("
 $("flush").addEventListener("click", act("Sent", () => call("POST", "/webhooks/flush")));
 
 const start = async () => {
-  const [{ connectors }, { personas }] = await Promise.all([call("GET", "/connectors"), call("GET", "/personas")]);
+  const [{ connectors, outages }, { personas }] = await Promise.all([call("GET", "/connectors"), call("GET", "/personas")]);
   fill(document.forms["new-connection"].elements.connector, connectors.map((item) => [item.slug, item.name]));
+  fill(document.forms.outage.elements.connector, connectors.map((item) => [item.slug, item.name]));
+  fill(document.forms.outage.elements.outage, [["", "nothing"], ...outages.map((state) => [state, state])]);
   fill(document.forms["new-connection"].elements.persona, [["", "usual"], ...personas.map((item) => [item.id, item.id])]);
   await refresh();
   setInterval(() => { if (!document.hidden) refresh(); }, 2000);

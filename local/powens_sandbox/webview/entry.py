@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from local.powens_sandbox.catalogue import find_connector
 from local.powens_sandbox.errors import ApiError
 from local.powens_sandbox.model import User
 from local.powens_sandbox.params import as_id, read_body
@@ -126,7 +125,7 @@ class Webview:
             connection = self.world.connection(user, as_id(query["id_connection"]))
             session.purpose, session.connection_id, session.connector = "repair", connection.id, connection.connector
         else:
-            session.connector = find_connector(query.get("id_connector", ""))
+            session.connector = self.world.institutions.find(query.get("id_connector", ""))
         if session.connector is None:
             return self._page(error_page("fr", "error.request"), 400)
         session.source = session.connector.sources[0].name

@@ -93,14 +93,18 @@ class Visit:
         page = Page(self.session)
         user = self.world.users[self.session.user_id]
         connection = self._connection()
-        connector = self.session.connector
+        connector = self._bank() if self.session.connector else None
         match self.session.step:
             case "terms":
                 return page.terms()
             case "pick":
                 wanted = self.session.search.casefold()
                 return page.pick(
-                    [item for item in self.session.connectors(self.world.is_hidden) if wanted in item.name.casefold()]
+                    [
+                        item
+                        for item in self.session.connectors(self.world.institutions)
+                        if wanted in item.name.casefold()
+                    ]
                 )
             case "credentials" if connector:
                 prefilled = {
@@ -131,7 +135,7 @@ class Visit:
     # Steps of the connect flow
 
     def _accept(self) -> None:
-        offered = self.session.connectors(self.world.is_hidden)
+        offered = self.session.connectors(self.world.institutions)
         if len(offered) == 1:
             self._start_connector(offered[0])
         else:
@@ -145,17 +149,17 @@ class Visit:
 
     def _pick(self) -> None:
         chosen = next(
-            (item for item in self.session.connectors(self.world.is_hidden) if item.uuid == self.argument), None
+            (item for item in self.session.connectors(self.world.institutions) if item.uuid == self.argument), None
         )
         if chosen is not None:
             self._start_connector(chosen)
 
     def _start_connector(self, connector: Connector) -> None:
         types = set(self.session.names("account_types"))
-        sources = [source for source in connector.sources if not types or types & set(source.account_types)]
+        sources = [source for source in connector.sources_open if not types or types & set(source.account_types)]
         session = self.session
         session.purpose, session.connector, session.connection_id = "new", connector, None
-        self._ask((sources or list(connector.sources))[0].name)
+        self._ask((sources or connector.sources_open or connector.sources)[0].name)
 
     def _ask(self, source_name: str) -> None:
         """Send the user to where this source authenticates."""
@@ -209,7 +213,7 @@ class Visit:
 
     def _after_authentication(self, connection: Connection) -> Callback | None:
         source = connection.source(self.session.source)
-        match source.state if source else None:
+        match connection.outage or (source.state if source else None):
             case "wrongpass":
                 self.session.message = text(self.session.language, "credentials.wrong")
                 self.session.step = "credentials"
@@ -411,7 +415,7 @@ class Visit:
         """The institution that the visit is about. Raises ApiError 400 when none was chosen yet."""
         if self.session.connector is None:
             raise invalid("connector")
-        return self.session.connector
+        return self.world.institutions.now(self.session.connector)
 
     def _connection(self) -> Connection | None:
         if self.session.connection_id is None:

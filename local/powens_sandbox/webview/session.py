@@ -2,12 +2,13 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from local.powens_sandbox.catalogue import CONNECTORS, Connector, find_connector
+from local.powens_sandbox.catalogue import Connector
 from local.powens_sandbox.clients import Client
+from local.powens_sandbox.institutions import Institutions
 from local.powens_sandbox.model import Account, Connection
 
 _MAX_SESSIONS = 2000
@@ -46,19 +47,19 @@ class Session:
         """A comma list of the address."""
         return [item.strip() for item in self.query.get(parameter, "").split(",") if item.strip()]
 
-    def connectors(self, is_hidden: Callable[[Connector], bool]) -> list[Connector]:
+    def connectors(self, institutions: Institutions) -> list[Connector]:
         """The institutions on offer: those named, or all that have every capability asked for."""
         named = self.names("connector_ids") + self.names("connector_uuids")
         if named:
-            found = [find_connector(reference) for reference in dict.fromkeys(named)]
-            return [item for item in dict.fromkeys(found) if item is not None and not item.restricted]
+            found = [institutions.find(reference) for reference in dict.fromkeys(named)]
+            return [item for item in dict.fromkeys(found) if item is not None and _takes_new_ones(item)]
         wanted = set(self.names("connector_capabilities") or ["bank"])
         country = self.query.get("connector_country", "").upper()
         return [
             item
-            for item in sorted(CONNECTORS, key=lambda item: item.name.casefold())
-            if not is_hidden(item)
-            and not item.restricted
+            for item in sorted(institutions.all(), key=lambda item: item.name.casefold())
+            if not item.hidden
+            and _takes_new_ones(item)
             and wanted <= set(item.capabilities)
             and (not country or item.country == country)
         ]
@@ -77,7 +78,7 @@ class Session:
     def next_source(self, connection: Connection) -> str | None:
         """The source that "connect other accounts" would add, if any is left that shares a type asked for."""
         types = set(self.names("account_types"))
-        for source in sorted(connection.connector.sources, key=lambda item: item.priority):
+        for source in connection.connector.sources_open:
             if connection.source(source.name) is None and (not types or types & set(source.account_types)):
                 return source.name
         return None
@@ -86,6 +87,10 @@ class Session:
     def max_connections(self) -> int:
         value = self.query.get("max_connections", "1")
         return max(1, int(value)) if value.isascii() and value.isdigit() and len(value) < 6 else 1
+
+
+def _takes_new_ones(connector: Connector) -> bool:
+    return not connector.restricted and bool(connector.sources_open)
 
 
 class Sessions:
