@@ -65,6 +65,7 @@ def account(
     closed_at: datetime | None = None,
     missing_since: datetime | None = None,
     discovered_at: datetime = NOW,
+    chosen_at: datetime | None = None,
 ) -> Account:
     """An account of the ledger; wanted as it is enabled unless said otherwise."""
     return Account(
@@ -82,6 +83,7 @@ def account(
         error=error,
         last_success_at=NOW,
         discovered_at=discovered_at,
+        chosen_at=chosen_at,
         enabled=enabled,
         wanted=enabled if wanted is None else wanted,
         choice=choice,

@@ -55,7 +55,7 @@ from shared.domain.connection import Connection, Operation, OperationKind
 from shared.domain.erasure import Erasure
 from shared.domain.errors import Conflict, NotFound, PreconditionFailed, Unauthenticated
 from shared.domain.manual import ManualAccount
-from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, json_only, once, read_json
+from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, documented, json_only, once, read_json
 from shared.entrypoints.observability import logger
 
 HISTORY_PAGE = 50
@@ -78,10 +78,10 @@ def container() -> Container:
 
 
 def answers(model: type[BaseModel], status: int = 200) -> dict[int, Any]:
-    """The documented answers of a route: `model`, or a problem."""
+    """The documented answers of a route: `model`, or a problem; `documented` adds what other problems there are."""
     return {
         status: {"description": "the answer", "content": {JSON: {"model": model}}},
-        422: {"description": "a problem", "content": {PROBLEM_JSON: {"model": Problem}}},
+        422: {"description": "the request breaks a rule", "content": {PROBLEM_JSON: {"model": Problem}}},
     }
 
 
@@ -478,7 +478,7 @@ def erase_me(
 @cache
 def openapi_json() -> str:
     """The OpenAPI 3.1 document, made from the routes and models of this module."""
-    return app.get_openapi_json_schema(title="synced-accounts", version="1", description=__doc__ or "")
+    return documented(app.get_openapi_json_schema(title="synced-accounts", version="1", description=__doc__ or ""))
 
 
 @logger.inject_lambda_context(clear_state=True)

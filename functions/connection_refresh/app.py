@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
 from shared.domain.errors import TooManyAccounts
-from shared.entrypoints.observability import count, logger
+from shared.entrypoints.observability import count, logger, measure
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
@@ -33,6 +33,8 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
     reading = container().read_back(hints)
     if not reading.known_user:
         count("UnknownPowensUsers")
+    if reading.staleness is not None:
+        measure("Staleness", reading.staleness)
     if reading.too_large:
         logger.error("connection too large", extra={"code": TooManyAccounts.code})
         count("TooLargeConnections", reading.too_large)

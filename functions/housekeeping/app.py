@@ -4,13 +4,14 @@ Guarantee: no operation stays open for more than about a minute past its deadlin
 than `RECONCILE_EVERY`, however many messages got lost.
 """
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
-from shared.entrypoints.observability import count, logger
+from shared.entrypoints.observability import count, logger, measure
 
 
 @cache
@@ -24,3 +25,4 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
     count("OverdueOperations", done.ended)
     count("UsersPlanned", done.planned)
     count("LateErasures", done.late_erasures)
+    measure("ReconciliationLag", timedelta(seconds=done.lag_seconds))

@@ -279,7 +279,7 @@ class DynamoDBStore:
         now = self._clock()
         event_id = self._new_id()
         detail = detail_of(fact, event_id=event_id, occurred_at=now, correlation_id=correlation_id)
-        names = {account.id: account.shown_name for account in connection.accounts}
+        names = {known: a.shown_name for a in connection.accounts for known in (a.id, *a.former_ids)}
         item: dict[str, Any] = {
             "pk": _user(fact.user_id),
             "sk": {"S": f"EVENT#{event_id}"},

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.application.access import RECONCILE_EVERY
 from shared.application.changes import Changes
@@ -22,11 +23,15 @@ MOST_USERS = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How many operations were ended, users are going to be read back, and erasures were found unfinished."""
+    """How many operations were ended, users are going to be read back, and erasures were found unfinished.
+
+    `lag_seconds` is for how long the user who has waited for longest had been due to be read back.
+    """
 
     ended: int
     planned: int
     late_erasures: int
+    lag_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +45,17 @@ class KeepHouse:
 
     def __call__(self) -> Done:
         troubles: list[Exception] = []
-        done = {}
-        for name, work in (
-            ("ended", self._end_overdue),
-            ("planned", self._plan_reconciliation),
-            ("late_erasures", self._queue_erasures),
-        ):
+        done: dict[str, int] = {}
+        for work in (self._end_overdue, self._plan_reconciliation, self._queue_erasures):
             try:
-                done[name] = work()
+                done |= work()
             except (AppError, ExceptionGroup) as trouble:
                 troubles.append(trouble)  # the other work must not wait for what ails this one
         if troubles:
             raise ExceptionGroup("housekeeping is not done", troubles)
         return Done(**done)
 
-    def _end_overdue(self) -> int:
+    def _end_overdue(self) -> dict[str, int]:
         due = self.store.due_operations(self.clock(), limit=MOST_OPERATIONS)
         troubles: list[AppError] = []
         for operation in due:
@@ -70,14 +71,14 @@ class KeepHouse:
                 troubles.append(trouble)  # one stuck operation must not keep the others open
         if troubles:
             raise ExceptionGroup(f"{len(troubles)} of {len(due)} operations could not be ended", troubles)
-        return len(due)
+        return {"ended": len(due)}
 
     def _expire(self, held: Connection | None) -> Outcome:
         if held is None:
             raise NotFound("an operation without its connection", code="connection_not_found")
         return ledger.expire(held, self.clock())
 
-    def _plan_reconciliation(self) -> int:
+    def _plan_reconciliation(self) -> dict[str, int]:
         """Queue a read-only hint for each user who is due. Queued first: killed in between, it is queued twice."""
         now = self.clock()
         due = [a for a in self.store.due_accesses(now, limit=MOST_USERS) if a.powens_user_id is not None]
@@ -98,12 +99,11 @@ class KeepHouse:
         for access in due:
             # Earlier by up to a tenth, never later: users who came on one day drift apart.
             self.store.plan_reconciliation(access, now + RECONCILE_EVERY * (1 - 0.1 * self.spread()))
-        return len(due)
+        waited = max((now - access.reconcile_at for access in due if access.reconcile_at), default=timedelta())
+        return {"planned": len(due), "lag_seconds": round(waited.total_seconds())}
 
-    def _queue_erasures(self) -> int:
+    def _queue_erasures(self) -> dict[str, int]:
         """An erasure that its own command has not brought to an end in time is queued anew, until it ends."""
         now = self.clock()
-        return sum(
-            self.store.queue_erasure_again(access, now + LATE_AFTER)
-            for access in self.store.due_erasures(now, limit=MOST_ERASURES)
-        )
+        due = self.store.due_erasures(now, limit=MOST_ERASURES)
+        return {"late_erasures": sum(self.store.queue_erasure_again(access, now + LATE_AFTER) for access in due)}

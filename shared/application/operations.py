@@ -82,7 +82,11 @@ class RecordOperation:
         def wants(held: Connection) -> dict[str, bool]:
             return {wanted_id: wanted for wanted_id, wanted in before.items() if held.account(wanted_id) is not None}
 
-        return self.choose(user_id, undone.connection_id, wants, correlation_id=correlation_id, keep=keep)
+        try:
+            return self.choose(user_id, undone.connection_id, wants, correlation_id=correlation_id, keep=keep)
+        except NotFound as error:
+            # The operation is there; what it was about is not.
+            raise Conflict("the connection is ended", code="connection_removed") from error
 
     def rename(
         self,
@@ -135,8 +139,7 @@ class RecordOperation:
 
 
 def _present(held: Connection | None) -> Connection:
-    if held is None:
+    """A connection that is ended is there no more, for a change as for a look."""
+    if held is None or held.removed_at is not None:
         raise NotFound("no such connection", code="connection_not_found")
-    if held.removed_at is not None:
-        raise Conflict("the connection is ended", code="connection_removed")
     return held

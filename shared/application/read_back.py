@@ -37,11 +37,13 @@ class Reading:
     """`known_user` is false for one who is not ours: webhooks come for every user of the Powens domain.
 
     `too_large`: connections with more accounts than are kept (ADR 0004). Reading them again cannot help, so their hints
-    are answered; what was held of them stays.
+    are answered; what was held of them stays. `staleness`: how long before a scheduled read the connection that had
+    waited for longest had been read, None for other reads.
     """
 
     known_user: bool = True
     too_large: int = 0
+    staleness: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class ReadBack:
 
     def _read(self, user_id: str, hints: Sequence[Hint], newest: Hint) -> Reading:
         if any(hint.powens_connection_id is None for hint in hints):
-            return Reading(too_large=self._read_all(user_id, newest))
+            return self._read_all(user_id, newest)
         latest: dict[int, Hint] = {}
         for hint in sorted(hints, key=lambda hint: hint.received_at):
             assert hint.powens_connection_id is not None  # noqa: S101 - checked just above
@@ -122,15 +124,16 @@ class ReadBack:
             return True
         return self._apply(user_id, seen, hint)
 
-    def _read_all(self, user_id: str, hint: Hint) -> int:
-        """How many connections are too large."""
+    def _read_all(self, user_id: str, hint: Hint) -> Reading:
         powens = self.access.of(user_id)
         shown = powens.read_all()
-        too_large = sum(not self._apply(user_id, seen, hint) for seen in shown)
+        ages: dict[int, timedelta] = {}
+        too_large = sum(not self._apply(user_id, seen, hint, ages) for seen in shown)
         for held in self.store.connections(user_id):
             if held.removed_at is None and held.powens_id not in {seen.powens_id for seen in shown}:
                 self._read_absent(held, hint, powens)
-        return too_large
+        scheduled = hint.origin is HintOrigin.SCHEDULE
+        return Reading(too_large=too_large, staleness=max(ages.values(), default=None) if scheduled else None)
 
     def _read_absent(self, held: Connection, hint: Hint, powens: PowensUser) -> None:
         """A list without a connection removes nothing by itself (rule 5): Powens must deny it when asked, too."""
@@ -142,8 +145,14 @@ class ReadBack:
         else:
             self._apply(held.user_id, seen, hint)
 
-    def _apply(self, user_id: str, seen: ObservedConnection, hint: Hint) -> bool:
+    def _apply(
+        self, user_id: str, seen: ObservedConnection, hint: Hint, ages: dict[int, timedelta] | None = None
+    ) -> bool:
+        """False for a connection that is too large. `ages` is told how old the read before this one is."""
+
         def decide(held: Connection | None) -> Outcome:
+            if held is not None and ages is not None:
+                ages[seen.powens_id] = seen.read_started_at - held.read_started_at
             return ledger.reconcile(
                 held,
                 seen,

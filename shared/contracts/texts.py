@@ -66,6 +66,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Ce compte a été recréé par Powens et n'a pas pu être réactivé. Cochez-le à nouveau.",
         "Powens re-created this account and it could not be enabled again. Tick it again.",
     ),
+    "reenabled_by_powens": (
+        "Powens a réactivé ce compte et il n'a pas pu être désactivé. Décochez-le à nouveau.",
+        "Powens enabled this account again and it could not be disabled. Untick it again.",
+    ),
     "changed_elsewhere": (
         "Un choix plus récent a été fait dans l'espace Powens.",
         "A newer choice was made in the Powens space.",

@@ -156,6 +156,9 @@ class Account:
 
     `enabled` is what Powens showed last, `wanted` the newest choice; they differ only while a choice is being carried
     out, when the user has to be asked (`problem`, a reason code), and while the bank does not show the account.
+
+    `chosen_at`: when somebody last chose. `repairs`: when it was lately put right by us. `former_ids`: our ids of what
+    turned out to be this very account.
     """
 
     id: str
@@ -178,6 +181,9 @@ class Account:
     problem: str | None = None
     closed_at: datetime | None = None
     missing_since: datetime | None = None
+    chosen_at: datetime | None = None
+    repairs: tuple[datetime, ...] = ()
+    former_ids: tuple[str, ...] = ()
 
     @property
     def type(self) -> AccountType:
@@ -218,7 +224,8 @@ class Connection:
     version: int = 0
 
     def account(self, wanted_id: str) -> Account | None:
-        return next((account for account in self.accounts if account.id == wanted_id), None)
+        """The account of this id, or the one that it turned out to be."""
+        return next((a for a in self.accounts if a.id == wanted_id or wanted_id in a.former_ids), None)
 
     def with_account(self, changed: Account) -> "Connection":
         return replace(self, accounts=tuple(changed if a.id == changed.id else a for a in self.accounts))

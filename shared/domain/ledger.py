@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | 1 | a discovered account is not an enabled one | `_discover` |
 | 2 | a flip that we did not order is a choice, and the newest choice wins | `_follow`, `choose` |
-| 3 | an account re-created under another id is the same account | `_match`, `_restore` |
+| 3 | an account re-created under another id is the same account | `_match`, `_merge`, `_restore` |
 | 4 | a removed account stays removed | `orders` (from `wanted` alone), `_closed`; `reconcile` for connections |
 | 5 | an empty or partial answer removes nothing | `_missing` |
 | 6 | one real account seen through two connections counts once | `duplicates` |
@@ -43,6 +43,9 @@ MISSING_FOR = timedelta(hours=24)
 """How long reads must go on missing an account that Powens does not call `deleted` before it counts as closed."""
 OPERATION_DEADLINE = timedelta(minutes=10)
 UNDO_FOR = timedelta(hours=24)
+MOST_REPAIRS = 3
+"""How often an account is put right by us within `REPAIR_WINDOW`. If that does not last, the user is asked."""
+REPAIR_WINDOW = timedelta(hours=24)
 MOST_OPEN_OPERATIONS = 20
 """Operations of one connection that may be open at once; all their ends must fit one transaction of 100 writes."""
 
@@ -86,22 +89,33 @@ class Preview:
 # --- choices made through our API ------------------------------------------------------------------------------------
 
 
-def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool = False) -> list[Account]:
-    """The accounts about which `wants` says something new. Repeating what is wanted is no choice, unless `insist`.
-
-    Raises InvalidInput for an account that this connection does not have, or that the bank closed.
-    """
-    changed = []
+def _by_todays_ids(connection: Connection, wants: Mapping[str, bool]) -> dict[str, bool]:
+    """What is wanted of which account. Raises InvalidInput for an account that this connection does not have."""
+    found = {}
     for wanted_id, wanted in wants.items():
         account = connection.account(wanted_id)
         if account is None:
             raise InvalidInput(f"no account {wanted_id} here", code="unknown_account", field="enabled_account_ids")
+        found[account.id] = wanted
+    return found
+
+
+def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool = False) -> list[Account]:
+    """The accounts about which `wants` says something new. Repeating what is wanted is no choice, unless `insist`.
+
+    Raises InvalidInput for an account that the bank closed.
+    """
+    changed = []
+    for account in connection.accounts:
+        if account.id not in wants:
+            continue
+        wanted = wants[account.id]
         told_already = account.choice is not None or account.closed_at is not None or not insist
         if account.wanted == wanted and told_already and not (account.problem and account.enabled != wanted):
             continue
         if wanted and account.closed_at is not None:
             raise InvalidInput(
-                f"account {wanted_id} is closed", code="account_closed_at_bank", field="enabled_account_ids"
+                f"account {account.id} is closed", code="account_closed_at_bank", field="enabled_account_ids"
             )
         changed.append(account)
     return changed
@@ -113,15 +127,13 @@ def selection(connection: Connection, enabled_ids: Iterable[str]) -> dict[str, b
     It says nothing about one that the bank closed and that it leaves out: nobody can tick such an account, so leaving
     it out is no choice. Raises InvalidInput for an account that is not here.
     """
-    ids = set(enabled_ids)
-    unknown = sorted(ids - {account.id for account in connection.accounts})
-    if unknown:
-        raise InvalidInput(f"no account {unknown[0]} here", code="unknown_account", field="enabled_account_ids")
+    ids = _by_todays_ids(connection, dict.fromkeys(enabled_ids, True))
     return {a.id: a.id in ids for a in connection.accounts if a.closed_at is None or a.id in ids}
 
 
 def preview(connection: Connection, wants: Mapping[str, bool]) -> Preview:
     """What `choose` would do."""
+    wants = _by_todays_ids(connection, wants)
     changed = {account.id for account in _changes(connection, wants)}
     total = sum(wants[a.id] if a.id in changed else a.wanted for a in connection.accounts if a.closed_at is None)
     return Preview(
@@ -165,6 +177,7 @@ def choose(
     )
     items = []
     lines = []
+    wants = _by_todays_ids(connection, wants)
     for account in _changes(connection, wants, insist=insist):
         wanted = wants[account.id]
         doubt = account.choice is not None or (insist and account.wanted == wanted)
@@ -172,7 +185,13 @@ def choose(
         settled = closed or (account.enabled == wanted and not doubt)
         choice = None if settled else Choice(operation_id=operation_id, doubt=doubt)
         chosen = replace(
-            account, wanted=wanted, enabled=wanted if closed else account.enabled, choice=choice, problem=None
+            account,
+            wanted=wanted,
+            enabled=wanted if closed else account.enabled,
+            choice=choice,
+            problem=None,
+            chosen_at=now,
+            repairs=(),
         )
         connection = connection.with_account(chosen)
         if chosen.enabled != account.enabled:
@@ -268,7 +287,7 @@ def record(
             )
         else:
             status = _failure(connection, choice)
-            problem = "recreated_by_powens" if status is ItemStatus.NEEDS_USER else result.refusal
+            problem = _question(account) if status is ItemStatus.NEEDS_USER else result.refusal
             given_up = _give_up(account, problem)
             connection = connection.with_account(given_up)
             lines += _flip(account, given_up)
@@ -299,14 +318,19 @@ def _operation_of(connection: Connection, choice: Choice) -> Operation:
     return next(o for o in connection.operations if o.id == choice.operation_id)
 
 
+def _question(account: Account) -> str:
+    """What the user is asked about an account that does not stay as wanted, and that we could not put right."""
+    return "recreated_by_powens" if account.wanted else "reenabled_by_powens"
+
+
 def _give_up(account: Account, problem: str) -> Account:
     """Drop a choice that cannot be carried out: what is there stays, and the account says why.
 
-    A wish to have the account back (rule 3) stays on record: the user is asked instead.
+    A wish that Powens undid by itself (rules 3 and 4) stays on record: the user is asked instead.
     """
     seen = account.choice.seen if account.choice is not None else None
     enabled = account.enabled if seen is None else seen
-    wanted = account.wanted if problem == "recreated_by_powens" else enabled
+    wanted = account.wanted if problem == _question(account) else enabled
     return replace(account, choice=None, enabled=enabled, wanted=wanted, problem=problem)
 
 
@@ -368,11 +392,12 @@ def reconcile(
         removed_at=None,
     )
     reading = _Reading(state, seen.read_started_at, now, correlation_id)
-    for observed, account in _match(state.accounts, seen.accounts):
+    merged = reading.merge(seen.accounts)
+    for observed, account in _match(reading.connection.accounts, seen.accounts):
         if account is None:
             reading.discover(observed)
         else:
-            reading.update(account, observed, reopened)
+            reading.update(account, observed, reopened=reopened, merged=account.id in merged)
     if reopened:
         reading.tell_again()
     reading.missing({a.powens_id for a in seen.accounts})
@@ -433,6 +458,51 @@ def _same(account: Account, observed: ObservedAccount) -> bool:
     )
 
 
+def _twins(held: tuple[Account, ...], seen: tuple[ObservedAccount, ...]) -> dict[str, Account]:
+    """For the id of an account that shows, the older one that it replaces, which showed beside it and is gone now.
+
+    Stricter than `_match`, because two accounts that were seen side by side may well be two: the old one must have been
+    called `deleted` or closed, and key, currency and type must be the same. While a choice about one of them is being
+    carried out, they wait; nothing is lost by it.
+    """
+    living = {observed.powens_id for observed in seen if not observed.deleted}
+    deleted = {observed.powens_id for observed in seen if observed.deleted} - living
+    gone = [
+        a for a in held if a.choice is None and (a.powens_id in deleted or a.closed_at) and a.powens_id not in living
+    ]
+    pairs = {}
+    for account in held:
+        if account.powens_id not in living or account.choice is not None:
+            continue
+        older = [a for a in gone if a.discovered_at < account.discovered_at and _are_twins(a, account)]
+        if len(older) == 1:
+            pairs[account.id] = older[0]
+    claims = Counter(older.id for older in pairs.values())
+    return {known: older for known, older in pairs.items() if claims[older.id] == 1}
+
+
+def _are_twins(one: Account, other: Account) -> bool:
+    if (one.currency, one.provider_type) != (other.currency, other.provider_type):
+        return False
+    if one.iban_key or other.iban_key:
+        return one.iban_key == other.iban_key
+    return one.number_key is not None and one.number_key == other.number_key
+
+
+def _merge(older: Account, newer: Account) -> Account:
+    """The older account, under the Powens id of the newer: with its id, its history, and the newest choice of both."""
+    chosen_later = newer.chosen_at is not None and (older.chosen_at is None or older.chosen_at < newer.chosen_at)
+    return replace(
+        older,
+        powens_id=newer.powens_id,
+        custom_name=older.custom_name or newer.custom_name,
+        wanted=newer.wanted if chosen_later else older.wanted,
+        chosen_at=newer.chosen_at if chosen_later else older.chosen_at,
+        former_ids=(*older.former_ids, *newer.former_ids, newer.id),
+        problem=None,
+    )
+
+
 class _Reading:
     """The work of one `reconcile`: the connection as it becomes, and the lines of the fact as they come up."""
 
@@ -445,9 +515,22 @@ class _Reading:
         self._now = now
         self._correlation_id = correlation_id
 
+    def merge(self, seen: tuple[ObservedAccount, ...]) -> set[str]:
+        """Make one of an account that was re-created while its old id still lived, now that the old one is gone."""
+        twins = _twins(self.connection.accounts, seen)
+        merged: set[str] = set()
+        for newer in self.connection.accounts:
+            if (older := twins.get(newer.id)) is None:
+                continue
+            others = tuple(a for a in self.connection.accounts if a.id != newer.id)
+            self.connection = replace(self.connection, accounts=others).with_account(_merge(older, newer))
+            self.lines.append(change_of(replace(newer, enabled=False), Change.REMOVED))
+            merged.add(older.id)
+        return merged
+
     def discover(self, seen: ObservedAccount) -> None:
         """Rule 1: an account seen for the first time is as Powens has it; only a tick that somebody made enables it."""
-        known = {account.id for account in self.connection.accounts}
+        known = {known for account in self.connection.accounts for known in (account.id, *account.former_ids)}
         account = _described(
             Account(
                 # An account that moved on keeps the id derived from its first Powens id, which may come back to life.
@@ -458,6 +541,7 @@ class _Reading:
                 discovered_at=self._now,
                 enabled=not seen.disabled,
                 wanted=not seen.disabled,
+                chosen_at=None if seen.disabled else self._now,
             ),
             seen,
         )
@@ -466,9 +550,9 @@ class _Reading:
         if account.enabled:
             self._caused_by(Cause.WEBVIEW)
 
-    def update(self, account: Account, seen: ObservedAccount, reopened: bool) -> None:
+    def update(self, account: Account, seen: ObservedAccount, *, reopened: bool, merged: bool) -> None:
         enabled = not seen.disabled
-        returned = seen.powens_id != account.powens_id or (account.closed_at is not None and not seen.deleted)
+        returned = merged or seen.powens_id != account.powens_id or (account.closed_at is not None and not seen.deleted)
         before = account
         account = replace(_described(account, seen), powens_id=seen.powens_id, missing_since=None)
         account = self._open_or_closed(account, before, seen)
@@ -477,7 +561,7 @@ class _Reading:
         same_id = seen.powens_id == before.powens_id
         born_disabled = not same_id and account.wanted
         revived = same_id and not account.wanted
-        if returned and account.choice is None and enabled != account.wanted and (born_disabled or revived):
+        if returned and account.choice is None and enabled != account.wanted and (born_disabled or revived or merged):
             account = self._restore(replace(account, enabled=enabled), seen)
         elif not seen.deleted:
             account = self._follow(account, enabled)
@@ -513,10 +597,19 @@ class _Reading:
     def _restore(self, account: Account, seen: ObservedAccount) -> Account:
         """Rules 3 and 4: an account that comes back otherwise than wanted is put right, once each time it comes back.
 
+        When it keeps coming back (`MOST_REPAIRS`), somebody at Powens disagrees, and the user is asked who is right.
         A new id that is enabled already, and an old one that is disabled, are left alone: new ids are born disabled and
         old ones keep their state, so somebody ticked or unticked them (rule 2).
         """
-        item = OperationItem(account_id=account.id, wanted=account.wanted, before=account.wanted)
+        recent = tuple(at for at in account.repairs if self._now - at < REPAIR_WINDOW)
+        asked = _question(account) if len(recent) >= MOST_REPAIRS else None
+        item = OperationItem(
+            account_id=account.id,
+            wanted=account.wanted,
+            before=account.wanted,
+            status=ItemStatus.NEEDS_USER if asked else ItemStatus.PENDING,
+            reason=asked,
+        )
         operation = next((o for o in self.connection.operations if o.id == self._restoration), None)
         if operation is not None:
             self._replace_operation(replace(operation, items=(*operation.items, item)))
@@ -533,7 +626,10 @@ class _Reading:
             )
             self._restoration = operation.id  # one for all accounts of a read: one command, one event, one transaction
             self.connection = replace(self.connection, operations=(*self.connection.operations, operation))
-        return replace(account, choice=Choice(operation_id=operation.id, seen=account.enabled), problem=None)
+        if asked:
+            return replace(account, problem=asked, repairs=recent)
+        choice = Choice(operation_id=operation.id, seen=account.enabled)
+        return replace(account, choice=choice, problem=None, repairs=(*recent, self._now))
 
     def _follow(self, account: Account, enabled: bool) -> Account:
         """Rule 2: tell our own orders taking effect from choices that somebody made elsewhere."""
@@ -542,7 +638,7 @@ class _Reading:
             if enabled == account.enabled:
                 return account
             self._caused_by(Cause.WEBVIEW)
-            return replace(account, enabled=enabled, wanted=enabled, problem=None)
+            return replace(account, enabled=enabled, wanted=enabled, problem=None, chosen_at=self._now, repairs=())
         if enabled == account.wanted:
             # A read that began before the choice shows an older flip, which may have been taken back since (rule 7).
             asked_at = choice.confirmed_at if choice.doubt else _operation_of(self.connection, choice).created_at
@@ -553,7 +649,7 @@ class _Reading:
             self._end_item(choice, account.id, ItemStatus.SUPERSEDED, "changed_elsewhere")
             if enabled != account.enabled:
                 self._caused_by(Cause.WEBVIEW)
-            return replace(account, enabled=enabled, wanted=enabled, choice=None)
+            return replace(account, enabled=enabled, wanted=enabled, choice=None, chosen_at=self._now, repairs=())
         return replace(account, choice=replace(choice, seen=enabled))
 
     def tell_again(self) -> None:
@@ -677,8 +773,8 @@ def expire(connection: Connection, now: datetime) -> Outcome:
             ended = replace(account, enabled=account.wanted, choice=None, problem=None)
             item: tuple[ItemStatus, str | None] = (ItemStatus.DONE, None)
         elif operation.kind is OperationKind.RESTORATION:
-            ended = _give_up(account, "recreated_by_powens")
-            item = (ItemStatus.NEEDS_USER, "recreated_by_powens")
+            ended = _give_up(account, _question(account))
+            item = (ItemStatus.NEEDS_USER, _question(account))
         else:
             problem = "not_applied" if choice.confirmed_at is not None else "timed_out"
             ended = _give_up(account, problem)
@@ -720,7 +816,7 @@ def remove(connection: Connection, *, cause: Cause, at: datetime, now: datetime)
         cause = Cause.USER
     operations = [_after_removal(operation, now) for operation in connection.operations]
     accounts = tuple(replace(a, choice=None, wanted=a.enabled) for a in connection.accounts)
-    lines = tuple(change_of(account, Change.REMOVED) for account in accounts)
+    lines = tuple(change_of(replace(account, enabled=False), Change.REMOVED) for account in accounts)
     connection = replace(
         connection,
         accounts=accounts,

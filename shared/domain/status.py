@@ -85,6 +85,7 @@ REASONS = {
         # an account, or one account of an operation
         Reason("closed_at_bank", Who.NOBODY, NextStep.NONE),
         Reason("recreated_by_powens", Who.USER, NextStep.MANAGE),
+        Reason("reenabled_by_powens", Who.USER, NextStep.MANAGE),
         Reason("changed_elsewhere", Who.NOBODY, NextStep.NONE),
         Reason("newer_choice", Who.NOBODY, NextStep.NONE),
         Reason("not_applied", Who.POWENS, NextStep.MANAGE),

@@ -1,6 +1,7 @@
 """One logger and one way to count for all functions. Nothing that a user, Powens or a bank wrote is logged."""
 
 import logging
+from datetime import timedelta
 
 from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
@@ -15,4 +16,10 @@ for _library in ("boto3", "botocore", "urllib3"):
 def count(name: str, value: int = 1) -> None:
     """Add to a metric of the service's namespace, by the dimension `service`."""
     with single_metric(name=name, unit=MetricUnit.Count, value=value):
+        pass
+
+
+def measure(name: str, length: timedelta) -> None:
+    """A metric in seconds, by the dimension `service`."""
+    with single_metric(name=name, unit=MetricUnit.Seconds, value=length.total_seconds()):
         pass

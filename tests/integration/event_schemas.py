@@ -53,9 +53,10 @@ def schema_of(kind: FactType) -> dict[str, Any]:
     elif kind is FactType.ACCOUNTS_UPDATED:
         accounts["minItems"] = 1
     removed = Change.REMOVED.value
-    definitions["Change"]["enum"] = (
-        [removed] if kind is FactType.CONNECTION_REMOVED else [c.value for c in Change if c.value != removed]
-    )
+    if kind is FactType.CONNECTION_REMOVED:
+        definitions["Change"]["enum"] = [removed]
+    elif kind is not FactType.ACCOUNTS_UPDATED:
+        definitions["Change"]["enum"].remove(removed)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -326,8 +326,22 @@ def test_deleting_a_connection_needs_its_banks_name_and_is_for_good(world: World
     assert kinds(world.aws.bus) == ["ConnectionRemoved", "OperationEnded"]
     assert world.api("GET", "/v1/connections").json["connections"] == []
     refused = world.api("PUT", f"{path}/selection", {"enabled_account_ids": []})
-    assert (refused.status, refused.json["code"]) == (409, "connection_removed")
+    assert (refused.status, refused.json["code"]) == (404, "connection_not_found")
+    for method, rest, body in (("DELETE", "", {"confirm": "Banque du Test"}), ("POST", "/refresh", None)):
+        refused = world.api(method, f"{path}{rest}", body)
+        assert (refused.status, refused.json["code"]) == (404, "connection_not_found")
     assert folded(world.aws.bus, connection) == {}
+
+
+def test_a_choice_about_a_connection_that_is_gone_cannot_be_undone(world: World) -> None:
+    connection = world.connect(1, 2)
+    chosen = world.choose(connection, 1)
+    world.settle()
+    del world.powens.connections[77]
+    world.webhook("connection-deleted", connection)
+    world.settle()
+    refused = world.api("POST", f"/v1/operations/{chosen.json['id']}/undo")
+    assert (refused.status, refused.json["code"]) == (409, "connection_removed")
 
 
 def test_a_connection_deleted_in_the_webview_leaves_the_list(world: World) -> None:
@@ -338,7 +352,7 @@ def test_a_connection_deleted_in_the_webview_leaves_the_list(world: World) -> No
     world.webhook("connection-deleted", connection)
     world.settle()
     [removed] = world.events("ConnectionRemoved")
-    assert [line["change"] for line in removed["data"]["accounts"]] == ["removed"]
+    assert [(line["change"], line["enabled"]) for line in removed["data"]["accounts"]] == [("removed", False)]
     assert [c["id"] for c in world.api("GET", "/v1/connections").json["connections"]] == [connection_id(other.id)]
 
 

@@ -89,7 +89,8 @@ def test_requests_made_from_the_description_never_break_the_api(world: World) ->
         "account_id": world.ids(connection)[1],
         "operation_id": confirmed.json["id"],
     }
-    schema = schemathesis.openapi.from_dict(json.loads(world.api("GET", "/v1/openapi.json").body))
+    described = document(world)
+    schema = schemathesis.openapi.from_dict(json.loads(json.dumps(described, default=str)))
     tried: set[str] = set()
     statuses: set[int] = set()
 
@@ -108,6 +109,7 @@ def test_requests_made_from_the_description_never_break_the_api(world: World) ->
         reply = world.api(case.method, path, raw=raw, query=query, **headers)
         statuses.add(reply.status)
         sound(reply)
+        assert str(reply.status) in described["paths"][case.path][case.method.lower()]["responses"], reply.body
 
     for result in schema.get_all_operations():
         operation = result.ok()  # type: ignore[union-attr]  # the document was found valid

@@ -58,8 +58,10 @@ OWN_METRICS = frozenset(
     {
         "LateErasures",
         "MissingWebhookSecret",
+        "ReconciliationLag",
         "RefusedSignatures",
         "ScreensTold",
+        "Staleness",
         "TooLargeConnections",
         "UnusableWebhooks",
     }

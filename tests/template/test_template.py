@@ -4,12 +4,15 @@ import ast
 import json
 import re
 import tomllib
+from datetime import timedelta
 from importlib.metadata import packages_distributions
 from typing import Any
 
 import pytest
 
+from shared.application.access import RECONCILE_EVERY
 from shared.config import LiveSettings, Settings
+from shared.domain.erasure import QUIET_FOR
 from shared.domain.ledger import OPERATION_DEADLINE
 from shared.entrypoints.sqs import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS
 from tests.template.cloudformation import PARAMETERS, ROOT, Stack, load, target, translate
@@ -461,6 +464,18 @@ def test_short_tags_are_read_in_their_long_form() -> None:
 
 
 # --- what to do about it -------------------------------------------------------------------------------------------
+
+
+def test_the_alarm_on_staleness_leaves_the_plan_an_hour_and_no_more(deployed: Stack) -> None:
+    threshold = timedelta(seconds=deployed.properties("StalenessAlarm")["Threshold"])
+
+    assert threshold == RECONCILE_EVERY + timedelta(hours=1)
+
+
+def test_no_function_runs_for_longer_than_an_erasure_waits(deployed: Stack) -> None:
+    for name, function in deployed.of("AWS::Lambda::Function"):
+        # Housekeeping calls Powens for no user.
+        assert function["Timeout"] <= QUIET_FOR.total_seconds() or name == "HousekeepingFunction", name
 
 
 def test_every_alarm_names_a_section_of_the_operating_guide(deployed: Stack) -> None:
