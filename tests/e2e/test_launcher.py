@@ -135,6 +135,7 @@ def test_no_process_outlives_the_launcher(number: signal.Signals, tmp_path: Path
     ends_without_a_trace(launcher, number)
 
 
+@pytest.mark.quiet
 def test_a_fresh_system_is_ready_in_time_and_has_the_demo_users_with_their_banks(tmp_path: Path) -> None:
     launcher = start(tmp_path)
     try:

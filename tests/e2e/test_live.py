@@ -115,6 +115,7 @@ def stranger(system: System) -> Iterator[Person]:
         yield made
 
 
+@pytest.mark.quiet
 def test_a_person_hears_of_their_own_change_at_once_and_nobody_else_does(
     system: System, person: Person, stranger: Person
 ) -> None:

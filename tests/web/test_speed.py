@@ -9,7 +9,7 @@ from tests.polling import eventually
 from tests.web import scenarios
 from tests.web.screen import OpenScreen, Stub
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.quiet]
 
 WATCH = """
 window.shifts = 0; window.paint = null;
