@@ -28,6 +28,7 @@ from shared.application.manual import KeepManualAccounts
 from shared.application.operations import RecordOperation
 from shared.application.read_back import ReadBack
 from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
+from shared.application.wishes import GrantWishes, RecordWishes
 from shared.config import LiveSettings, PowensSecret, Settings
 from shared.contracts.messages import Command, HintMessage
 
@@ -72,7 +73,7 @@ class Container:
 
     @cached_property
     def changes(self) -> Changes:
-        return Changes(self.store)
+        return Changes(self.store, self.clock)
 
     @cached_property
     def bus(self) -> EventBus:
@@ -124,6 +125,14 @@ class Container:
     @cached_property
     def manual_accounts(self) -> KeepManualAccounts:
         return KeepManualAccounts(self.store, self.clock, new_id)
+
+    @cached_property
+    def wishes(self) -> RecordWishes:
+        return RecordWishes(self.store, self.clock, lambda _: None)
+
+    @cached_property
+    def grant_wishes(self) -> GrantWishes:
+        return GrantWishes(self.store, self.clock)
 
     @cached_property
     def operations(self) -> RecordOperation:

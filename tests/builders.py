@@ -84,6 +84,7 @@ def account(
         last_success_at=NOW,
         discovered_at=discovered_at,
         chosen_at=chosen_at,
+        synchronised_since=discovered_at if enabled else None,
         enabled=enabled,
         wanted=enabled if wanted is None else wanted,
         choice=choice,

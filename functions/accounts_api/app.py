@@ -17,13 +17,16 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
+from shared.application.manual import Keep as KeepManual
 from shared.application.operations import Keep
-from shared.application.ports import Answer
+from shared.application.ports import Answer, Listed
 from shared.application.webview import Visit
 from shared.bootstrap import Container
 from shared.contracts.api import (
     AccountPatch,
     AccountView,
+    Around,
+    BalancesView,
     ConnectionList,
     ConnectionView,
     EndConnectionRequest,
@@ -38,7 +41,10 @@ from shared.contracts.api import (
     SelectionRequest,
     WebviewSessionRequest,
     WebviewSessionView,
+    WishRequest,
+    WishView,
     account_view,
+    balances_view,
     connection_view,
     entity_tag,
     erasure_view,
@@ -48,6 +54,7 @@ from shared.contracts.api import (
     matches,
     operation_view,
     preview_view,
+    wish_view,
 )
 from shared.contracts.texts import Language, language_of
 from shared.domain import ledger
@@ -106,33 +113,45 @@ def _answer(body: str, status: int = 200, headers: Mapping[str, str] | None = No
     )
 
 
-def _connections() -> list[Connection]:
-    return [c for c in container().store.connections(_user()) if c.removed_at is None]
+def _listed() -> Listed:
+    return container().store.listed(_user())
 
 
-def _connection(connection_id: str) -> tuple[Connection, list[Connection]]:
-    connections = _connections()
-    for connection in connections:
+def _connection(connection_id: str) -> tuple[Connection, Around]:
+    listed = _listed()
+    for connection in listed.connections:
         if connection.id == connection_id:
-            return connection, connections
+            return connection, Around.of(listed)
     raise NotFound("no such connection", code="connection_not_found")
 
 
-def _view(connection: Connection, connections: list[Connection]) -> ConnectionView:
+def _view(connection: Connection, around: Around) -> ConnectionView:
     return connection_view(
         connection,
         now=container().clock(),
-        duplicates=ledger.duplicates(connections),
+        around=around,
         language=_language(),
         public_url=container().settings.public_url,
     )
 
 
-def _account(account_id: str, connection: Connection, connections: list[Connection]) -> str:
+def _synchronised(account_id: str, listed: Listed) -> Connection:
+    """The connection that has the account."""
+    connection = listed.having(account_id)
+    if connection is None:
+        raise NotFound("no such account", code="account_not_found")
+    return connection
+
+
+def _account(account_id: str, listed: Listed) -> str:
+    around = Around.of(listed)
+    manual = listed.manual_account(account_id)
+    if manual is not None:
+        return manual_view(manual, around).model_dump_json()
+    connection = _synchronised(account_id, listed)
     account = connection.account(account_id)
     assert account is not None  # noqa: S101 - the connection was found by this very account
-    duplicates = ledger.duplicates(connections)
-    return account_view(account, connection, duplicates=duplicates, language=_language()).model_dump_json()
+    return account_view(account, connection, around=around, language=_language()).model_dump_json()
 
 
 def _operation(run: Callable[[Keep], Operation]) -> Response[Any]:
@@ -149,17 +168,14 @@ def _operation(run: Callable[[Keep], Operation]) -> Response[Any]:
     return _answer(body, status, {"Location": f"/v1/operations/{json.loads(body)['id']}", "Retry-After": "1"})
 
 
-def _manual(run: Callable[[Callable[[ManualAccount], Answer | None]], ManualAccount]) -> Response[Any]:
-    """Answer 200 with the manual account that `run` changes, once per idempotency key."""
+def _manual(run: Callable[[KeepManual], tuple[ManualAccount, Listed]], status: int = 200) -> tuple[int, str]:
+    """The answer with the manual account that `run` changes, once per idempotency key."""
 
     def changed(keeper: Keeper) -> tuple[int, str]:
-        def shown(account: ManualAccount) -> str:
-            return manual_view(account).model_dump_json()
+        account, listed = run(lambda account, listed: keeper(status, _account(account.id, listed)))
+        return status, _account(account.id, listed)
 
-        return 200, shown(run(lambda account: keeper(200, shown(account))))
-
-    status, body = once(container().store, app, _user(), changed)
-    return _answer(body, status)
+    return once(container().store, app, _user(), changed)
 
 
 @app.get("/health", responses=answers(Health))
@@ -174,13 +190,14 @@ def openapi() -> Response[Any]:
 
 @app.get("/v1/connections", responses=answers(ConnectionList))
 def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
-    held, manual = container().store.listed(_user())
-    connections = [c for c in held if c.removed_at is None]
-    listed = ConnectionList(
-        connections=tuple(_view(c, connections) for c in connections),
-        manual_accounts=tuple(manual_view(account) for account in manual),
+    listed = _listed()
+    around = Around.of(listed)
+    shown = ConnectionList(
+        connections=tuple(_view(connection, around) for connection in listed.connections),
+        manual_accounts=tuple(manual_view(account, around) for account in listed.manual_accounts),
+        wishes=tuple(wish_view(wish) for wish in listed.wishes),
     )
-    body = listed.model_dump_json()
+    body = shown.model_dump_json()
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     if if_none_match is not None and tag in [t.strip().removeprefix("W/") for t in if_none_match.split(",")]:
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
@@ -189,8 +206,8 @@ def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
 
 @app.get("/v1/connections/<connection_id>", responses=answers(ConnectionView))
 def get_connection(connection_id: str) -> Response[Any]:
-    connection, connections = _connection(connection_id)
-    return _answer(_view(connection, connections).model_dump_json(), headers={"ETag": entity_tag(connection)})
+    connection, around = _connection(connection_id)
+    return _answer(_view(connection, around).model_dump_json(), headers={"ETag": entity_tag(connection)})
 
 
 @app.put("/v1/connections/<connection_id>/selection", responses={**answers(PreviewView), **answers(OperationView, 202)})
@@ -265,11 +282,13 @@ def institution_logo(institution_id: str) -> Response[Any]:
 
 @app.get("/v1/accounts/<account_id>", responses=answers(AccountView))
 def get_account(account_id: str) -> Response[Any]:
-    manual = container().store.manual_account(_user(), account_id)
-    if manual is not None:
-        return _answer(manual_view(manual).model_dump_json())
-    connection, connections = container().operations.find_account(_user(), account_id)
-    return _answer(_account(account_id, connection, connections))
+    return _answer(_account(account_id, _listed()))
+
+
+@app.get("/v1/accounts/<account_id>/balances", responses=answers(BalancesView))
+def list_balances(account_id: str, cursor: Text = None) -> Response[Any]:
+    balances, following = container().manual_accounts.balances(_user(), account_id, cursor=cursor)
+    return _answer(balances_view(balances, following).model_dump_json())
 
 
 @app.post("/v1/accounts", responses=answers(AccountView, 201))
@@ -277,19 +296,19 @@ def add_manual_account(
     body: ManualAccountRequest,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    def added(keeper: Keeper) -> tuple[int, str]:
-        account = container().manual_accounts.add(
+    status, answer = _manual(
+        lambda keep: container().manual_accounts.add(
             _user(),
             name=body.name,
             kind=body.type,
             currency=body.currency,
             balance=Decimal(body.balance),
             institution_name=body.institution_name,
-            keep=lambda made: keeper(201, manual_view(made).model_dump_json()),
-        )
-        return 201, manual_view(account).model_dump_json()
-
-    status, answer = once(container().store, app, _user(), added)
+            correlation_id=_correlation_id(),
+            keep=keep,
+        ),
+        201,
+    )
     return _answer(answer, status, {"Location": f"/v1/accounts/{json.loads(answer)['id']}"})
 
 
@@ -298,11 +317,21 @@ def drop_manual_account(
     account_id: str,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    def dropped(keeper: Keeper) -> tuple[int, str]:
-        container().manual_accounts.drop(_user(), account_id, answer=keeper(204, ""))
+    return _done(
+        lambda answer: container().manual_accounts.drop(
+            _user(), account_id, correlation_id=_correlation_id(), answer=answer
+        )
+    )
+
+
+def _done(run: Callable[[Answer | None], None]) -> Response[Any]:
+    """Answer 204 when `run` is done, once per idempotency key."""
+
+    def done(keeper: Keeper) -> tuple[int, str]:
+        run(keeper(204, ""))
         return 204, ""
 
-    status, _ = once(container().store, app, _user(), dropped)
+    status, _ = once(container().store, app, _user(), done)
     return Response(status_code=status)
 
 
@@ -312,7 +341,12 @@ def link_manual_account(
     body: LinkRequest,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    return _manual(lambda keep: container().manual_accounts.link(_user(), account_id, body.account_id, keep=keep))
+    status, answer = _manual(
+        lambda keep: container().manual_accounts.link(
+            _user(), account_id, body.account_id, correlation_id=_correlation_id(), keep=keep
+        )
+    )
+    return _answer(answer, status)
 
 
 @app.delete("/v1/accounts/<account_id>/link", responses=answers(AccountView))
@@ -320,7 +354,27 @@ def unlink_manual_account(
     account_id: str,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    return _manual(lambda keep: container().manual_accounts.link(_user(), account_id, None, keep=keep))
+    status, answer = _manual(
+        lambda keep: container().manual_accounts.unlink(
+            _user(), account_id, correlation_id=_correlation_id(), keep=keep
+        )
+    )
+    return _answer(answer, status)
+
+
+@app.delete(
+    "/v1/accounts/<account_id>/link-suggestions/<suggested_id>", responses={204: {"description": "not the same"}}
+)
+def dismiss_suggestion(
+    account_id: str,
+    suggested_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _done(
+        lambda answer: container().manual_accounts.dismiss(
+            _user(), account_id, suggested_id, correlation_id=_correlation_id(), keep=lambda *_: answer
+        )
+    )
 
 
 @app.patch("/v1/accounts/<account_id>", responses={**answers(AccountView), **answers(OperationView, 202)})
@@ -329,14 +383,14 @@ def patch_account(
     body: AccountPatch,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    if container().store.manual_account(_user(), account_id) is not None:
-        if body.name is None:
-            raise Conflict("a manual account", code="account_is_manual")
-        name = body.name
-        return _manual(lambda keep: container().manual_accounts.rename(_user(), account_id, name, keep=keep))
-    connection, connections = container().operations.find_account(_user(), account_id)
+    listed = _listed()
+    if listed.manual_account(account_id) is not None:
+        return _patch_manual(account_id, body)
+    connection = _synchronised(account_id, listed)
+    if body.balance is not None:
+        raise Conflict("a synchronised account", code="not_a_manual_account")
     if body.name is not None:
-        return _rename(account_id, body.name, connection, connections)
+        return _rename(account_id, body.name, connection, listed)
     wanted = bool(body.enabled)
     return _operation(
         lambda keep: container().operations.choose(
@@ -350,10 +404,25 @@ def patch_account(
     )
 
 
-def _rename(account_id: str, name: str, connection: Connection, connections: list[Connection]) -> Response[Any]:
+def _patch_manual(account_id: str, body: AccountPatch) -> Response[Any]:
+    name, balance = body.name, body.balance
+    accounts, correlation_id = container().manual_accounts, _correlation_id()
+
+    def changed(keep: KeepManual) -> tuple[ManualAccount, Listed]:
+        if name is not None:
+            return accounts.rename(_user(), account_id, name, correlation_id=correlation_id, keep=keep)
+        if balance is not None:
+            return accounts.set_balance(_user(), account_id, Decimal(balance), correlation_id=correlation_id, keep=keep)
+        raise Conflict("a manual account", code="account_is_manual")
+
+    status, answer = _manual(changed)
+    return _answer(answer, status)
+
+
+def _rename(account_id: str, name: str, connection: Connection, listed: Listed) -> Response[Any]:
     def renamed(keeper: Keeper) -> tuple[int, str]:
         def shown(held: Connection) -> str:
-            return _account(account_id, held, connections)
+            return _account(account_id, listed.after(held))
 
         held = container().operations.rename(
             _user(),
@@ -367,6 +436,33 @@ def _rename(account_id: str, name: str, connection: Connection, connections: lis
 
     status, body = once(container().store, app, _user(), renamed)
     return _answer(body, status)
+
+
+@app.post("/v1/wishes", responses={**answers(WishView), **answers(WishView, 201)})
+def add_wish(
+    body: WishRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    def recorded(keeper: Keeper) -> tuple[int, str]:
+        status, wish = container().wishes.add(
+            _user(),
+            body.institution_id,
+            body.type,
+            correlation_id=_correlation_id(),
+            keep=lambda status, wish: keeper(status, wish_view(wish).model_dump_json()),
+        )
+        return status, wish_view(wish).model_dump_json()
+
+    status, answer = once(container().store, app, _user(), recorded)
+    return _answer(answer, status)
+
+
+@app.delete("/v1/wishes/<wish_id>", responses={204: {"description": "no longer wished, or read"}})
+def dismiss_wish(
+    wish_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _done(lambda answer: container().wishes.dismiss(_user(), wish_id, answer=answer))
 
 
 @app.get("/v1/operations/<operation_id>", responses=answers(OperationView))

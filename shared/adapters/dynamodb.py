@@ -4,6 +4,9 @@
 | --- | --- | --- | --- |
 | connection with its accounts | USER#<user> | LIST#CONNECTION#<id> | the list (one Query), every change (GetItem) |
 | manual account | USER#<user> | LIST#MANUAL#<id> | the list, with the same Query |
+| 20 older balances of a manual account | USER#<user> | BALANCES#<account>#<number> | Query, for its history |
+| wish | USER#<user> | LIST#WISH#<id> | the list, with the same Query |
+| open wish, by its institution | INSTITUTION#<id> | WISH#<type>#<wish> | Query, when the institution gives the type |
 | operation | USER#<user> | OPERATION#<id> | GetItem; while open also index `due`, OPERATION#<shard> / <deadline> |
 | event = history line | USER#<user> | EVENT#<ulid> | stream (insert), history (Query backwards) |
 | command or hint to send | USER#<user> | COMMAND#<ulid> | stream (insert) |
@@ -28,7 +31,7 @@ import hashlib
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -40,25 +43,30 @@ from pydantic import TypeAdapter
 
 from shared.application.live import OpenSocket
 from shared.application.ports import (
+    NOTHING_BESIDE,
     Answer,
+    Beside,
     DueOperation,
     HeldItem,
     HistoryEntry,
+    Listed,
     NewId,
     PowensAccess,
     StaleWriteError,
     TakenError,
     WebviewSession,
+    Wisher,
 )
 from shared.contracts.events import detail_of
 from shared.contracts.messages import Command, EraseUser, HintMessage
-from shared.domain.connection import Connection, Operation
+from shared.domain.connection import AccountType, Connection, Operation
 from shared.domain.erasure import DEADLINE, LATE_AFTER, Erasure
 from shared.domain.errors import InvalidInput, NotFound, StoreUnavailable, UserBeingErased
 from shared.domain.facts import Cause, Fact, FactType
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
-from shared.domain.manual import ManualAccount
+from shared.domain.manual import CHUNKS_KEPT, BalancePoint, ManualAccount, ManualOutcome
+from shared.domain.wishes import Wish, WishOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +114,16 @@ def _manual_codec() -> TypeAdapter[ManualAccount]:
     return TypeAdapter(ManualAccount)
 
 
+@cache
+def _balances_codec() -> TypeAdapter[tuple[BalancePoint, ...]]:
+    return TypeAdapter(tuple[BalancePoint, ...])
+
+
+@cache
+def _wish_codec() -> TypeAdapter[Wish]:
+    return TypeAdapter(Wish)
+
+
 def _user(user_id: str) -> dict[str, str]:
     return {"S": f"USER#{user_id}"}
 
@@ -148,9 +166,9 @@ class DynamoDBStore:
     # --- connections and their outbox
 
     def connections(self, user_id: str) -> list[Connection]:
-        return self.listed(user_id)[0]
+        return list(self.listed(user_id).all_connections)
 
-    def listed(self, user_id: str) -> tuple[list[Connection], list[ManualAccount]]:
+    def listed(self, user_id: str) -> Listed:
         items: list[dict[str, Any]] = []
         query: dict[str, Any] = {
             "TableName": self._table,
@@ -166,58 +184,27 @@ class DynamoDBStore:
                 if "LastEvaluatedKey" not in page:
                     break
                 query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        connections = [_connection(item) for item in items if item["sk"]["S"].startswith("LIST#CONNECTION#")]
-        manual = [_manual_account(item) for item in items if item["sk"]["S"].startswith("LIST#MANUAL#")]
-        return connections, manual
-
-    def manual_account(self, user_id: str, account_id: str) -> ManualAccount | None:
-        item = self._get(_user(user_id), f"LIST#MANUAL#{account_id}")
-        return _manual_account(item) if item else None
-
-    def add_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
-        writes = [self._put_manual_account(account, None)]
-        if answer is not None:
-            writes.append(self._put_answer(account.user_id, answer))
-        self._transact_checked(account.user_id, writes, answer_at=1 if answer is not None else None)
-
-    def change_manual_account(
-        self, before: ManualAccount, after: ManualAccount, *, answer: Answer | None = None
-    ) -> None:
-        writes = [self._put_manual_account(after, before)]
-        if answer is not None:
-            writes.append(self._put_answer(after.user_id, answer))
-        self._transact(writes, answer_at=1 if answer is not None else None)
-
-    def _put_manual_account(self, account: ManualAccount, before: ManualAccount | None) -> "TransactWriteItemTypeDef":
-        item: dict[str, Any] = {
-            "pk": _user(account.user_id),
-            "sk": {"S": f"LIST#MANUAL#{account.id}"},
-            "document": {"S": _manual_document(account)},
-        }
-        if before is None:
-            return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
-        return {
-            "Put": {
-                "TableName": self._table,
-                "Item": item,
-                "ConditionExpression": "document = :seen",
-                "ExpressionAttributeValues": {":seen": {"S": _manual_document(before)}},
-            }
-        }
-
-    def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
-        key = {"pk": _user(user_id), "sk": {"S": f"LIST#MANUAL#{account_id}"}}
-        writes: list[TransactWriteItemTypeDef] = [{"Delete": {"TableName": self._table, "Key": key}}]
-        if answer is not None:
-            writes.append(self._put_answer(user_id, answer))
-        self._transact(writes, answer_at=1 if answer is not None else None)
+        of: dict[str, list[dict[str, Any]]] = {"CONNECTION": [], "MANUAL": [], "WISH": []}
+        for item in items:
+            of[item["sk"]["S"].split("#")[1]].append(item)
+        return Listed(
+            all_connections=tuple(map(_connection, of["CONNECTION"])),
+            manual_accounts=tuple(map(_manual_account, of["MANUAL"])),
+            wishes=tuple(map(_wish, of["WISH"])),
+        )
 
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         item = self._get(_user(user_id), f"LIST#CONNECTION#{connection_id}")
         return _connection(item) if item else None
 
     def save(
-        self, before: Connection | None, outcome: Outcome, *, correlation_id: str, answer: Answer | None = None
+        self,
+        before: Connection | None,
+        outcome: Outcome,
+        *,
+        correlation_id: str,
+        answer: Answer | None = None,
+        beside: Beside = NOTHING_BESIDE,
     ) -> None:
         after = outcome.connection
         known = {operation.id: operation for operation in before.operations} if before else {}
@@ -237,7 +224,12 @@ class DynamoDBStore:
                     correlation_id=operation.correlation_id,
                 )
                 writes.append(self._put_command(after.user_id, command))
-        writes += [self._put_event(fact, after, correlation_id) for fact in outcome.facts]
+        names = {known: a.shown_name for a in after.accounts for known in (a.id, *a.former_ids)}
+        writes += [self._put_event(f, names, after.institution.name, correlation_id) for f in outcome.facts]
+        for manual, manual_outcome in beside.manual:
+            writes += self._manual_writes(manual, manual_outcome, correlation_id)
+        for wish, wish_outcome in beside.wishes:
+            writes += self._wish_writes(wish, wish_outcome, correlation_id)
         self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
 
     def _put_connection(self, before: Connection | None, after: Connection) -> "TransactWriteItemTypeDef":
@@ -275,21 +267,23 @@ class DynamoDBStore:
             item["connection_id"] = {"S": operation.connection_id}
         return {"Put": {"TableName": self._table, "Item": item}}
 
-    def _put_event(self, fact: Fact, connection: Connection, correlation_id: str) -> "TransactWriteItemTypeDef":
+    def _put_event(
+        self, fact: Fact, names: dict[str, str], institution: str | None, correlation_id: str
+    ) -> "TransactWriteItemTypeDef":
         now = self._clock()
         event_id = self._new_id()
         detail = detail_of(fact, event_id=event_id, occurred_at=now, correlation_id=correlation_id)
-        names = {known: a.shown_name for a in connection.accounts for known in (a.id, *a.former_ids)}
         item: dict[str, Any] = {
             "pk": _user(fact.user_id),
             "sk": {"S": f"EVENT#{event_id}"},
             "detail_type": {"S": fact.type.value},
             "detail": {"S": detail.as_json()},
             "names": {"S": json.dumps({line.account_id: names.get(line.account_id, "") for line in fact.accounts})},
-            "institution": {"S": connection.institution.name},
-            "connection_id": {"S": connection.id},
+            "institution": {"S": institution or ""},
             "ttl": _ttl(now, HISTORY_KEPT),
         }
+        if fact.connection_id is not None:
+            item["connection_id"] = {"S": fact.connection_id}
         return {"Put": {"TableName": self._table, "Item": item}}
 
     def _put_command(self, user_id: str, message: Command | EraseUser | HintMessage) -> "TransactWriteItemTypeDef":
@@ -320,6 +314,150 @@ class DynamoDBStore:
             if contested and "TransactionConflict" in codes:
                 raise StaleWriteError from error  # somebody else is writing it right now
             raise StoreUnavailable(",".join(sorted({code for code in codes if code and code != "None"}))) from error
+
+    def _put_if(self, seen: dict[str, Any], item: dict[str, Any]) -> "TransactWriteItemTypeDef":
+        return {"Put": {"TableName": self._table, "Item": item, **seen}}  # type: ignore[typeddict-item]
+
+    def _delete_if(self, seen: dict[str, Any], key: dict[str, Any]) -> "TransactWriteItemTypeDef":
+        return {"Delete": {"TableName": self._table, "Key": key, **seen}}  # type: ignore[typeddict-item]
+
+    # --- accounts kept by hand
+
+    def save_manual(
+        self,
+        before: ManualAccount | None,
+        outcome: ManualOutcome,
+        *,
+        correlation_id: str,
+        answer: Answer | None = None,
+        relied_on: Sequence[Connection] = (),
+    ) -> None:
+        writes = self._manual_writes(before, outcome, correlation_id)
+        # Written again as they are: that gives them another version, so that who has read them before meets this.
+        writes += [self._put_connection(connection, connection) for connection in relied_on]
+        account = before or outcome.account
+        assert account is not None  # noqa: S101 - there is one before or after
+        self._save_by_hand(account.user_id, writes, answer, new=before is None)
+
+    def _save_by_hand(
+        self, user_id: str, writes: "list[TransactWriteItemTypeDef]", answer: Answer | None, *, new: bool
+    ) -> None:
+        answer_at = None
+        if answer is not None:
+            answer_at = len(writes)
+            writes.append(self._put_answer(user_id, answer))
+        if new:
+            self._transact_checked(user_id, writes, answer_at=answer_at)
+        else:
+            self._transact(writes, answer_at=answer_at, contested=True)
+
+    def _manual_writes(
+        self, before: ManualAccount | None, outcome: ManualOutcome, correlation_id: str
+    ) -> "list[TransactWriteItemTypeDef]":
+        account = outcome.account or before
+        assert account is not None  # noqa: S101 - there is one before or after
+        key = {"pk": _user(account.user_id), "sk": {"S": f"LIST#MANUAL#{account.id}"}}
+        seen = _unchanged(before.version if before is not None else None)
+        if outcome.account is None:
+            writes = [self._delete_if(seen, key)]
+            writes += [self._delete_balances(account, number) for number in _chunk_numbers(account)]
+        else:
+            document = _manual_codec().dump_json(account, exclude_defaults=True, exclude={"version"}).decode()
+            item: dict[str, Any] = {
+                **key,
+                "version": {"N": str(account.version + 1)},
+                "document": {"S": document},
+            }
+            writes = [self._put_if(seen, item)]
+        if outcome.outgrown:
+            item = {
+                **_balances_key(account, account.chunks),
+                "document": {"S": _balances_codec().dump_json(outcome.outgrown).decode()},
+            }
+            writes.append({"Put": {"TableName": self._table, "Item": item}})
+            if account.chunks > CHUNKS_KEPT:
+                writes.append(self._delete_balances(account, account.chunks - CHUNKS_KEPT))
+        names = {account.id: account.name}
+        writes += [self._put_event(f, names, account.institution_name, correlation_id) for f in outcome.facts]
+        return writes
+
+    def _delete_balances(self, account: ManualAccount, number: int) -> "TransactWriteItemTypeDef":
+        return {"Delete": {"TableName": self._table, "Key": _balances_key(account, number)}}
+
+    def older_balances(self, account: ManualAccount) -> tuple[BalancePoint, ...]:
+        if not account.chunks:
+            return ()
+        with _translated():
+            # At most CHUNKS_KEPT small items: they fit one page.
+            page = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :user AND sk BETWEEN :first AND :last",
+                ExpressionAttributeValues={
+                    ":user": _user(account.user_id),
+                    ":first": _balances_key(account, 0)["sk"],
+                    # What left the account after it was read is in its own points, too.
+                    ":last": _balances_key(account, account.chunks)["sk"],
+                },
+                ConsistentRead=True,
+            )
+        return tuple(p for item in page["Items"] for p in _balances_codec().validate_json(item["document"]["S"]))
+
+    # --- wishes
+
+    def wish(self, user_id: str, wish_id: str) -> Wish | None:
+        item = self._get(_user(user_id), f"LIST#WISH#{wish_id}")
+        return _wish(item) if item else None
+
+    def save_wish(
+        self, before: Wish | None, outcome: WishOutcome, *, correlation_id: str, answer: Answer | None = None
+    ) -> None:
+        writes = self._wish_writes(before, outcome, correlation_id)
+        self._save_by_hand(outcome.wish.user_id, writes, answer, new=before is None)
+
+    def _wish_writes(
+        self, before: Wish | None, outcome: WishOutcome, correlation_id: str
+    ) -> "list[TransactWriteItemTypeDef]":
+        wish = outcome.wish
+        item: dict[str, Any] = {
+            "pk": _user(wish.user_id),
+            "sk": {"S": f"LIST#WISH#{wish.id}"},
+            "version": {"N": str(wish.version + 1)},
+            "document": {"S": _wish_codec().dump_json(wish, exclude_defaults=True, exclude={"version"}).decode()},
+        }
+        seen = _unchanged(before.version if before is not None else None)
+        writes = [self._put_if(seen, item)]
+        if wish.available_at is None:
+            pointer: dict[str, Any] = {**_wisher_key(wish), "user_id": {"S": wish.user_id}}
+            writes.append({"Put": {"TableName": self._table, "Item": pointer}})
+        else:
+            writes.append({"Delete": {"TableName": self._table, "Key": _wisher_key(wish)}})
+        writes += [self._put_event(f, {}, wish.institution_name, correlation_id) for f in outcome.facts]
+        return writes
+
+    def delete_wish(self, wish: Wish, *, answer: Answer | None = None) -> None:
+        key = {"pk": _user(wish.user_id), "sk": {"S": f"LIST#WISH#{wish.id}"}}
+        writes = [self._delete_if(_unchanged(wish.version), key)]
+        writes.append({"Delete": {"TableName": self._table, "Key": _wisher_key(wish)}})
+        self._save_by_hand(wish.user_id, writes, answer, new=False)
+
+    def wishers(self, institution_id: str, kind: AccountType, *, after: Wisher | None, limit: int) -> list[Wisher]:
+        of_kind = f"WISH#{kind.value}#"
+        with _translated():
+            page = self._client.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :institution AND sk BETWEEN :first AND :last",
+                ExpressionAttributeValues={
+                    ":institution": {"S": f"INSTITUTION#{institution_id}"},
+                    ":first": {"S": f"{of_kind}{after.wish_id}!" if after is not None else of_kind},
+                    ":last": {"S": f"{of_kind}~"},
+                },
+                ConsistentRead=True,
+                Limit=limit,
+            )
+        return [
+            Wisher(user_id=item["user_id"]["S"], wish_id=item["sk"]["S"].rpartition("#")[2], type=kind)
+            for item in page["Items"]
+        ]
 
     # --- operations, answers, history
 
@@ -896,6 +1034,8 @@ def _shown(*names: str) -> Callable[[dict[str, Any]], dict[str, object]]:
 _KINDS = {
     "LIST#CONNECTION#": _Kind("connection", _shown_document),
     "LIST#MANUAL#": _Kind("manual_account", _shown_document),
+    "LIST#WISH#": _Kind("wish", _shown_document, lambda item: [_wisher_key(_wish(item))]),
+    "BALANCES#": _Kind("balances", lambda item: {"balances": json.loads(item["document"]["S"])}),
     "OPERATION#": _Kind("operation", _shown_document),
     "EVENT#": _Kind("event", _shown_event),
     "COMMAND#": _Kind("message", lambda item: {"queue": item["queue"]["S"], "message": json.loads(item["body"]["S"])}),
@@ -949,12 +1089,38 @@ def _connection(item: dict[str, Any]) -> Connection:
     return replace(_connection_codec().validate_json(item["document"]["S"]), version=int(item["version"]["N"]))
 
 
-def _manual_document(account: ManualAccount) -> str:
-    return _manual_codec().dump_json(account, exclude_defaults=True).decode()
-
-
 def _manual_account(item: dict[str, Any]) -> ManualAccount:
-    return _manual_codec().validate_json(item["document"]["S"])
+    version = int(item["version"]["N"]) if "version" in item else 0
+    return replace(_manual_codec().validate_json(item["document"]["S"]), version=version)
+
+
+def _wish(item: dict[str, Any]) -> Wish:
+    return replace(_wish_codec().validate_json(item["document"]["S"]), version=int(item["version"]["N"]))
+
+
+def _unchanged(version: int | None) -> dict[str, Any]:
+    """The condition that an item still has this version: None is no item, 0 one from before there were versions."""
+    if version is None:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    if version == 0:
+        return {"ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(version)"}
+    return {
+        "ConditionExpression": "version = :seen",
+        "ExpressionAttributeValues": {":seen": {"N": str(version)}},
+    }
+
+
+def _balances_key(account: ManualAccount, number: int) -> dict[str, Any]:
+    return {"pk": _user(account.user_id), "sk": {"S": f"BALANCES#{account.id}#{number:06d}"}}
+
+
+def _chunk_numbers(account: ManualAccount) -> range:
+    """Of the chunks that are kept; the first one ever was number 1."""
+    return range(max(1, account.chunks - CHUNKS_KEPT + 1), account.chunks + 1)
+
+
+def _wisher_key(wish: Wish) -> dict[str, Any]:
+    return {"pk": {"S": f"INSTITUTION#{wish.institution_id}"}, "sk": {"S": f"WISH#{wish.type.value}#{wish.id}"}}
 
 
 def _access(item: dict[str, Any]) -> PowensAccess:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.application.ports import Answer, StaleWriteError, Store
+from shared.application.ports import Answer, Beside, Clock, StaleWriteError, Store
+from shared.domain import joins, wishes
 from shared.domain.connection import Connection
 from shared.domain.errors import StoreUnavailable
+from shared.domain.facts import Cause
 from shared.domain.ledger import Outcome
 
 ATTEMPTS = 6
@@ -14,6 +16,7 @@ ATTEMPTS = 6
 @dataclass(frozen=True, slots=True)
 class Changes:
     store: Store
+    clock: Clock
 
     def apply(
         self,
@@ -35,9 +38,25 @@ class Changes:
             kept = answer(outcome)
             if outcome.connection == held and not outcome.facts and kept is None:
                 return outcome
+            beside = self._beside(user_id, held, outcome)
             try:
-                self.store.save(held, outcome, correlation_id=correlation_id, answer=kept)
+                self.store.save(held, outcome, correlation_id=correlation_id, answer=kept, beside=beside)
             except StaleWriteError:
                 continue
             return outcome
         raise StoreUnavailable("too many writers of one connection", retry_after=1)
+
+    def _beside(self, user_id: str, held: Connection | None, outcome: Outcome) -> Beside:
+        """What goes with the change to accounts kept by hand and to wishes.
+
+        One more query, and only when accounts came, went, or began or ceased to count.
+        """
+        connection = outcome.connection
+        if joins.standing(held) == joins.standing(connection):
+            return Beside()
+        listed = self.store.listed(user_id).after(connection)
+        cause = next((fact.cause for fact in outcome.facts if fact.accounts), Cause.RECONCILIATION)
+        return Beside(
+            manual=joins.affected(listed.manual_accounts, connection, listed.connections, cause),
+            wishes=wishes.fulfilled(listed.wishes, held, connection, self.clock(), cause),
+        )

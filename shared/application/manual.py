@@ -1,22 +1,41 @@
-"""Accounts kept by hand: added, renamed, joined with a synchronised one, dropped."""
+"""Accounts kept by hand: added, renamed, valued, joined with a synchronised one, parted from it, dropped."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from shared.application.changes import ATTEMPTS
-from shared.application.ports import Answer, Clock, NewId, StaleWriteError, Store
-from shared.domain.connection import AccountType
-from shared.domain.errors import Conflict, NotFound, StoreUnavailable
-from shared.domain.manual import ManualAccount
+from shared.application.ports import Answer, Clock, Listed, NewId, StaleWriteError, Store
+from shared.domain import joins, manual
+from shared.domain.connection import AccountType, Connection
+from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from shared.domain.manual import ManualAccount, ManualOutcome
 
-type Keep = Callable[[ManualAccount], Answer | None]
-"""Turns the account into the answer to keep for the request's idempotency key, if it has one."""
+BALANCES_PAGE = 50
+
+type Keep = Callable[[ManualAccount, Listed], Answer | None]
+"""Turns the account, and the list with it, into the answer to keep for the request's idempotency key, if it has one."""
+type Decide = Callable[[ManualAccount, Listed], ManualOutcome]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """A balance as of `at`, which a person wrote down or the bank gave."""
+
+    at: datetime
+    balance: Decimal
+    currency: str | None
+    kind: Literal["manual", "synced"]
 
 
 @dataclass(frozen=True, slots=True)
 class KeepManualAccounts:
-    """Raises NotFound for an account that is not this user's, Conflict for one that is synchronised."""
+    """Raises NotFound for an account that is not this user's, Conflict for one that is synchronised.
+
+    Each change is one query and one transaction; one that changes nothing writes nothing but the answer to keep.
+    """
 
     store: Store
     clock: Clock
@@ -31,55 +50,190 @@ class KeepManualAccounts:
         currency: str,
         balance: Decimal,
         institution_name: str | None,
+        correlation_id: str,
         keep: Keep,
-    ) -> ManualAccount:
-        account = ManualAccount(
+    ) -> tuple[ManualAccount, Listed]:
+        """Raises InvalidInput as the domain, Conflict `too_many_manual_accounts`."""
+        outcome = manual.add(
             id=self.new_id(),
             user_id=user_id,
             name=name,
-            type=kind,
+            kind=kind,
             currency=currency,
             balance=balance,
             institution_name=institution_name,
-            created_at=self.clock(),
+            now=self.clock(),
         )
-        self.store.add_manual_account(account, answer=keep(account))
-        return account
+        account = outcome.account
+        assert account is not None  # noqa: S101 - it has just been made
+        listed = self.store.listed(user_id)
+        if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
+            raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
+        listed = listed.after_manual(account)
+        self.store.save_manual(None, outcome, correlation_id=correlation_id, answer=keep(account, listed))
+        return account, listed
 
-    def get(self, user_id: str, account_id: str) -> ManualAccount:
-        account = self.store.manual_account(user_id, account_id)
-        if account is None:
-            synchronised = any(c.account(account_id) for c in self.store.connections(user_id) if c.removed_at is None)
-            if synchronised:
-                raise Conflict("a synchronised account", code="not_a_manual_account")
-            raise NotFound("no such account", code="account_not_found")
-        return account
+    def rename(
+        self, user_id: str, account_id: str, name: str, *, correlation_id: str, keep: Keep
+    ) -> tuple[ManualAccount, Listed]:
+        return self._change(user_id, account_id, lambda held, _: manual.rename(held, name), correlation_id, keep)
 
-    def rename(self, user_id: str, account_id: str, name: str, *, keep: Keep) -> ManualAccount:
-        return self._change(user_id, account_id, lambda account: replace(account, name=name), keep)
-
-    def link(self, user_id: str, account_id: str, synchronised_id: str | None, *, keep: Keep) -> ManualAccount:
-        """Join with one of the user's synchronised accounts; None takes it back."""
-        if synchronised_id is not None and not any(
-            c.account(synchronised_id) for c in self.store.connections(user_id) if c.removed_at is None
-        ):
-            raise NotFound("no such synchronised account", code="account_not_found")
+    def set_balance(
+        self, user_id: str, account_id: str, balance: Decimal, *, correlation_id: str, keep: Keep
+    ) -> tuple[ManualAccount, Listed]:
+        """Raises InvalidInput as the domain."""
         return self._change(
-            user_id, account_id, lambda account: replace(account, linked_account_id=synchronised_id), keep
+            user_id,
+            account_id,
+            lambda held, _: manual.set_balance(held, balance, self.clock()),
+            correlation_id,
+            keep,
         )
 
-    def drop(self, user_id: str, account_id: str, *, answer: Answer | None) -> None:
-        self.store.delete_manual_account(user_id, self.get(user_id, account_id).id, answer=answer)
+    def link(
+        self, user_id: str, account_id: str, synchronised_id: str, *, correlation_id: str, keep: Keep
+    ) -> tuple[ManualAccount, Listed]:
+        """Join with one of the user's synchronised accounts. Raises Conflict as the domain."""
+
+        def decide(held: ManualAccount, listed: Listed) -> ManualOutcome:
+            _synchronised(listed, synchronised_id)
+            return joins.join(held, synchronised_id, listed.manual_accounts, listed.connections)
+
+        return self._change(user_id, account_id, decide, correlation_id, keep, relied_on=synchronised_id)
+
+    def unlink(self, user_id: str, account_id: str, *, correlation_id: str, keep: Keep) -> tuple[ManualAccount, Listed]:
+        return self._change(
+            user_id, account_id, lambda held, listed: joins.part(held, listed.connections), correlation_id, keep
+        )
+
+    def dismiss(self, user_id: str, account_id: str, synchronised_id: str, *, correlation_id: str, keep: Keep) -> None:
+        """Never suggest this synchronised account for that one again."""
+
+        def decide(held: ManualAccount, listed: Listed) -> ManualOutcome:
+            _synchronised(listed, synchronised_id)
+            return manual.dismiss(held, synchronised_id)
+
+        self._change(user_id, account_id, decide, correlation_id, keep)
+
+    def drop(self, user_id: str, account_id: str, *, correlation_id: str, answer: Answer | None) -> None:
+        """Raises Conflict `account_is_joined`: parting comes first, so that nobody drops a past that is still shown."""
+        for _ in range(ATTEMPTS):
+            listed = self.store.listed(user_id)
+            held = _own(listed, account_id)
+            if joins.joined_with(held, listed.connections) is not None:
+                raise Conflict("a joined account", code="account_is_joined")
+            try:
+                self.store.save_manual(held, manual.drop(held), correlation_id=correlation_id, answer=answer)
+            except StaleWriteError:
+                continue
+            return
+        raise StoreUnavailable("too many writers of one account", retry_after=1)
+
+    def balances(self, user_id: str, account_id: str, *, cursor: str | None) -> tuple[list[Balance], str | None]:
+        """The balances of an account, newest first, and the cursor of the next page.
+
+        Of two joined accounts either shows both: what was written down before the synchronised one was first seen
+        enabled, then that one's balance; and only what was written down while that one does not count. Raises
+        InvalidInput for a cursor that is none.
+        """
+        position = _position(cursor)
+        listed = self.store.listed(user_id)
+        connection = listed.having(account_id)
+        if connection is not None:
+            same = joins.same_account(account_id, listed.connections)
+            ids = {known for a, _ in same for known in joins.known_as(a)}
+            held = next((a for a in listed.manual_accounts if a.linked_account_id in ids), None)
+            if held is None:
+                return _synchronised_balance(account_id, connection), None
+        else:
+            held = _own(listed, account_id)
+        counted = joins.taken_over_by(held, listed.connections)
+        first: list[Balance] = []
+        points = (*self.store.older_balances(held), *held.points)
+        numbered = list(enumerate(points, start=held.chunks * manual.CHUNK + len(held.points) - len(points) + 1))
+        if counted is not None:
+            owner = listed.having(counted.id)
+            assert owner is not None  # noqa: S101 - what counts is of a living connection
+            since = counted.synchronised_since or counted.discovered_at
+            numbered = [(number, point) for number, point in numbered if point.at < since]
+            first = _synchronised_balance(counted.id, owner) if position is None else []
+        page = [(number, point) for number, point in reversed(numbered) if position is None or number < position]
+        shown = page[:BALANCES_PAGE]
+        written = [Balance(at=p.at, balance=p.balance, currency=held.currency, kind="manual") for _, p in shown]
+        return [*first, *written], str(shown[-1][0]) if len(page) > len(shown) else None
 
     def _change(
-        self, user_id: str, account_id: str, change: Callable[[ManualAccount], ManualAccount], keep: Keep
-    ) -> ManualAccount:
+        self,
+        user_id: str,
+        account_id: str,
+        decide: Decide,
+        correlation_id: str,
+        keep: Keep,
+        *,
+        relied_on: str | None = None,
+    ) -> tuple[ManualAccount, Listed]:
         for _ in range(ATTEMPTS):
-            before = self.get(user_id, account_id)
-            after = change(before)
+            listed = self.store.listed(user_id)
+            held = _own(listed, account_id)
+            outcome = decide(held, listed)
+            account = outcome.account
+            assert account is not None  # noqa: S101 - only `drop` decides that
+            listed = listed.after_manual(account)
+            kept = keep(account, listed)
+            if account == held:
+                if kept is not None:
+                    self.store.add_answer(user_id, kept)
+                return account, listed
             try:
-                self.store.change_manual_account(before, after, answer=keep(after))
+                self.store.save_manual(
+                    held,
+                    outcome,
+                    correlation_id=correlation_id,
+                    answer=kept,
+                    relied_on=_connections_of(relied_on, listed),
+                )
             except StaleWriteError:
                 continue  # changed on another device: decide again, on what is there now
-            return after
+            return account, listed
         raise StoreUnavailable("too many writers of one account", retry_after=1)
+
+
+def _own(listed: Listed, account_id: str) -> ManualAccount:
+    account = listed.manual_account(account_id)
+    if account is None:
+        if listed.having(account_id) is not None:
+            raise Conflict("a synchronised account", code="not_a_manual_account")
+        raise NotFound("no such account", code="account_not_found")
+    return account
+
+
+def _synchronised(listed: Listed, account_id: str) -> None:
+    if listed.having(account_id) is None:
+        if listed.manual_account(account_id) is not None:
+            raise Conflict("an account kept by hand", code="not_a_synchronised_account")
+        raise NotFound("no such synchronised account", code="account_not_found")
+
+
+def _connections_of(account_id: str | None, listed: Listed) -> Sequence[Connection]:
+    """The connections that have the account or the same one: a join relies on all of them."""
+    if account_id is None:
+        return ()
+    found = {c.id: c for _, c in joins.same_account(account_id, listed.connections)}
+    return tuple(found.values())
+
+
+def _synchronised_balance(account_id: str, connection: Connection) -> list[Balance]:
+    account = connection.account(account_id)
+    assert account is not None  # noqa: S101 - the connection was found by this very account
+    at = account.last_success_at or connection.last_success_at or account.discovered_at
+    if account.balance is None:
+        return []
+    return [Balance(at=at, balance=account.balance, currency=account.currency, kind="synced")]
+
+
+def _position(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 9:
+        raise InvalidInput("not a cursor of ours", code="invalid_cursor", field="cursor")
+    return int(cursor)

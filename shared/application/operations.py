@@ -107,14 +107,6 @@ class RecordOperation:
             answer=lambda outcome: keep(outcome.connection),
         ).connection
 
-    def find_account(self, user_id: str, account_id: str) -> tuple[Connection, list[Connection]]:
-        """The connection that has the account, and all connections of the user."""
-        connections = [c for c in self.store.connections(user_id) if c.removed_at is None]
-        for connection in connections:
-            if connection.account(account_id) is not None:
-                return connection, connections
-        raise NotFound("no such account", code="account_not_found")
-
     def _record(
         self,
         user_id: str,

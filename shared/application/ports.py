@@ -1,16 +1,17 @@
 """What the use cases need of the world, by role. Implementations: `shared/adapters`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.connection import Connection, Operation
+from shared.domain.connection import AccountType, Connection, Operation
 from shared.domain.erasure import Erasure
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
-from shared.domain.manual import ManualAccount
+from shared.domain.manual import BalancePoint, ManualAccount, ManualOutcome
 from shared.domain.observation import ObservedConnection
+from shared.domain.wishes import Wish, WishOutcome
 
 type Clock = Callable[[], datetime]
 """Now, aware, UTC."""
@@ -90,37 +91,114 @@ class DueOperation:
     operation_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What a user's list shows, as one query reads it. `all_connections` has the removed ones too."""
+
+    all_connections: tuple[Connection, ...] = ()
+    manual_accounts: tuple[ManualAccount, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        return tuple(c for c in self.all_connections if c.removed_at is None)
+
+    def manual_account(self, account_id: str) -> ManualAccount | None:
+        return next((account for account in self.manual_accounts if account.id == account_id), None)
+
+    def having(self, account_id: str) -> Connection | None:
+        """The connection that has a synchronised account."""
+        return next((c for c in self.connections if c.account(account_id) is not None), None)
+
+    def after(self, connection: Connection) -> "Listed":
+        others = tuple(c for c in self.all_connections if c.id != connection.id)
+        return replace(self, all_connections=(*others, connection))
+
+    def after_manual(self, account: ManualAccount) -> "Listed":
+        others = tuple(other for other in self.manual_accounts if other.id != account.id)
+        return replace(self, manual_accounts=(*others, account))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a change of a connection does beside it: to joined accounts, and to wishes. Each with its state before."""
+
+    manual: tuple[tuple[ManualAccount, ManualOutcome], ...] = ()
+    wishes: tuple[tuple[Wish, WishOutcome], ...] = ()
+
+
+NOTHING_BESIDE = Beside()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wisher:
+    """Whose wish it is, and which."""
+
+    user_id: str
+    wish_id: str
+    type: AccountType
+
+
 class Store(Protocol):
     """The state. Every method may raise StoreUnavailable."""
 
-    def listed(self, user_id: str) -> tuple[list[Connection], list[ManualAccount]]:
-        """All connections of a user, removed ones included, and the manual accounts, in one query."""
+    def listed(self, user_id: str) -> Listed:
+        """All that a user's list shows, in one query."""
 
     def connections(self, user_id: str) -> list[Connection]:
         """The connections alone, at the same price."""
 
-    def manual_account(self, user_id: str, account_id: str) -> ManualAccount | None: ...
-
-    def add_manual_account(self, account: ManualAccount, *, answer: Answer | None = None) -> None:
-        """Raises TakenError when `answer`'s key is taken."""
-
-    def change_manual_account(
-        self, before: ManualAccount, after: ManualAccount, *, answer: Answer | None = None
+    def save_manual(
+        self,
+        before: ManualAccount | None,
+        outcome: ManualOutcome,
+        *,
+        correlation_id: str,
+        answer: Answer | None = None,
+        relied_on: Sequence[Connection] = (),
     ) -> None:
-        """Raises StaleWriteError when it is no longer `before`, TakenError when `answer`'s key is taken."""
+        """The new state of an account kept by hand, its balances and its event, in one transaction.
 
-    def delete_manual_account(self, user_id: str, account_id: str, *, answer: Answer | None = None) -> None:
-        """Raises TakenError when `answer`'s key is taken."""
+        Raises StaleWriteError when it is no longer `before` (None: new), or a connection no longer as in `relied_on`;
+        TakenError when `answer`'s key is taken; UserBeingErased for a new one. A writer of one of `relied_on` that has
+        read it before meets StaleWriteError in turn.
+        """
+
+    def older_balances(self, account: ManualAccount) -> tuple[BalancePoint, ...]:
+        """The kept balances that no longer lie in the account, oldest first."""
+
+    def wish(self, user_id: str, wish_id: str) -> Wish | None: ...
+
+    def save_wish(
+        self, before: Wish | None, outcome: WishOutcome, *, correlation_id: str, answer: Answer | None = None
+    ) -> None:
+        """The wish, what finds it by its institution while it is open, and its event, in one transaction.
+
+        Raises StaleWriteError when it is no longer `before` (None: new), TakenError, UserBeingErased for a new one.
+        """
+
+    def delete_wish(self, wish: Wish, *, answer: Answer | None = None) -> None:
+        """Raises StaleWriteError when it is no longer `wish`, TakenError when `answer`'s key is taken."""
+
+    def wishers(self, institution_id: str, kind: AccountType, *, after: Wisher | None, limit: int) -> list[Wisher]:
+        """Those whose wish for this type of this institution is open, a page at a time; an empty one is the end."""
 
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         """One connection, as of the last write."""
 
     def save(
-        self, before: Connection | None, outcome: Outcome, *, correlation_id: str, answer: Answer | None = None
+        self,
+        before: Connection | None,
+        outcome: Outcome,
+        *,
+        correlation_id: str,
+        answer: Answer | None = None,
+        beside: Beside = NOTHING_BESIDE,
     ) -> None:
         """The new state, its changed operations, its events and the commands of new operations, in one transaction.
 
-        Raises StaleWriteError when the connection is no longer `before`, TakenError when `answer`'s key is taken. A
+        With what changes beside it. Raises StaleWriteError when the connection, or something of `beside`, is no longer
+        as before, TakenError when `answer`'s key is taken. A
         connection that is new (`before` None) is only written for the Powens user that it was read of: raises
         UserBeingErased when the user has another one by now, none, or is being erased.
         """

@@ -3,13 +3,15 @@
 import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
-from shared.application.ports import HeldItem, HistoryEntry
+from shared.application.manual import Balance
+from shared.application.ports import HeldItem, HistoryEntry, Listed
 from shared.contracts.events import EventDetail, Timestamp
 from shared.contracts.texts import Language, text
 from shared.domain.connection import (
@@ -25,7 +27,8 @@ from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason,
 from shared.domain.erasure import Erasure
 from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Change
-from shared.domain.ledger import Preview
+from shared.domain.joins import Suggestion, counts, joined_with, suggestions
+from shared.domain.ledger import Preview, duplicates
 from shared.domain.manual import ManualAccount
 from shared.domain.status import (
     REASONS,
@@ -40,6 +43,7 @@ from shared.domain.status import (
     consent_expires_at,
     freshness,
 )
+from shared.domain.wishes import Wish
 
 Amount = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
 
@@ -67,31 +71,44 @@ class SelectionRequest(Accepted):
     enabled_account_ids: Annotated[list[str], Field(max_length=1000)]
 
 
+DecimalText = Annotated[str, Field(pattern=r"^-?[0-9]{1,40}(\.[0-9]{1,18})?$")]
+"""A decimal string, never a JSON number, which would lose digits on its way."""
+
+
 class AccountPatch(Accepted):
-    """Exactly one of the two: a choice takes a while and is an operation, a name does not."""
+    """Exactly one of them: a choice takes a while and is an operation, the others do not.
+
+    `enabled` is for synchronised accounts, `balance` for those kept by hand.
+    """
 
     enabled: bool | None = Field(default=None, strict=True)
     name: Name | None = None
+    balance: DecimalText | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.enabled is None) == (self.name is None):
-            raise ValueError("give either enabled or name")
+        if sum(member is not None for member in (self.enabled, self.name, self.balance)) != 1:
+            raise ValueError("give either enabled, name or balance")
         return self
 
 
 class ManualAccountRequest(Accepted):
-    """`balance` is a decimal string, never a JSON number, which would lose digits on its way."""
+    """`currency` is an active ISO 4217 code; for the type `crypto` the ticker of a known crypto-asset, too."""
 
     name: Name
     type: AccountType
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    balance: Annotated[str, Field(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,8})?$")]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{2,10}$")]
+    balance: DecimalText
     institution_name: Name | None = None
 
 
 class LinkRequest(Accepted):
     account_id: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class WishRequest(Accepted):
+    institution_id: Annotated[str, Field(min_length=1, max_length=100)]
+    type: AccountType
 
 
 class EndConnectionRequest(Accepted):
@@ -131,6 +148,13 @@ class InstitutionView(Answered):
     color: str | None
 
 
+class LinkSuggestionView(Answered):
+    """A synchronised account that may be the same. `evidence` holds codes; the more of them, the likelier."""
+
+    account_id: str
+    evidence: tuple[str, ...]
+
+
 class AccountView(Answered):
     id: str
     kind: Literal["synced", "manual"]
@@ -149,6 +173,30 @@ class AccountView(Answered):
     linked_account_id: str | None
     operation_id: str | None = Field(default=None, description="the open operation that is enabling or disabling it")
     institution_name: str | None = Field(default=None, description="of a manual account, as the user wrote it")
+    link_suggestions: tuple[LinkSuggestionView, ...] = Field(
+        default=(), description="of a manual account: synchronised accounts that may be the same, the likeliest first"
+    )
+
+
+class BalanceView(Answered):
+    at: Timestamp
+    balance: Amount
+    currency: str | None
+    kind: Literal["manual", "synced"]
+
+
+class BalancesView(Answered):
+    balances: tuple[BalanceView, ...]
+    next: str | None = Field(description="the `cursor` of the next page; null on the last one")
+
+
+class WishView(Answered):
+    id: str
+    institution_id: str
+    institution_name: str
+    type: AccountType
+    created_at: Timestamp
+    available_at: Timestamp | None = Field(description="since when the institution gives the type; null until then")
 
 
 class ConnectionView(Answered):
@@ -168,6 +216,7 @@ class ConnectionView(Answered):
 class ConnectionList(Answered):
     connections: tuple[ConnectionView, ...]
     manual_accounts: tuple[AccountView, ...]
+    wishes: tuple[WishView, ...]
 
 
 class PreviewView(Answered):
@@ -225,6 +274,7 @@ class HistoryEntryView(Answered):
     accounts: tuple[HistoryLineView, ...]
     operation_id: str | None
     status: str | None
+    type: AccountType | None = Field(default=None, description="of an `AccountNowAvailable`")
 
 
 class HistoryView(Answered):
@@ -287,9 +337,31 @@ def _diagnosis_view(diagnosis: Diagnosis, language: Language) -> DiagnosisView:
     )
 
 
-def account_view(
-    account: Account, connection: Connection, *, duplicates: Mapping[str, str], language: Language
-) -> AccountView:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What an account shows that follows from all accounts of its user, worked out once for a list."""
+
+    duplicates: Mapping[str, str]
+    manual_of: Mapping[str, str]
+    uncounted: frozenset[str]
+    suggestions: Mapping[str, tuple[Suggestion, ...]]
+
+    @classmethod
+    def of(cls, listed: Listed) -> Self:
+        connections = listed.connections
+        joined = {m.id: a.id for m in listed.manual_accounts if (a := joined_with(m, connections)) is not None}
+        return cls(
+            duplicates=duplicates(connections),
+            manual_of={synchronised: by_hand for by_hand, synchronised in joined.items()},
+            uncounted=frozenset(m.id for m in listed.manual_accounts if m.id in joined and not counts(m, connections)),
+            suggestions=suggestions(listed.manual_accounts, connections),
+        )
+
+    def joined(self, manual_id: str) -> str | None:
+        return next((synchronised for synchronised, by_hand in self.manual_of.items() if by_hand == manual_id), None)
+
+
+def account_view(account: Account, connection: Connection, *, around: Around, language: Language) -> AccountView:
     status, reason = account_status(account, connection)
     return AccountView(
         id=account.id,
@@ -305,13 +377,15 @@ def account_view(
         status=status,
         status_reason=reason_view(reason, language),
         last_success_at=account.last_success_at,
-        duplicate_of=duplicates.get(account.id),
-        linked_account_id=None,
+        duplicate_of=around.duplicates.get(account.id),
+        linked_account_id=around.manual_of.get(account.id),
         operation_id=account.choice.operation_id if account.choice is not None else None,
     )
 
 
-def manual_view(account: ManualAccount) -> AccountView:
+def manual_view(account: ManualAccount, around: Around) -> AccountView:
+    """One whose synchronised account counts shows as disabled: it counts there."""
+    enabled = account.id not in around.uncounted
     return AccountView(
         id=account.id,
         kind="manual",
@@ -322,18 +396,38 @@ def manual_view(account: ManualAccount) -> AccountView:
         iban_last4=None,
         balance=account.balance,
         currency=account.currency,
-        enabled=True,
-        status=AccountStatus.ENABLED,
+        enabled=enabled,
+        status=AccountStatus.ENABLED if enabled else AccountStatus.DISABLED,
         status_reason=None,
         last_success_at=None,
         duplicate_of=None,
-        linked_account_id=account.linked_account_id,
+        linked_account_id=around.joined(account.id),
         institution_name=account.institution_name,
+        link_suggestions=tuple(
+            LinkSuggestionView(account_id=suggestion.account_id, evidence=suggestion.evidence)
+            for suggestion in around.suggestions.get(account.id, ())
+        ),
+    )
+
+
+def balances_view(balances: list[Balance], following: str | None) -> BalancesView:
+    shown = tuple(BalanceView(at=b.at, balance=b.balance, currency=b.currency, kind=b.kind) for b in balances)
+    return BalancesView(balances=shown, next=following)
+
+
+def wish_view(wish: Wish) -> WishView:
+    return WishView(
+        id=wish.id,
+        institution_id=wish.institution_id,
+        institution_name=wish.institution_name,
+        type=wish.type,
+        created_at=wish.created_at,
+        available_at=wish.available_at,
     )
 
 
 def connection_view(
-    connection: Connection, *, now: datetime, duplicates: Mapping[str, str], language: Language, public_url: str
+    connection: Connection, *, now: datetime, around: Around, language: Language, public_url: str
 ) -> ConnectionView:
     """`public_url` is this API's address: logos come from it, not from Powens."""
     status, reason = connection_status(connection, now)
@@ -358,8 +452,7 @@ def connection_view(
         can_add_accounts=_diagnosis_view(can_add_accounts(connection, now), language),
         revision=connection.revision,
         accounts=tuple(
-            account_view(account, connection, duplicates=duplicates, language=language)
-            for account in connection.accounts
+            account_view(account, connection, around=around, language=language) for account in connection.accounts
         ),
     )
 
@@ -444,6 +537,7 @@ def history_entry_view(entry: HistoryEntry) -> HistoryEntryView:
         ),
         operation_id=detail.data.operation_id,
         status=detail.data.status,
+        type=detail.data.type,
     )
 
 

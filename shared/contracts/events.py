@@ -42,7 +42,7 @@ class AccountLine(Published):
 
 
 class Data(Published):
-    """`revision` orders the events of one connection. `status` and `operation_id` where the detail type has them."""
+    """`revision` orders the events of one connection, or of the account where no connection is named."""
 
     user_id: str
     connection_id: str | None = None
@@ -50,6 +50,12 @@ class Data(Published):
     accounts: tuple[AccountLine, ...] = ()
     status: str | None = None
     operation_id: str | None = None
+    wish_id: str | None = None
+    institution_id: str | None = None
+    type: AccountType | None = None
+
+
+_OPTIONAL = ("connection_id", "status", "operation_id", "wish_id", "institution_id", "type")
 
 
 class EventDetail(Published):
@@ -58,7 +64,7 @@ class EventDetail(Published):
 
     def as_json(self) -> str:
         """What is published: without the members that the detail type does not have; an unknown currency is null."""
-        absent = {name for name in ("connection_id", "status", "operation_id") if getattr(self.data, name) is None}
+        absent = {name for name in _OPTIONAL if getattr(self.data, name) is None}
         return self.model_dump_json(exclude={"data": absent})
 
 
@@ -81,5 +87,8 @@ def detail_of(fact: Fact, *, event_id: str, occurred_at: datetime, correlation_i
             ),
             status=fact.status,
             operation_id=fact.operation_id,
+            wish_id=fact.wish_id,
+            institution_id=fact.institution_id,
+            type=fact.account_type,
         ),
     )

@@ -136,6 +136,49 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Ce compte est tenu à la main : il ne peut pas être coché.",
         "This account is kept by hand: it cannot be ticked.",
     ),
+    "problem.not_a_synchronised_account": (
+        "Ce compte est tenu à la main : choisissez un compte synchronisé.",
+        "This account is kept by hand: choose a synchronised one.",
+    ),
+    "problem.unknown_currency": ("Cette devise n'existe pas.", "There is no such currency."),
+    "problem.balance_out_of_range": (
+        "Ce solde est trop élevé : mille milliards au plus.",
+        "This balance is too large: a million millions at most.",
+    ),
+    "problem.negative_balance_not_allowed": (
+        "Un compte de ce type ne peut pas avoir de solde négatif.",
+        "An account of this type cannot have a negative balance.",
+    ),
+    "problem.account_already_joined": (
+        "L'un de ces comptes est déjà rattaché à un autre. Détachez-le d'abord.",
+        "One of these accounts is joined with another one. Part them first.",
+    ),
+    "problem.account_is_joined": (
+        "Ce compte est rattaché à un compte synchronisé. Détachez-le avant de le supprimer.",
+        "This account is joined with a synchronised one. Part them before you delete it.",
+    ),
+    "problem.types_differ": (
+        "Ces comptes ne sont pas du même type.",
+        "These accounts are not of the same type.",
+    ),
+    "problem.currencies_differ": (
+        "Ces comptes ne sont pas dans la même devise.",
+        "These accounts are not in the same currency.",
+    ),
+    "problem.too_many_manual_accounts": (
+        "Vous tenez déjà 100 comptes à la main : c'est le maximum.",
+        "You keep 100 accounts by hand already: that is the most.",
+    ),
+    "problem.too_many_joined_accounts": (
+        "Vous avez déjà rattaché 10 comptes : c'est le maximum.",
+        "You have joined 10 accounts already: that is the most.",
+    ),
+    "problem.too_many_wishes": (
+        "Vous attendez déjà 50 types de compte : supprimez-en avant d'en ajouter.",
+        "You wait for 50 types of account already: remove some before you add one.",
+    ),
+    "problem.unknown_institution": ("Cet établissement est inconnu.", "There is no such institution."),
+    "problem.wish_not_found": ("Cette demande est introuvable.", "There is no such request."),
     "problem.operation_not_found": ("Cette opération est introuvable.", "There is no such operation."),
     "problem.unknown_account": (
         "Un des comptes n'appartient pas à cette connexion.",

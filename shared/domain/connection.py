@@ -158,7 +158,7 @@ class Account:
     out, when the user has to be asked (`problem`, a reason code), and while the bank does not show the account.
 
     `chosen_at`: when somebody last chose. `repairs`: when it was lately put right by us. `former_ids`: our ids of what
-    turned out to be this very account.
+    turned out to be this very account. `synchronised_since`: when it was first seen enabled.
     """
 
     id: str
@@ -175,6 +175,7 @@ class Account:
     error: str | None = None
     last_success_at: datetime | None = None
     discovered_at: datetime
+    synchronised_since: datetime | None = None
     enabled: bool
     wanted: bool
     choice: Choice | None = None

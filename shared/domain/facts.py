@@ -36,6 +36,7 @@ class FactType(StrEnum):
     CONNECTION_UPDATED = "ConnectionUpdated"
     CONNECTION_REMOVED = "ConnectionRemoved"
     OPERATION_ENDED = "OperationEnded"
+    ACCOUNT_NOW_AVAILABLE = "AccountNowAvailable"
     USER_ERASED = "UserErased"
 
 
@@ -52,10 +53,11 @@ class AccountChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something that happened to a connection. Facts of one connection are ordered by `revision`.
+    """Something that happened to a connection, or to an account kept by hand, which has no connection.
 
-    `AccountsUpdated`, `ConnectionUpdated` and `ConnectionRemoved` each raise the revision by one; `OperationEnded`
-    changes nothing and carries the revision it ended at. `status` is the connection's or the operation's.
+    Facts of one connection, or of one such account, are ordered by `revision`. `AccountsUpdated`, `ConnectionUpdated`
+    and `ConnectionRemoved` each raise it by one; `OperationEnded` changes nothing and carries the revision it ended at.
+    `status` is the connection's or the operation's. `AccountNowAvailable` is about a wish.
     """
 
     type: FactType
@@ -66,6 +68,9 @@ class Fact:
     accounts: tuple[AccountChange, ...] = ()
     status: str | None = None
     operation_id: str | None = None
+    wish_id: str | None = None
+    institution_id: str | None = None
+    account_type: AccountType | None = None
 
 
 def change_of(account: Account, change: Change) -> AccountChange:
@@ -79,17 +84,25 @@ def change_of(account: Account, change: Change) -> AccountChange:
 
 
 type Folded = dict[str, tuple[bool, AccountType, str | None]]
-"""What a consumer knows of a connection: for each account id, (enabled, type, currency)."""
+"""What a consumer knows: for each account id, (enabled, type, currency)."""
+
+_CHANGES_NO_ACCOUNT = {FactType.OPERATION_ENDED, FactType.ACCOUNT_NOW_AVAILABLE, FactType.USER_ERASED}
 
 
 def fold(facts: Iterable[Fact]) -> Folded:
-    """The state that a consumer of one connection's facts arrives at, in whatever order and however often they came."""
+    """The state that a consumer of facts arrives at, in whatever order and however often they came.
+
+    Revisions order the facts of one connection, or, where no connection is named, of the one account that is.
+    """
     state: Folded = {}
-    applied = 0
+    applied: dict[str, int] = {}
     for fact in sorted(facts, key=lambda fact: fact.revision):
-        if fact.type is FactType.OPERATION_ENDED or fact.revision <= applied:
+        if fact.type in _CHANGES_NO_ACCOUNT:
             continue
-        applied = fact.revision
+        ordered = fact.connection_id or fact.accounts[0].account_id
+        if fact.revision <= applied.get(ordered, 0):
+            continue
+        applied[ordered] = fact.revision
         for line in fact.accounts:
             if line.change is Change.REMOVED:
                 state.pop(line.account_id, None)

@@ -864,7 +864,7 @@ def duplicates(connections: Iterable[Connection]) -> dict[str, str]:
         if connection.removed_at is not None:
             continue
         for account in connection.accounts:
-            key = _identity(account, connection)
+            key = identity(account, connection)
             if key is not None and account.closed_at is None:
                 groups.setdefault(key, []).append((account, connection))
     found = {}
@@ -877,7 +877,8 @@ def duplicates(connections: Iterable[Connection]) -> dict[str, str]:
     return found
 
 
-def _identity(account: Account, connection: Connection) -> tuple[object, ...] | None:
+def identity(account: Account, connection: Connection) -> tuple[object, ...] | None:
+    """What is equal exactly for one real account seen through two connections; None when nothing strong is known."""
     if account.iban_key is not None:
         return ("iban", account.iban_key, account.currency, account.type)
     if account.number_key is not None:
@@ -926,7 +927,14 @@ def _close(connection: Connection, now: datetime, cause: Cause, lines: list[Acco
     """End the operations that have nothing left to wait for, keep the open ones inside, and write the facts."""
     touched = [_ended(o, _verdict(o), now) if _all_items_ended(o) else o for o in connection.operations]
     ended = [operation for operation in touched if not operation.open]
-    connection = replace(connection, operations=tuple(operation for operation in touched if operation.open))
+    connection = replace(
+        connection,
+        operations=tuple(operation for operation in touched if operation.open),
+        accounts=tuple(
+            replace(a, synchronised_since=now) if a.enabled and a.synchronised_since is None else a
+            for a in connection.accounts
+        ),
+    )
     return _with_facts(connection, lines, cause, announced(connection, now), (*ended, *connection.operations))
 
 

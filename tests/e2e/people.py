@@ -121,7 +121,7 @@ def folded(person: Person, connection_id: str) -> State:
         d["data"]["revision"]: d
         for kind in ("AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved")
         for d in person.events(kind)
-        if d["data"]["connection_id"] == connection_id
+        if d["data"].get("connection_id") == connection_id
     }
     state = {}
     for _, detail in sorted(details.items()):

@@ -16,18 +16,23 @@ from shared.domain.facts import Change, FactType
 FOLDER = Path(__file__).parents[2] / "events" / "schemas"
 
 _MEMBERS: dict[FactType, tuple[str, ...]] = {
-    FactType.ACCOUNTS_UPDATED: ("connection_id", "accounts"),
+    FactType.ACCOUNTS_UPDATED: ("accounts",),
     FactType.CONNECTION_UPDATED: ("connection_id", "status"),
     FactType.CONNECTION_REMOVED: ("connection_id", "accounts"),
     FactType.OPERATION_ENDED: ("connection_id", "status", "operation_id"),
+    FactType.ACCOUNT_NOW_AVAILABLE: ("wish_id", "institution_id", "type"),
     FactType.USER_ERASED: (),
 }
 """What `data` has beside `user_id` and `revision`; `accounts` is always there, empty where nothing is named."""
 _SAYS = {
-    FactType.ACCOUNTS_UPDATED: "Accounts of a connection changed: one confirm is one event.",
+    FactType.ACCOUNTS_UPDATED: (
+        "Accounts of a connection changed: one confirm is one event. Without connection_id: an account that a user "
+        "keeps by hand changed; revision is then that account's own."
+    ),
     FactType.CONNECTION_UPDATED: "What the user is told about a connection changed.",
     FactType.CONNECTION_REMOVED: "A connection is gone, with the accounts it had.",
     FactType.OPERATION_ENDED: "Something that the user asked for has ended; it changes no account by itself.",
+    FactType.ACCOUNT_NOW_AVAILABLE: "An institution now gives a type of account that a user wished for; told once.",
     FactType.USER_ERASED: "Everything held about a user is erased, here and at Powens.",
 }
 
@@ -40,11 +45,13 @@ def schema_of(kind: FactType) -> dict[str, Any]:
     definitions["Metadata"]["required"] = list(definitions["Metadata"]["properties"])
     data = definitions["Data"]
     members = _MEMBERS[kind]
-    for optional in ("connection_id", "status", "operation_id"):
-        if optional in members:
+    for optional in ("connection_id", "status", "operation_id", "wish_id", "institution_id", "type"):
+        if optional in members or (optional == "connection_id" and kind is FactType.ACCOUNTS_UPDATED):
             data["properties"][optional] = {"type": "string", "minLength": 1}
         else:
             del data["properties"][optional]
+    if "type" in members:
+        data["properties"]["type"] = {"$ref": "#/$defs/AccountType"}
     data["required"] = ["user_id", "revision", "accounts", *(name for name in members if name != "accounts")]
     data["properties"]["revision"]["minimum"] = 0
     accounts = data["properties"]["accounts"]
@@ -57,6 +64,10 @@ def schema_of(kind: FactType) -> dict[str, Any]:
         definitions["Change"]["enum"] = [removed]
     elif kind is not FactType.ACCOUNTS_UPDATED:
         definitions["Change"]["enum"].remove(removed)
+    else:
+        # An account kept by hand, which has no connection, is alone in its events.
+        data["else"] = {"properties": {"accounts": {"maxItems": 1}}}
+        data["if"] = {"required": ["connection_id"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -27,7 +27,13 @@ def filled(world: World, user: str = "alice", connection: int = 77) -> Connectio
     """A user with something of every kind."""
     made = world.connect(connection * 10, connection * 10 + 1, user=user, connection_id=connection)
     world.open_webview_with("opened", user=user)
-    assert world.api("POST", "/v1/accounts", MANUAL, user=user, idempotency_key="added").status == 201
+    added = world.api("POST", "/v1/accounts", MANUAL, user=user, idempotency_key="added")
+    assert added.status == 201
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("shared.domain.manual.CHUNK", 1)
+        assert world.api("PATCH", added.headers["location"], {"balance": "7"}, user=user).status == 200
+    institution = world.api("GET", "/v1/connections", user=user).json["connections"][0]["institution"]["id"]
+    assert world.api("POST", "/v1/wishes", {"institution_id": institution, "type": "crypto"}, user=user).status == 201
     socket = OpenSocket(
         id=f"socket-{user}", user_id=user, opened_at=world.clock(), until=world.clock() + timedelta(hours=1)
     )
@@ -527,4 +533,4 @@ def test_every_kind_of_item_in_a_users_partition_says_how_it_is_exported_and_era
 def test_every_item_outside_a_users_partition_that_names_the_user_is_reached_from_inside(world: World) -> None:
     filled(world)
     outside = {item["pk"]["S"].partition("#")[0] for item in world.items() if not item["pk"]["S"].startswith("USER#")}
-    assert outside == {"POWENS", "SESSION", "SOCKET"}
+    assert outside == {"INSTITUTION", "POWENS", "SESSION", "SOCKET"}

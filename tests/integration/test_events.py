@@ -62,17 +62,24 @@ def facts(draw: st.DrawFn) -> Fact:
     changes: list[AccountChange] = []
     if kind in (FactType.ACCOUNTS_UPDATED, FactType.CONNECTION_REMOVED):
         changes = draw(st.lists(lines, min_size=1, max_size=4))
-    if kind is FactType.CONNECTION_REMOVED:
+    by_hand = kind is FactType.ACCOUNTS_UPDATED and draw(st.booleans())
+    if by_hand:
+        changes = changes[:1]
+    if kind is FactType.CONNECTION_REMOVED or (by_hand and draw(st.booleans())):
         changes = [AccountChange(**{**_members(line), "change": Change.REMOVED}) for line in changes]
+    wish = kind is FactType.ACCOUNT_NOW_AVAILABLE
     return Fact(
         type=kind,
         user_id=draw(st.sampled_from(["alice", "bob"])),
-        connection_id=None if kind is FactType.USER_ERASED else "connection",
+        connection_id=None if wish or by_hand or kind is FactType.USER_ERASED else "connection",
         revision=draw(st.integers(0, 10**6)),
         cause=draw(st.sampled_from(Cause)),
         accounts=tuple(changes),
         status="ok" if kind in (FactType.CONNECTION_UPDATED, FactType.OPERATION_ENDED) else None,
         operation_id="operation" if kind is FactType.OPERATION_ENDED else None,
+        wish_id="wish" if wish else None,
+        institution_id="institution" if wish else None,
+        account_type=draw(st.sampled_from(AccountType)) if wish else None,
     )
 
 
@@ -88,6 +95,15 @@ def test_whatever_the_ledger_can_say_fits_the_schema_and_reads_back(fact: Fact) 
     assert EventDetail.model_validate(published) == detail
 
 
+def test_an_account_kept_by_hand_is_alone_in_its_events() -> None:
+    line = {"account_id": "a", "change": "removed", "enabled": False, "type": "savings", "currency": "EUR"}
+    data = {"user_id": "alice", "revision": 2, "accounts": [line]}
+    detail = example(FactType.ACCOUNTS_UPDATED)["detail"] | {"data": data}
+    check("AccountsUpdated", detail)
+    with pytest.raises(jsonschema.ValidationError):
+        check("AccountsUpdated", detail | {"data": data | {"accounts": [line, line]}})
+
+
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data(), kind=st.sampled_from(FactType))
 def test_an_event_without_one_of_its_members_or_with_one_too_many_fits_no_more(
@@ -96,6 +112,7 @@ def test_an_event_without_one_of_its_members_or_with_one_too_many_fits_no_more(
     detail = example(kind)["detail"]
     part = data.draw(st.sampled_from(["metadata", "data"]))
     if data.draw(st.booleans()):
+        # Without its connection the example's event, of several accounts, is none of an account kept by hand either.
         detail[part].pop(data.draw(st.sampled_from(sorted(detail[part]))))
     else:
         detail[part]["iban"] = "FR76"

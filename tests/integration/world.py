@@ -470,6 +470,15 @@ class World:
         """Details of the events on the bus."""
         return [event["detail"] for event in self.aws.bus if kind in (None, event["detail-type"])]
 
+    def meanwhile(self, act: Callable[[], object]) -> None:
+        """Another device acts at the last moment before the next transaction."""
+
+        def first(_: dict[str, Any]) -> object:
+            act()
+            return None
+
+        self.aws.fault("TransactWriteItems", first)
+
     def forget(self) -> None:
         """Start counting anew."""
         self.aws.calls.clear()
@@ -529,12 +538,12 @@ class WorldTime(datetime):
         return cls.fromisoformat(at.isoformat())
 
 
-def folded(events: list[dict[str, Any]], connection: Connection) -> Folded:
-    """What a consumer of the bus knows of a connection, from the events' JSON alone."""
+def folded(events: list[dict[str, Any]], connection: Connection | None = None) -> Folded:
+    """What a consumer of the bus knows, from the events' JSON alone: of a connection, or else of everything."""
     facts = []
     for event in events:
         detail = EventDetail.model_validate(event["detail"])
-        if detail.data.connection_id != connection_id(connection.id):
+        if connection is not None and detail.data.connection_id != connection_id(connection.id):
             continue
         lines = tuple(
             AccountChange(
@@ -560,5 +569,9 @@ def folded(events: list[dict[str, Any]], connection: Connection) -> Folded:
 
 
 def shown(held: Any) -> Folded:
-    """The same of a connection as the API shows it."""
-    return {a["id"]: (a["enabled"], AccountType(a["type"]), a["currency"]) for a in held["accounts"]}
+    """The same of a connection, or of the whole list, as the API shows it."""
+    accounts = held["accounts"] if "accounts" in held else [a for c in held["connections"] for a in c["accounts"]]
+    return {
+        a["id"]: (a["enabled"], AccountType(a["type"]), a["currency"])
+        for a in (*accounts, *held.get("manual_accounts", ()))
+    }

@@ -66,7 +66,16 @@ OWN_METRICS = frozenset(
         "UnusableWebhooks",
     }
 )
-_DETAIL_TYPES = frozenset({"AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased"})
+_DETAIL_TYPES = frozenset(
+    {
+        "AccountsUpdated",
+        "ConnectionUpdated",
+        "ConnectionRemoved",
+        "OperationEnded",
+        "AccountNowAvailable",
+        "UserErased",
+    }
+)
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
 )

@@ -218,6 +218,7 @@ NEEDED = {
     },
     "HousekeepingFunctionName": {
         "read an item",
+        "list a user",
         "write a transaction",
         "find what is due",
         "send a hint",

@@ -426,7 +426,14 @@ def test_what_a_screen_says_changes_nothing_and_what_it_leaves_is_forgotten(call
     assert room.store.kept == {}
 
 
-TYPES = ("AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased")
+TYPES = (
+    "AccountsUpdated",
+    "ConnectionUpdated",
+    "ConnectionRemoved",
+    "OperationEnded",
+    "AccountNowAvailable",
+    "UserErased",
+)
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -409,7 +409,9 @@ def without_times(held: Connection) -> Connection:
     accounts = sorted(held.accounts, key=lambda a: a.id)
     return replace(
         held,
-        accounts=tuple(replace(a, discovered_at=NOW, missing_since=None, chosen_at=None) for a in accounts),
+        accounts=tuple(
+            replace(a, discovered_at=NOW, missing_since=None, chosen_at=None, synchronised_since=None) for a in accounts
+        ),
         revision=0,
         version=0,
         created_at=NOW,

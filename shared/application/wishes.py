@@ -1,0 +1,127 @@
+"""Wishes to hear when an institution gives a type of account: recorded, granted once, dismissed."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.application.changes import ATTEMPTS
+from shared.application.ports import Answer, Clock, Listed, StaleWriteError, Store, Wisher
+from shared.domain import wishes
+from shared.domain.connection import AccountType
+from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from shared.domain.facts import Cause
+from shared.domain.wishes import Wish, WishOutcome
+
+AT_ONCE = 50
+"""Wishes that are looked up before the first of them is granted."""
+
+type Keep = Callable[[int, Wish], Answer | None]
+"""(status, wish) -> the answer to keep for the request's idempotency key, if it has one."""
+type InstitutionName = Callable[[str], str | None]
+"""The name of an institution that Powens knows; None for another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWishes:
+    store: Store
+    clock: Clock
+    institution_name: InstitutionName
+
+    def add(
+        self, user_id: str, institution_id: str, kind: AccountType, *, correlation_id: str, keep: Keep
+    ) -> tuple[int, Wish]:
+        """201 and a new wish, or 200 and the one that is there.
+
+        Raises InvalidInput `unknown_institution`, Conflict `too_many_wishes`.
+        """
+        for _ in range(ATTEMPTS):
+            listed = self.store.listed(user_id)
+            wanted = wishes.wish_id(user_id, institution_id, kind)
+            held = next((wish for wish in listed.wishes if wish.id == wanted), None)
+            if held is not None:
+                if (kept := keep(200, held)) is not None:
+                    self.store.add_answer(user_id, kept)
+                return 200, held
+            if len(listed.wishes) >= wishes.MOST_WISHES:
+                raise Conflict("too many wishes", code="too_many_wishes")
+            wish = Wish(
+                id=wanted,
+                user_id=user_id,
+                institution_id=institution_id,
+                institution_name=self._name(institution_id, listed),
+                type=kind,
+                created_at=self.clock(),
+            )
+            try:
+                self.store.save_wish(
+                    None, WishOutcome(wish=wish), correlation_id=correlation_id, answer=keep(201, wish)
+                )
+            except StaleWriteError:
+                continue  # the same wish on another device
+            return 201, wish
+        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+
+    def dismiss(self, user_id: str, wish_id: str, *, answer: Answer | None) -> None:
+        """Raises NotFound."""
+        for _ in range(ATTEMPTS):
+            wish = self.store.wish(user_id, wish_id)
+            if wish is None:
+                raise NotFound("no such wish", code="wish_not_found")
+            try:
+                self.store.delete_wish(wish, answer=answer)
+            except StaleWriteError:
+                continue  # granted at this very moment
+            return
+        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+
+    def _name(self, institution_id: str, listed: Listed) -> str:
+        """Of a connected institution without another call."""
+        known = next((c.institution.name for c in listed.connections if c.institution.id == institution_id), None)
+        name = known or self.institution_name(institution_id)
+        if name is None:
+            raise InvalidInput("no such institution", code="unknown_institution", field="institution_id")
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class GrantWishes:
+    """Grants the open wishes for types that an institution gives. Harmless to repeat: each is granted once.
+
+    Call it before the catalogue notes that the types are given, or again whenever it finds them given: a run that is
+    cut short leaves the rest open and findable, and nothing else remembers them.
+    """
+
+    store: Store
+    clock: Clock
+
+    def __call__(
+        self,
+        institution_id: str,
+        types: Iterable[AccountType],
+        *,
+        correlation_id: str,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> tuple[int, bool]:
+        """How many were granted, and whether that was all: False when `in_time` said no before."""
+        granted = 0
+        for kind in types:
+            last = None
+            while found := self.store.wishers(institution_id, kind, after=last, limit=AT_ONCE):
+                last = found[-1]
+                for wisher in found:
+                    if not in_time():
+                        return granted, False
+                    granted += self._grant(wisher, self.clock(), correlation_id)
+        return granted, True
+
+    def _grant(self, wisher: Wisher, now: datetime, correlation_id: str) -> bool:
+        for _ in range(ATTEMPTS):
+            wish = self.store.wish(wisher.user_id, wisher.wish_id)
+            if wish is None or wish.available_at is not None:
+                return False  # dismissed, or granted by a discovery, since it was looked up
+            try:
+                self.store.save_wish(wish, wishes.grant(wish, now, Cause.RECONCILIATION), correlation_id=correlation_id)
+            except StaleWriteError:
+                continue
+            return True
+        raise StoreUnavailable("too many writers of one wish", retry_after=1)

@@ -1,0 +1,223 @@
+"""When an account kept by hand is the same as a synchronised one: suggesting it, joining the two, and parting them.
+
+The user joins; nothing is ever joined by itself. What is written down is one pointer (`linked_account_id`). Whether the
+account kept by hand counts follows from it and from the connections as they are:
+
+| the synchronised account, or the same one through another connection (rule 6), is | the account kept by hand |
+| --- | --- |
+| enabled, and the bank shows it | does not count: it shows as disabled |
+| unticked, or closed at the bank | counts again; the join stays |
+| gone with its connection | counts, shows no join, and may be joined with another one |
+
+So between them exactly one counts at any time, and whatever comes back takes its place again.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from shared.domain.connection import Account, AccountType, Connection
+from shared.domain.errors import Conflict
+from shared.domain.facts import Cause, Change
+from shared.domain.ledger import duplicates, identity
+from shared.domain.manual import ManualAccount, ManualOutcome, told
+
+MOST_JOINED = 10
+"""Accounts of one user that may be joined at once: all that a read changes must fit one transaction of 100 writes."""
+MOST_SUGGESTED = 3
+
+_SIGN_UNCERTAIN = {AccountType.CARD, AccountType.LOAN}
+"""Powens does not say with which sign it shows what is owed (Powens, bank accounts reference)."""
+_SAYS_NOTHING = {"banque", "bank", "la", "le", "les", "du", "de", "des", "et", "l", "d", "the", "and", "sa", "plc"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A synchronised account that may be the same, and the signs of it."""
+
+    account_id: str
+    evidence: tuple[str, ...]
+
+
+def counting(account: Account) -> bool:
+    return account.enabled and account.closed_at is None
+
+
+def standing(connection: Connection | None) -> frozenset[tuple[object, ...]]:
+    """Whatever of a connection decides what counts. As long as it stays the same, no join is affected."""
+    if connection is None or connection.removed_at is not None:
+        return frozenset()
+    return frozenset((a.id, identity(a, connection), counting(a)) for a in connection.accounts)
+
+
+def same_account(account_id: str, connections: Iterable[Connection]) -> list[tuple[Account, Connection]]:
+    """The account and whatever else is the same real one (rule 6); empty when no living connection has it."""
+    living = [(a, c) for c in connections if c.removed_at is None for a in c.accounts]
+    found = next(((a, c) for a, c in living if account_id in known_as(a)), None)
+    if found is None:
+        return []
+    key = identity(*found)
+    return [found] + [(a, c) for a, c in living if key is not None and a.id != found[0].id and identity(a, c) == key]
+
+
+def known_as(account: Account) -> tuple[str, ...]:
+    """Its id, and those of what turned out to be this very account."""
+    return (account.id, *account.former_ids)
+
+
+def joined_with(account: ManualAccount, connections: Iterable[Connection]) -> Account | None:
+    """The synchronised account of a join. None without one, and when its connection is gone."""
+    if account.linked_account_id is None:
+        return None
+    same = same_account(account.linked_account_id, connections)
+    return same[0][0] if same else None
+
+
+def counts(account: ManualAccount, connections: Sequence[Connection]) -> bool:
+    """Whether an account kept by hand counts by itself."""
+    return taken_over_by(account, connections) is None
+
+
+def taken_over_by(account: ManualAccount, connections: Sequence[Connection]) -> Account | None:
+    """The synchronised account that counts instead of one kept by hand: the joined one before its duplicates."""
+    if account.linked_account_id is None:
+        return None
+    return next((a for a, _ in same_account(account.linked_account_id, connections) if counting(a)), None)
+
+
+def join(
+    account: ManualAccount, account_id: str, others: Iterable[ManualAccount], connections: Sequence[Connection]
+) -> ManualOutcome:
+    """Join with an account that a living connection has. Raises Conflict when the two cannot be the same."""
+    held = joined_with(account, connections)
+    if held is not None and account_id in known_as(held):
+        return ManualOutcome(account=account)
+    if held is not None:
+        raise Conflict("joined with another one", code="account_already_joined")
+    same = same_account(account_id, connections)
+    target = same[0][0]
+    elsewhere = [j for other in others if other.id != account.id and (j := joined_with(other, connections)) is not None]
+    if any(other.id in {a.id for a, _ in same} for other in elsewhere):
+        raise Conflict("another account kept by hand is joined with it", code="account_already_joined")
+    if len(elsewhere) >= MOST_JOINED:
+        raise Conflict("too many joined accounts", code="too_many_joined_accounts")
+    if target.type is not account.type:
+        raise Conflict(f"{target.type.value} and {account.type.value}", code="types_differ")
+    if target.currency != account.currency:
+        raise Conflict("two currencies", code="currencies_differ")
+    if target.closed_at is not None:
+        raise Conflict("closed", code="account_closed_at_bank")
+    return _retold(replace(account, linked_account_id=target.id), connections)
+
+
+def part(account: ManualAccount, connections: Sequence[Connection]) -> ManualOutcome:
+    """Take a join back: both accounts are as if there had been none."""
+    if account.linked_account_id is None:
+        return ManualOutcome(account=account)
+    return _retold(replace(account, linked_account_id=None), connections)
+
+
+def _retold(account: ManualAccount, connections: Sequence[Connection]) -> ManualOutcome:
+    followed = follow(account, connections, Cause.USER)
+    return followed if followed.facts else told(account, Change.REFRESHED)
+
+
+def follow(account: ManualAccount, connections: Sequence[Connection], cause: Cause) -> ManualOutcome:
+    """Say that the account counts, or no longer does, unless the last event said so."""
+    now_counts = counts(account, connections)
+    if now_counts == account.announced:
+        return ManualOutcome(account=account)
+    return told(replace(account, announced=now_counts), Change.ENABLED if now_counts else Change.DISABLED, cause=cause)
+
+
+def affected(
+    accounts: Iterable[ManualAccount], changed: Connection, connections: Sequence[Connection], cause: Cause
+) -> tuple[tuple[ManualAccount, ManualOutcome], ...]:
+    """What a change of one connection does to accounts kept by hand. `connections` are all of them, after it.
+
+    Each account whose join it may concern is among them even when nothing is to be said, so that it is written: two
+    connections that change at once must see each other.
+    """
+    of_it = {account.id for account in changed.accounts}
+    found = []
+    for account in accounts:
+        if account.linked_account_id is None:
+            continue
+        ids = {a.id for a, _ in same_account(account.linked_account_id, connections)} | {account.linked_account_id}
+        after = follow(account, connections, cause)
+        if after.facts or ids & of_it:
+            found.append((account, after))
+    return tuple(found)
+
+
+def suggestions(
+    accounts: Iterable[ManualAccount], connections: Sequence[Connection]
+) -> dict[str, tuple[Suggestion, ...]]:
+    """For each account kept by hand, the synchronised accounts that may be the same, the likeliest first.
+
+    Type and currency must be the same, and so must the institution's name or the balance: an account's own name alone
+    proves nothing (rule 3). Not again what the user has denied, and nothing that is joined already.
+    """
+    accounts = list(accounts)
+    living = [c for c in connections if c.removed_at is None]
+    doubled = duplicates(living)
+    taken = {
+        a.id
+        for other in accounts
+        if other.linked_account_id is not None
+        for a, _ in same_account(other.linked_account_id, living)
+    }
+    candidates = [
+        (a, c, {known for same, _ in same_account(a.id, living) for known in known_as(same)})
+        for c in living
+        for a in c.accounts
+        if a.closed_at is None and a.id not in doubled and a.id not in taken
+    ]
+    found = {}
+    for account in accounts:
+        if joined_with(account, living) is not None:
+            continue
+        alike = [
+            Suggestion(account_id=a.id, evidence=evidence)
+            for a, c, ids in candidates
+            if not ids & set(account.not_the_same) and (evidence := _evidence(account, a, c))
+        ]
+        if alike:
+            ranked = sorted(alike, key=lambda suggestion: (-len(suggestion.evidence), suggestion.account_id))
+            found[account.id] = tuple(ranked[:MOST_SUGGESTED])
+    return found
+
+
+def _evidence(account: ManualAccount, other: Account, connection: Connection) -> tuple[str, ...]:
+    """The signs that both are the same account; none at all when the necessary ones are not there."""
+    if other.type is not account.type or other.currency != account.currency:
+        return ()
+    independent = []
+    if account.institution_name is not None and _same_name(account.institution_name, connection.institution.name):
+        independent.append("same_institution")
+    if other.balance is not None and _same_balance(account.balance, other.balance, account.type):
+        independent.append("same_balance")
+    if not independent:
+        return ()
+    if _same_name(account.name, other.name):
+        independent.append("same_name")
+    return ("same_type", "same_currency", *independent)
+
+
+def _same_balance(ours: Decimal, theirs: Decimal, kind: AccountType) -> bool:
+    """Zero is the balance of many an account, and so a sign of nothing."""
+    return ours != 0 and (ours == theirs or (kind in _SIGN_UNCERTAIN and ours == -theirs))
+
+
+def _same_name(ours: str, theirs: str) -> bool:
+    """Whether one name has all the telling words of the other, accents and case aside."""
+    first, second = _words(ours), _words(theirs)
+    return bool(first) and bool(second) and (first <= second or second <= first)
+
+
+def _words(name: str) -> set[str]:
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return set(re.findall(r"[a-z0-9]+", bare)) - _SAYS_NOTHING

@@ -1,0 +1,75 @@
+""" "Prévenez-moi": a user's wish to hear when an institution gives a type of account. Granted once, then it says so."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.domain.connection import AccountType, Connection
+from shared.domain.facts import Cause, Fact, FactType
+
+_NAMESPACE = uuid.UUID("5c4a9f0e-0c86-4b1a-9a4e-9d3c3a1f7f52")
+
+MOST_WISHES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """`available_at` is None until it is granted."""
+
+    id: str
+    user_id: str
+    institution_id: str
+    institution_name: str
+    type: AccountType
+    created_at: datetime
+    available_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WishOutcome:
+    wish: Wish
+    facts: tuple[Fact, ...] = ()
+
+
+def wish_id(user_id: str, institution_id: str, kind: AccountType) -> str:
+    """Derived: the same wish on two devices is one wish."""
+    return str(uuid.uuid5(_NAMESPACE, f"wish/{user_id}/{institution_id}/{kind.value}"))
+
+
+def grant(wish: Wish, now: datetime, cause: Cause) -> WishOutcome:
+    """Say, once, that the type is there. One that was granted before stays as it is."""
+    if wish.available_at is not None:
+        return WishOutcome(wish=wish)
+    fact = Fact(
+        type=FactType.ACCOUNT_NOW_AVAILABLE,
+        user_id=wish.user_id,
+        connection_id=None,
+        revision=1,
+        cause=cause,
+        wish_id=wish.id,
+        institution_id=wish.institution_id,
+        account_type=wish.type,
+    )
+    return WishOutcome(wish=replace(wish, available_at=now), facts=(fact,))
+
+
+def fulfilled(
+    wishes: Iterable[Wish], before: Connection | None, after: Connection, now: datetime, cause: Cause
+) -> tuple[tuple[Wish, WishOutcome], ...]:
+    """The wishes that a change of a connection grants: an account that was not known is of a wished type."""
+    found = new_types(before, after)
+    if not found:
+        return ()
+    return tuple(
+        (wish, grant(wish, now, cause))
+        for wish in wishes
+        if wish.available_at is None and wish.institution_id == after.institution.id and wish.type in found
+    )
+
+
+def new_types(before: Connection | None, after: Connection) -> frozenset[AccountType]:
+    """The types of the accounts that `after` has and `before` has not."""
+    known = {account.id for account in before.accounts} if before is not None else set()
+    return frozenset(a.type for a in after.accounts if a.id not in known and a.closed_at is None)
