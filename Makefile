@@ -33,6 +33,10 @@ run: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start th
 events: $(LOCAL)/$(READY) ## Show the events on the bus of the running system, as they come
 	@exec $(LOCAL)/bin/python -m local events
 
+.PHONY: catalogue
+catalogue: $(LOCAL)/$(READY) ## Renew the catalogue of institutions of the running system, as its schedule does each hour
+	@exec $(LOCAL)/bin/python -m local catalogue
+
 .PHONY: token
 # USER is always set by the shell to the login name, so only a value given to make counts.
 token: $(LOCAL)/$(READY) ## Print a bearer token of a demo user: make token USER=alice

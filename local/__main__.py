@@ -1,4 +1,4 @@
-"""`python -m local run|events|token|doctor`: see the Makefile, which is how people call it."""
+"""`python -m local run|events|catalogue|token|doctor`: see the Makefile, which is how people call it."""
 
 import argparse
 import asyncio
@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,6 +27,7 @@ def main() -> int:
     run.add_argument("--state", type=Path, help="folder for logs and scratch files")
     run.add_argument("--no-demo-data", action="store_true")
     commands.add_parser("events", help="show the events of the running system")
+    commands.add_parser("catalogue", help="renew the catalogue of institutions of the running system")
     token = commands.add_parser("token", help="print a bearer token")
     token.add_argument("user", choices=sorted(DEMO_USERS))
     commands.add_parser("doctor", help="say whether the offline system can start")
@@ -35,6 +37,8 @@ def main() -> int:
             return _run(given)
         case "events":
             return _events()
+        case "catalogue":
+            return _catalogue()
         case "token":
             port = _port("PORT", 8080)
             print(Issuer(f"http://localhost:{port}", STATE / "issuer.pem").token(given.user)[0])
@@ -125,17 +129,39 @@ def _suffix(port: int) -> str:
     return "" if port == 8080 else f" PORT={port}"
 
 
-def _events() -> int:
-    import boto3  # noqa: PLC0415
-
-    from local.spy import Spy  # noqa: PLC0415
-
+def _running_system() -> Any:
+    """What the running system says of itself; None when there is none, which is told."""
     description = _state(_port("PORT", 8080)) / "system.json"
     try:
         system = json.loads(description.read_text("utf-8"))
         urllib.request.urlopen(f"{system['url']}/config.json", timeout=5).close()  # noqa: S310
     except (OSError, urllib.error.URLError):
         print("no system is running here: start one with make run, and give the same PORT", file=sys.stderr)
+        return None
+    return system
+
+
+def _catalogue() -> int:
+    import boto3  # noqa: PLC0415
+
+    system = _running_system()
+    if system is None:
+        return 1
+    session = boto3.session.Session("test", "test", region_name="us-east-1")
+    functions = session.client("lambda", endpoint_url=system["aws_endpoint"])
+    name = system["functions"]["InstitutionCatalogueFunction"]
+    answer = functions.invoke(FunctionName=name, Payload=b"{}")
+    print(answer["Payload"].read().decode())
+    return 1 if answer.get("FunctionError") else 0
+
+
+def _events() -> int:
+    import boto3  # noqa: PLC0415
+
+    from local.spy import Spy  # noqa: PLC0415
+
+    system = _running_system()
+    if system is None:
         return 1
     session = boto3.session.Session("test", "test", region_name="us-east-1")
     spy = Spy(

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 POWENS_SECRET = "synced-accounts/dev/powens"  # noqa: S105 - the secret's name
 WEBHOOK_SECRET = "synced-accounts/dev/webhook"  # noqa: S105 - the secret's name
 SANDBOX_SECONDS = 20.0
+CATALOGUE_FUNCTION = "InstitutionCatalogueFunction"
 
 
 class CannotStart(RuntimeError):
@@ -186,6 +187,9 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         clock.lap("start")
 
         remarks = []
+        if sandbox is not None and (await plane.invoke(CATALOGUE_FUNCTION, b"{}")).error:
+            # The schedule would renew it in an hour.
+            remarks.append("there is no catalogue of institutions; make catalogue tries again")
         if sandbox is None:
             remarks.append("there is no Powens sandbox, hence no demo data")
         elif settings.demo_data:

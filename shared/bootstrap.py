@@ -15,6 +15,7 @@ from botocore.config import Config
 from ulid import ULID
 
 from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.institutions import DynamoDBInstitutions, Traces
 from shared.adapters.kms import KmsSeal
 from shared.adapters.outbox import EventBus, Queues
 from shared.adapters.sockets import Sockets
@@ -23,6 +24,7 @@ from shared.application.carry_out import CarryOut
 from shared.application.changes import Changes
 from shared.application.erasure import BeginErasure, Erase
 from shared.application.housekeeping import KeepHouse
+from shared.application.institutions import Institutions, RefreshCatalogue, WatchIncidents
 from shared.application.live import Live
 from shared.application.manual import KeepManualAccounts
 from shared.application.operations import RecordOperation
@@ -69,7 +71,25 @@ class Container:
 
     @cached_property
     def store(self) -> DynamoDBStore:
-        return DynamoDBStore(self.client("dynamodb"), self.settings.table_name, clock=self.clock, new_id=new_id)
+        return DynamoDBStore(
+            self.client("dynamodb"),
+            self.settings.table_name,
+            clock=self.clock,
+            new_id=new_id,
+            traces=Traces(self.settings.table_name, self.clock, self._identity),
+        )
+
+    @cached_property
+    def institution_store(self) -> DynamoDBInstitutions:
+        return DynamoDBInstitutions(self.client("dynamodb"), self.settings.table_name, clock=self.clock)
+
+    @cached_property
+    def institutions(self) -> Institutions:
+        return Institutions(self.institution_store, self.institution_store, self.clock)
+
+    @cached_property
+    def refresh_catalogue(self) -> RefreshCatalogue:
+        return RefreshCatalogue(self.institution_store, lambda: self.powens, self.clock, lambda *_: None)
 
     @cached_property
     def changes(self) -> Changes:
@@ -94,22 +114,29 @@ class Container:
 
         from shared.adapters.powens import PowensClient  # noqa: PLC0415
 
-        answer = self.client("secretsmanager").get_secret_value(SecretId=self.settings.powens_secret_id)
-        secret = PowensSecret.parse(answer["SecretString"])
-        key = secret.identity_key.get_secret_value().encode()
+        secret = self._powens_secret
         return PowensClient(
             api_url=self.settings.powens_api_url,
             webview_url=self.settings.powens_webview_url,
             domain=self.settings.powens_domain,
             client_id=secret.client_id,
             client_secret=secret.client_secret,
-            identity=lambda text: hmac.new(key, text.encode(), hashlib.sha256).hexdigest(),
+            identity=self._identity,
             session=requests.Session(),
             remaining_seconds=self._remaining,
             clock=self.clock,
             sleep=self.sleep,
             jitter=random.random,
         )
+
+    @cached_property
+    def _powens_secret(self) -> PowensSecret:
+        answer = self.client("secretsmanager").get_secret_value(SecretId=self.settings.powens_secret_id)
+        return PowensSecret.parse(answer["SecretString"])
+
+    def _identity(self, text: str) -> str:
+        key = self._powens_secret.identity_key.get_secret_value().encode()
+        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
     def _remaining(self) -> float:
         return self.remaining_seconds()
@@ -156,7 +183,8 @@ class Container:
 
     @cached_property
     def keep_house(self) -> KeepHouse:
-        return KeepHouse(self.store, self.changes, self.queues, self.clock, new_id)
+        watch = WatchIncidents(self.institution_store, self.clock)
+        return KeepHouse(self.store, self.changes, self.queues, self.clock, new_id, watch)
 
     @cached_property
     def open_webview(self) -> OpenWebview:

@@ -56,11 +56,21 @@ from shared.contracts.api import (
     preview_view,
     wish_view,
 )
+from shared.contracts.institutions import (
+    IncidentList,
+    InstitutionList,
+    TypeDiagnosesView,
+    TypeDiagnosisView,
+    incident_list,
+    institution_list,
+    type_diagnosis_view,
+)
 from shared.contracts.texts import Language, language_of
 from shared.domain import ledger
-from shared.domain.connection import Connection, Operation, OperationKind
+from shared.domain.connection import AccountType, Connection, Operation, OperationKind
+from shared.domain.diagnosis import diagnose
 from shared.domain.erasure import Erasure
-from shared.domain.errors import Conflict, NotFound, PreconditionFailed, Unauthenticated
+from shared.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
 from shared.domain.manual import ManualAccount
 from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, documented, json_only, once, read_json
 from shared.entrypoints.observability import logger
@@ -77,6 +87,7 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", description='the `"<rev
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
 Flag = Annotated[bool, Query()]
 Text = Annotated[str | None, Query(max_length=200)]
+PageSize = Annotated[int, Query(ge=1, le=100)]
 
 
 @cache
@@ -119,9 +130,13 @@ def _listed() -> Listed:
 
 def _connection(connection_id: str) -> tuple[Connection, Around]:
     listed = _listed()
+    return _held(connection_id, listed), Around.of(listed)
+
+
+def _held(connection_id: str, listed: Listed) -> Connection:
     for connection in listed.connections:
         if connection.id == connection_id:
-            return connection, Around.of(listed)
+            return connection
     raise NotFound("no such connection", code="connection_not_found")
 
 
@@ -264,6 +279,53 @@ def refresh_connection(
             _user(), connection_id, OperationKind.REFRESH, correlation_id=_correlation_id(), keep=keep
         )
     )
+
+
+@app.get(
+    "/v1/connections/<connection_id>/missing-accounts",
+    responses={
+        200: {
+            "description": "the answer for the type, or for all of them",
+            "content": {JSON: {"model": TypeDiagnosisView | TypeDiagnosesView}},
+        },
+        422: {"description": "a problem", "content": {PROBLEM_JSON: {"model": Problem}}},
+    },
+)
+def explain_missing_accounts(connection_id: str, type: Text = None) -> Response[Any]:  # noqa: A002 - the parameter's name
+    if type is not None and type not in list(AccountType):
+        raise InvalidInput(f"no type {type}", code="unknown_account_type", field="type")
+    listed = _listed()
+    connection = _held(connection_id, listed)
+    known = container().institutions.known(listed.connections)
+    now = container().clock()
+    name = connection.institution.name
+
+    def explained(kind: AccountType) -> TypeDiagnosisView:
+        return type_diagnosis_view(diagnose(connection, kind, now, known), kind, name, _language())
+
+    if type is not None:
+        return _answer(explained(AccountType(type)).model_dump_json())
+    diagnoses = TypeDiagnosesView(connection_id=connection.id, diagnoses=tuple(explained(kind) for kind in AccountType))
+    return _answer(diagnoses.model_dump_json())
+
+
+@app.get("/v1/institutions", responses=answers(InstitutionList))
+def list_institutions(search: Text = None, limit: PageSize = 20) -> Response[Any]:
+    """The best match first; without `search`, in the order of the alphabet."""
+    institutions = container().institutions
+    listed = institution_list(
+        institutions.search(search or "", most=limit),
+        institutions.catalogue(),
+        now=container().clock(),
+        public_url=container().settings.public_url,
+    )
+    return _answer(listed.model_dump_json(), headers={"Cache-Control": "private, max-age=60"})
+
+
+@app.get("/v1/incidents", responses=answers(IncidentList))
+def list_incidents() -> Response[Any]:
+    """What many users of an institution meet at the same time."""
+    return _answer(incident_list(container().institutions.incidents(), _language()).model_dump_json())
 
 
 @app.get("/v1/institutions/<institution_id>/logo", include_in_schema=False)

@@ -1,4 +1,6 @@
-"""Ends overdue operations, plans read-only reconciliation, queues late erasures again. Trigger: Scheduler, each minute.
+"""Ends overdue operations, plans read-only reconciliation, queues late erasures again, opens and closes incidents.
+
+Trigger: EventBridge Scheduler, each minute.
 
 Guarantee: no operation stays open for more than about a minute past its deadline, and no user goes unread for longer
 than `RECONCILE_EVERY`, however many messages got lost.
@@ -26,3 +28,4 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
     count("UsersPlanned", done.planned)
     count("LateErasures", done.late_erasures)
     measure("ReconciliationLag", timedelta(seconds=done.lag_seconds))
+    count("OpenIncidents", done.incidents)

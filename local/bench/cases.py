@@ -153,5 +153,6 @@ CASES = (
     Case("connection_refresh", "dynamodb", _hint),
     Case("outbox_publisher", "events", _outbox),
     Case("housekeeping", "dynamodb", dict),
+    Case("institution_catalogue", "dynamodb", dict),
     Case("live_updates", "dynamodb", _bus_event),
 )

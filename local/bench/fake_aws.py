@@ -52,6 +52,11 @@ def _answer(operation: str, asked: dict[str, Any]) -> dict[str, Any]:
             return {"Successful": sent, "Failed": []}
         case "PutEvents":
             return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in asked["Entries"]]}
+        case "GetSecretValue":
+            return {"SecretString": json.dumps({"client_id": "1", "client_secret": "s", "identity_key": "k"})}
+        case "":
+            # Powens is at the same address, and is asked for its catalogue only.
+            return {"connectors": [{"uuid": "bench", "name": "Bench"}]}
         case "Query":
             return {"Items": [], "Count": 0, "ScannedCount": 0}
     return {}

@@ -17,6 +17,11 @@
 | Webview session, by its user | USER#<user> | SESSION#<hash of state> | the export, the erasure |
 | open screen | USER#<user> | SOCKET#<id> | Query, for each event of the user |
 | open screen, by its id | SOCKET#<id> | SOCKET | GetItem, when it closes |
+| institutions in force | INSTITUTIONS | CATALOGUE | GetItem, once a minute in each process |
+| their content, packed | INSTITUTIONS | CATALOGUE#<digest>#<part> | GetItem, when it is new to a process |
+| incidents | INSTITUTIONS | INCIDENTS | GetItem |
+| somebody has such an account | INSTITUTION#<id> | PEER#<type>#<hash> | Query; index `due`, PEER#<shard> / <time> |
+| somebody's connection fails | INSTITUTION#<id> | TROUBLE#<hash>#<id> | index `due`, TROUBLE#<shard> / <time> |
 | idempotent answer | USER#<user> | IDEMPOTENCY#<key> | GetItem, after a refused write |
 | receipt of an erasure | RECEIPT#<hash of user and id> | RECEIPT | GetItem; holds no word of the user |
 | event of an erasure | ERASED#<ulid> | EVENT#<ulid> | stream (insert) |
@@ -25,6 +30,7 @@ Whatever is held about a user lies in the user's partition or is pointed to from
 it is exported, and what else goes with it when the user is erased. A new kind must be added there.
 
 `document` holds an aggregate as JSON: it is read and written whole, and its numbers keep their decimals (ADR 0004).
+What is about institutions is built in `shared/adapters/institutions.py`.
 """
 
 import hashlib
@@ -32,15 +38,15 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter
 
+from shared.adapters.dynamodb_errors import translated as _translated
 from shared.application.live import OpenSocket
 from shared.application.ports import (
     NOTHING_BESIDE,
@@ -74,6 +80,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+    from shared.adapters.institutions import Traces
+
 SHARDS = 4
 """Parts of the `due` index, so that it is no hot partition; housekeeping reads each."""
 HISTORY_KEPT = timedelta(days=400)
@@ -83,20 +91,11 @@ OUTBOX_KEPT = timedelta(days=7)
 ANSWER_KEPT = timedelta(days=1)
 RECEIPT_KEPT = timedelta(days=90)
 ERASED_AT_ONCE = 40
-"""Items of one transaction of an erasure, which may delete another item with each: at most 100 writes (AWS limit)."""
+"""Keys of one transaction of an erasure, which takes at most 100 writes (AWS limit)."""
 CHECKED_AGAIN = 4
 """Attempts of a write on the condition that a user is not being erased."""
 
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
-_RETRYABLE = {
-    "TransactionConflictException",
-    "TransactionInProgressException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "InternalServerError",
-    "ServiceUnavailable",
-}
 
 
 @cache
@@ -140,24 +139,20 @@ def _instant(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
 
 
-@contextmanager
-def _translated() -> "Iterator[None]":
-    """Turn what boto3 raises for a passing trouble into StoreUnavailable; what is left is a bug of ours."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in _RETRYABLE:
-            raise StoreUnavailable(code) from error
-        raise
-    except BotoCoreError as error:
-        raise StoreUnavailable(type(error).__name__) from error
-
-
 class DynamoDBStore:
     """`shared.application.ports.Store` on DynamoDB."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, *, clock: Callable[[], datetime], new_id: NewId) -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        *,
+        clock: Callable[[], datetime],
+        new_id: NewId,
+        traces: "Traces | None" = None,
+    ) -> None:
+        """`traces`: what connections leave at their institutions; None where no connection is written."""
+        self._traces = traces
         self._client = client
         self._table = table
         self._clock = clock
@@ -230,6 +225,8 @@ class DynamoDBStore:
             writes += self._manual_writes(manual, manual_outcome, correlation_id)
         for wish, wish_outcome in beside.wishes:
             writes += self._wish_writes(wish, wish_outcome, correlation_id)
+        if self._traces is not None:
+            writes += self._traces(before, after)
         self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
 
     def _put_connection(self, before: Connection | None, after: Connection) -> "TransactWriteItemTypeDef":
@@ -726,13 +723,17 @@ class DynamoDBStore:
         # nobody writes an operation, an event or a command for them either.
         for prefix in ("LIST#CONNECTION#", ""):
             while items := self._some_items(user_id, prefix):
-                for start in range(0, len(items), ERASED_AT_ONCE):
+                for keys in _batches([{"pk": i["pk"], "sk": i["sk"]}, *self._beside(i)] for i in items):
                     if not in_time():
                         return False
-                    doomed = items[start : start + ERASED_AT_ONCE]
-                    keys = [key for item in doomed for key in ({"pk": item["pk"], "sk": item["sk"]}, *_beside(item))]
                     self._transact([{"Delete": {"TableName": self._table, "Key": key}} for key in keys])
         return True
+
+    def _beside(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        """The keys of what goes with an item, outside the user's partition."""
+        if self._traces is None or not item["sk"]["S"].startswith("LIST#CONNECTION#"):
+            return _beside(item)
+        return [*_beside(item), *self._traces.of(_connection(item))]
 
     def _some_items(self, user_id: str, prefix: str) -> list[dict[str, Any]]:
         """A page of the user's partition, without the mark of the erasure. Empty when there is nothing else."""
@@ -1065,6 +1066,19 @@ _KINDS = {
 
 def _kind(item: dict[str, Any]) -> _Kind:
     return next(kind for prefix, kind in _KINDS.items() if item["sk"]["S"].startswith(prefix))
+
+
+def _batches(groups: Iterable[list[dict[str, Any]]]) -> "Iterator[list[dict[str, Any]]]":
+    """Groups together as far as `ERASED_AT_ONCE` goes; no key twice, which a transaction refuses."""
+    batch: list[dict[str, Any]] = []
+    for group in groups:
+        fresh = [key for key in group if key not in batch]
+        if batch and len(batch) + len(fresh) > ERASED_AT_ONCE:
+            yield batch
+            batch, fresh = [], group
+        batch = [*batch, *fresh]
+    if batch:
+        yield batch
 
 
 def _beside(item: dict[str, Any]) -> list[dict[str, Any]]:

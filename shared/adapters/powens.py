@@ -23,7 +23,6 @@ from pydantic import SecretStr
 from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema
 
 from shared.adapters.powens_answers import (
-    CatalogueEntry,
     JsonObject,
     Malformed,
     account_from,
@@ -37,6 +36,7 @@ from shared.adapters.powens_answers import (
     next_page,
     parse_json,
 )
+from shared.domain.catalogue import CatalogueEntry
 from shared.domain.errors import (
     ConnectionLocked,
     Misconfigured,
@@ -59,6 +59,7 @@ MARGIN_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 5.0
 FIRST_BACKOFF_SECONDS = 0.25
 MOST_PAGES = 50
+CONNECTORS_A_PAGE = 1000  # the most that Powens gives at once
 LARGEST_LOGO_BYTES = 200_000
 LANGUAGES = frozenset({"en", "fr", "de", "nl", "pt", "it", "es"})
 
@@ -186,14 +187,29 @@ class PowensClient:
             raise PowensUnavailable(f"{what}: not a small PNG")
         return answer.content
 
-    def institutions(self) -> tuple[CatalogueEntry, ...]:
-        """All connectors of the domain. Raises PowensUnavailable, PowensRefused, Misconfigured."""
-        what = "list the connectors"
-        items = self.pages(what, "/connectors?expand=sources", "connectors", self._anonymous)
-        try:
-            return tuple(catalogue_entry_from(item, self.logos_url) for item in items)
-        except Malformed as error:
-            raise _unusable(what, error) from error
+    def institutions(self) -> tuple[tuple[CatalogueEntry, ...], int]:
+        """All connectors of the domain, and how many could not be read.
+
+        One that is not as documented must not take the others with it: nobody would see a change of any. Raises
+        PowensUnavailable, PowensRefused, Misconfigured.
+        """
+        items = self.pages(
+            "list the connectors",
+            f"/connectors?expand=sources,countries&limit={CONNECTORS_A_PAGE}",
+            "connectors",
+            self._anonymous,
+        )
+        entries: dict[str, CatalogueEntry] = {}
+        unreadable = 0
+        for item in items:
+            try:
+                entry = catalogue_entry_from(item, self.logos_url)
+            except Malformed:
+                unreadable += 1
+            else:
+                # A list that grows while its pages are read shows a connector twice.
+                entries.setdefault(entry.institution.id, entry)
+        return tuple(entries.values()), unreadable
 
     def webview_url(
         self,

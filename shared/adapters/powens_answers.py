@@ -11,12 +11,12 @@ Rules of the reading, where Powens' documentation leaves room:
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
+from shared.domain.catalogue import CatalogueEntry, CatalogueSource
 from shared.domain.observation import Institution, ObservedAccount, ObservedConnection, ObservedSource
 
 type JsonObject = Mapping[str, object]
@@ -36,19 +36,6 @@ _MOST_DIGITS = 38  # what a DynamoDB number holds
 
 class Malformed(ValueError):
     """The answer is not what Powens documents. The message names the field, never its value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogueEntry:
-    """One connector of the domain. `restricted`: no new connection can be added to it.
-
-    `account_types` are Powens' words as the connector's sources list them; empty when Powens does not say.
-    """
-
-    institution: Institution
-    hidden: bool = False
-    restricted: bool = False
-    account_types: frozenset[str] = frozenset()
 
 
 def parse_json(body: bytes) -> object:
@@ -165,15 +152,23 @@ def account_from(item: JsonObject, identity: Callable[[str], str]) -> ObservedAc
 
 
 def catalogue_entry_from(item: JsonObject, logos: str) -> CatalogueEntry:
-    """One connector, read with `expand=sources`. Raises Malformed."""
-    types: set[str] = set()
-    for source in as_list(item.get("sources") or [], "connector.sources"):
-        types |= _words(as_object(source, "source").get("account_types"), "source.account_types")
+    """One connector, read with `expand=sources,countries`. Raises Malformed."""
+    countries = as_list(item.get("countries") or [], "connector.countries")
+    ids = [country.get("id") if isinstance(country, dict) else country for country in countries]
     return CatalogueEntry(
         institution=_institution(item, _uuid(item.get("uuid"), "connector.uuid"), logos),
         hidden=_flag(item.get("hidden"), "connector.hidden", default=False),
-        restricted=_flag(item.get("restricted"), "connector.restricted", default=False),
-        account_types=frozenset(types),
+        sources=tuple(_catalogue_source(source) for source in as_list(item.get("sources") or [], "connector.sources")),
+        countries=tuple(sorted(_words(ids, "connector.countries"))),
+    )
+
+
+def _catalogue_source(value: object) -> CatalogueSource:
+    source = as_object(value, "source")
+    return CatalogueSource(
+        name=_text(source.get("name"), "source.name") or "unknown",
+        disabled=_is_set(source.get("disabled"), "source.disabled"),
+        account_types=_words(source.get("account_types"), "source.account_types"),
     )
 
 
@@ -196,6 +191,8 @@ def _institution(connector: JsonObject, identifier: str, logos: str | None) -> I
         logo_url=f"{logos}/{identifier}-thumbnail@2x.png" if logos else None,
         color=f"#{hexadecimal[1].lower()}" if hexadecimal else None,
         capabilities=_words(connector.get("capabilities"), "connector.capabilities"),
+        products=_words(connector.get("products"), "connector.products"),
+        restricted=_flag(connector.get("restricted"), "connector.restricted", default=False),
     )
 
 

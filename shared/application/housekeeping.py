@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from shared.application.access import RECONCILE_EVERY
 from shared.application.changes import Changes
+from shared.application.institutions import WatchIncidents
 from shared.application.ports import Clock, HintQueue, NewId, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection
@@ -23,7 +24,7 @@ MOST_USERS = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How many operations were ended, users are going to be read back, and erasures were found unfinished.
+    """How many operations were ended, users are going to be read back, erasures were found unfinished, incidents open.
 
     `lag_seconds` is for how long the user who has waited for longest had been due to be read back.
     """
@@ -32,6 +33,7 @@ class Done:
     planned: int
     late_erasures: int
     lag_seconds: int
+    incidents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,13 @@ class KeepHouse:
     queue: HintQueue
     clock: Clock
     new_id: NewId
+    watch: WatchIncidents
     spread: Callable[[], float] = random.random
 
     def __call__(self) -> Done:
         troubles: list[Exception] = []
         done: dict[str, int] = {}
-        for work in (self._end_overdue, self._plan_reconciliation, self._queue_erasures):
+        for work in (self._end_overdue, self._plan_reconciliation, self._queue_erasures, self._watch_incidents):
             try:
                 done |= work()
             except (AppError, ExceptionGroup) as trouble:
@@ -107,3 +110,6 @@ class KeepHouse:
         now = self.clock()
         due = self.store.due_erasures(now, limit=MOST_ERASURES)
         return {"late_erasures": sum(self.store.queue_erasure_again(access, now + LATE_AFTER) for access in due)}
+
+    def _watch_incidents(self) -> dict[str, int]:
+        return {"incidents": len(self.watch())}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstr
 from shared.application.manual import Balance
 from shared.application.ports import HeldItem, HistoryEntry, Listed
 from shared.contracts.events import EventDetail, Timestamp
+from shared.contracts.sentences import diagnosis_sentence
 from shared.contracts.texts import Language, text
 from shared.domain.connection import (
     Account,
@@ -326,12 +327,12 @@ def reason_view(reason: Reason | None, language: Language) -> ReasonView | None:
     )
 
 
-def _diagnosis_view(diagnosis: Diagnosis, language: Language) -> DiagnosisView:
+def _diagnosis_view(diagnosis: Diagnosis, institution: str, language: Language) -> DiagnosisView:
     return DiagnosisView(
         answer=diagnosis.answer,
         reason=diagnosis.reason,
         evidence=diagnosis.evidence,
-        message=text(f"diagnosis.{diagnosis.reason.value}", language),
+        message=diagnosis_sentence(diagnosis, institution=institution, kind=None, language=language),
         next_step=diagnosis.next_step,
         retry_at=diagnosis.retry_at,
     )
@@ -449,7 +450,7 @@ def connection_view(
         last_attempt_at=connection.last_attempt_at,
         freshness=freshness(connection.last_success_at, now),
         consent_expires_at=consent_expires_at(connection),
-        can_add_accounts=_diagnosis_view(can_add_accounts(connection, now), language),
+        can_add_accounts=_diagnosis_view(can_add_accounts(connection, now), connection.institution.name, language),
         revision=connection.revision,
         accounts=tuple(
             account_view(account, connection, around=around, language=language) for account in connection.accounts

@@ -7,13 +7,18 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Institution:
-    """A bank as Powens' connector describes it; `id` is the connector's `uuid`, the only stable one."""
+    """A bank as Powens' connector describes it; `id` is the connector's `uuid`, the only stable one.
+
+    `restricted`: no new connection can be made. What was kept before a field existed has its default.
+    """
 
     id: str
     name: str
     logo_url: str | None = None
     color: str | None = None
     capabilities: frozenset[str] = frozenset()
+    products: frozenset[str] = frozenset()
+    restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

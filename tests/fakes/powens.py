@@ -64,6 +64,26 @@ class Connection:
 
 
 @dataclass
+class Connector:
+    """An institution. `sources`: (name, whether it is disabled) pairs; `listed`: the types that a source lists."""
+
+    uuid: str
+    name: str
+    capabilities: tuple[str, ...] = ("bank",)
+    products: tuple[str, ...] = ("bank",)
+    sources: tuple[tuple[str, bool], ...] = (("openapi", False),)
+    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    restricted: bool = False
+    hidden: bool | None = None
+
+    def give_savings(self) -> None:
+        """Powens starts to handle everything here."""
+        self.capabilities = ("bank", "bankwealth")
+        self.products = ("bank", "wealth")
+        self.sources = (("openapi", False), ("directaccess", False))
+
+
+@dataclass
 class User:
     id: int
     temporary: bool
@@ -98,6 +118,7 @@ class FakePowens(BaseAdapter):
         self.clock = clock
         self.users: dict[int, User] = {}
         self.connections: dict[int, Connection] = {}
+        self.connectors: dict[str, Connector] = {}
         self.log: list[str] = []
         self.secrets: set[str] = {CLIENT_SECRET, ERROR_TEXT, ERROR_MESSAGE}
         self._troubles: list[Trouble] = []
@@ -218,6 +239,8 @@ class FakePowens(BaseAdapter):
             return Answer(200, issued)
         if line in ("POST /auth/token/access", "POST /auth/renew"):
             return self._issue(line, body)
+        if line == "GET /connectors":
+            return Answer(200, {"connectors": [self._connector_json(c) for c in self.connectors.values()]})
         token = str(headers.get("Authorization", "")).removeprefix("Bearer ")
         me = next((user for user in self.users.values() if token in user.tokens), None)
         if me is None:
@@ -297,6 +320,28 @@ class FakePowens(BaseAdapter):
         if method == "PUT":
             self.synchronise(connection)
         return Answer(200, self._connection_json(connection))
+
+    def _connector_json(self, connector: Connector) -> dict[str, object]:
+        return {
+            "id": 40,
+            "uuid": connector.uuid,
+            "name": connector.name,
+            "hidden": connector.hidden,
+            "restricted": connector.restricted,
+            "color": "191c1f",
+            "capabilities": list(connector.capabilities),
+            "products": list(connector.products),
+            "countries": [{"id": "FR", "name": "France"}],
+            "sources": [
+                {
+                    "id": number,
+                    "name": name,
+                    "disabled": "2026-03-01 10:00:00" if disabled else None,
+                    "account_types": list(connector.listed.get(name, ())),
+                }
+                for number, (name, disabled) in enumerate(connector.sources, start=1)
+            ],
+        }
 
     def _connection_json(self, connection: Connection) -> dict[str, object]:
         return connection_json(

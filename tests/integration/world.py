@@ -28,6 +28,7 @@ from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
 from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
+from functions.institution_catalogue import app as institution_catalogue
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
 from shared.bootstrap import Container
@@ -46,7 +47,14 @@ IDENTITY_KEY = "identity-key-a2f8"
 TABLE = "accounts-table"
 BUS = "synced-accounts-test"
 ORIGIN = "https://app.example.com"
-FUNCTIONS = (account_commands, accounts_api, connection_refresh, housekeeping, outbox_publisher)
+FUNCTIONS = (
+    account_commands,
+    accounts_api,
+    connection_refresh,
+    housekeeping,
+    institution_catalogue,
+    outbox_publisher,
+)
 
 
 @cache
@@ -351,6 +359,12 @@ class World:
 
     def keep_house(self) -> None:
         self.invoke(housekeeping.lambda_handler, event_file("housekeeping/every-minute"))
+
+    def refresh_catalogue(self, **event: object) -> Any:
+        """As the schedule does, or as an operator with `event`."""
+        return self.invoke(
+            institution_catalogue.lambda_handler, event or event_file("institution_catalogue/every-hour")
+        )
 
     # --- what carries messages
 

@@ -199,11 +199,15 @@ PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
     "publish an event": _put_events,
     "note a failed publication": _send("OutboxFailuresQueueUrl"),
     "note a failed pass": _send("HousekeepingFailuresQueueUrl"),
+    "note a stale catalogue": _send("InstitutionCatalogueFailuresQueueUrl"),
+    "read what is about institutions": lambda clients, outputs: clients("dynamodb").get_item(
+        TableName=outputs["TableName"], Key={"pk": {"S": "INSTITUTIONS"}, "sk": {"S": "CATALOGUE"}}
+    ),
     "note an untold change": _send("LiveUpdatesFailuresQueueUrl"),
     "write to a socket": _write_to_a_socket,
     "cut a socket": lambda clients, outputs: _sockets(clients, outputs).delete_connection(ConnectionId="gone"),
 }
-_STATE = {"read an item", "list a user", "write a transaction", "delete an item"}
+_STATE = {"read an item", "read what is about institutions", "list a user", "write a transaction", "delete an item"}
 _POWENS = {"seal a token", "read Powens' credentials"}
 NEEDED = {
     "AccountsApiFunctionName": _STATE | _POWENS | {"check a condition"},
@@ -219,13 +223,25 @@ NEEDED = {
     "HousekeepingFunctionName": {
         "read an item",
         "list a user",
+        "read what is about institutions",
         "write a transaction",
         "find what is due",
         "send a hint",
         "note a failed pass",
     },
+    # The double does not show policies which keys are asked for: that no user's are, is left to test_template.py.
+    "InstitutionCatalogueFunctionName": {
+        "read an item",
+        "list a user",
+        "delete an item",
+        "read what is about institutions",
+        "find what is due",
+        "read Powens' credentials",
+        "note a stale catalogue",
+    },
     "LiveUpdatesFunctionName": {
         "read an item",
+        "read what is about institutions",
         "list a user",
         "delete an item",
         "write to a socket",

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "ConnectionRefreshFunction": "connection_refresh",
     "OutboxPublisherFunction": "outbox_publisher",
     "HousekeepingFunction": "housekeeping",
+    "InstitutionCatalogueFunction": "institution_catalogue",
     "LiveUpdatesFunction": "live_updates",
 }
 _STATE = {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")}
@@ -60,6 +61,13 @@ ALLOWED = {
     "HousekeepingScheduleRole": {
         "lambda:InvokeFunction HousekeepingFunction",
         "sqs:SendMessage HousekeepingFailuresQueue",
+    },
+    "InstitutionCatalogueRole": _logs("InstitutionCatalogueLog")
+    | {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query")}
+    | {"secretsmanager:GetSecretValue PowensSecretName", "sqs:SendMessage InstitutionCatalogueFailuresQueue"},
+    "InstitutionCatalogueScheduleRole": {
+        "lambda:InvokeFunction InstitutionCatalogueFunction",
+        "sqs:SendMessage InstitutionCatalogueFailuresQueue",
     },
     "LiveUpdatesRole": _logs("LiveUpdatesLog")
     | {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query")}
@@ -103,6 +111,18 @@ def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stac
         {"kms:Encrypt", "kms:Decrypt"},
     )
     assert refusal["Condition"]["Null"]["kms:EncryptionContext:user_id"] == "true"
+
+
+def test_who_keeps_the_catalogue_sees_institutions_and_no_user(deployed: Stack) -> None:
+    on_the_table = [
+        statement
+        for statement in statements(deployed.properties("InstitutionCatalogueRole"))
+        if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+    ]
+
+    assert [statement["Condition"] for statement in on_the_table] == [
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["INSTITUTIONS", "INSTITUTION#*"]}}
+    ]
 
 
 def test_events_are_put_on_our_bus_under_our_name_only(deployed: Stack) -> None:
@@ -473,9 +493,9 @@ def test_the_alarm_on_staleness_leaves_the_plan_an_hour_and_no_more(deployed: St
 
 
 def test_no_function_runs_for_longer_than_an_erasure_waits(deployed: Stack) -> None:
+    for_no_user = {"HousekeepingFunction", "InstitutionCatalogueFunction"}  # they call Powens, if at all, for nobody
     for name, function in deployed.of("AWS::Lambda::Function"):
-        # Housekeeping calls Powens for no user.
-        assert function["Timeout"] <= QUIET_FOR.total_seconds() or name == "HousekeepingFunction", name
+        assert function["Timeout"] <= QUIET_FOR.total_seconds() or name in for_no_user, name
 
 
 def test_every_alarm_names_a_section_of_the_operating_guide(deployed: Stack) -> None:

@@ -261,8 +261,9 @@ def test_the_catalogue_is_public() -> None:
     connector = {"uuid": "u-1", "name": "Banque", "hidden": None, "restricted": True, "capabilities": ["bank", 5]}
     sources = [{"name": "openapi", "account_types": ["checking", "card"]}, {"name": "directaccess"}]
     scene = powens(Answer(body={"connectors": [connector, connector | {"uuid": "u-2", "sources": sources}]}))
-    first, second = scene.client.institutions()
-    assert scene.wire.lines == ["GET /connectors?expand=sources"]
+    (first, second), unreadable = scene.client.institutions()
+    assert unreadable == 0
+    assert scene.wire.lines == ["GET /connectors?expand=sources,countries&limit=1000"]
     assert scene.wire.sent[0].token is None
     assert (first.institution.id, first.institution.name, first.hidden, first.restricted) == (
         "u-1",
@@ -276,9 +277,25 @@ def test_the_catalogue_is_public() -> None:
     assert second.account_types == {"checking", "card"}
 
 
-def test_a_catalogue_with_a_connector_without_uuid_is_no_answer() -> None:
-    with pytest.raises(PowensUnavailable):
-        powens(Answer(body={"connectors": [{"name": "Banque"}]})).client.institutions()
+def test_a_connector_that_cannot_be_read_is_counted_and_takes_no_other_with_it() -> None:
+    listed = [{"name": "Banque"}, {"uuid": "u-1", "name": "Autre"}, {"uuid": "u-2", "name": "Mal", "sources": [7]}]
+    entries, unreadable = powens(Answer(body={"connectors": listed})).client.institutions()
+    assert [entry.institution.id for entry in entries] == ["u-1"]
+    assert unreadable == 2
+
+
+def test_a_connector_says_its_products_countries_and_which_sources_are_switched_off() -> None:
+    connector = {
+        "uuid": "u-1",
+        "name": "Banque",
+        "products": ["bank", "wealth"],
+        "countries": [{"id": "FR", "name": "France"}, {"id": "BE"}],
+        "sources": [{"name": "openapi", "disabled": None}, {"name": "directaccess", "disabled": "2026-01-01 10:00:00"}],
+    }
+    ((entry,), _) = powens(Answer(body={"connectors": [connector, connector]})).client.institutions()
+    assert entry.institution.products == {"bank", "wealth"}
+    assert entry.countries == ("BE", "FR")
+    assert [(source.name, source.disabled) for source in entry.sources] == [("openapi", False), ("directaccess", True)]
 
 
 def test_a_refused_public_request_is_for_an_operator() -> None:

@@ -152,7 +152,7 @@ def test_what_never_succeeded_is_not_fresh() -> None:
             connection(account(1, enabled=False), state="SCARequired"),
             DiagnosisAnswer.UNKNOWN,
             DiagnosisReason.NEEDS_USER_ACTION,
-            ("status:authentication_required",),
+            ("unticked_accounts:1", "status:authentication_required"),
             NextStep.RECONNECT,
         ),
         (
@@ -166,7 +166,7 @@ def test_what_never_succeeded_is_not_fresh() -> None:
             connection(account(1), state="websiteUnavailable"),
             DiagnosisAnswer.UNKNOWN,
             DiagnosisReason.TEMPORARY_PROBLEM,
-            ("status:bank_unavailable",),
+            ("no_unticked_account", "status:bank_unavailable"),
             NextStep.WAIT,
         ),
         (

@@ -1,0 +1,28 @@
+"""Renews the catalogue of institutions, and counts what users get at each. Trigger: EventBridge Scheduler; an operator.
+
+Guarantee: when Powens fails, or answers with what cannot be its catalogue, the last good copy stays in force and the
+invocation fails, which is an alarm; what users get is counted all the same. An operator who knows that the institutions
+did shrink invokes it with `{"believe": true}`.
+"""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.bootstrap import Container
+from shared.entrypoints.observability import count, logger
+
+
+@cache
+def container() -> Container:
+    return Container.from_env()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
+    done = container().refresh_catalogue(believe=event.get("believe") is True)
+    count("Institutions", done.institutions)
+    count("UnreadableInstitutions", done.unreadable)
+    return {"institutions": done.institutions, "unreadable": done.unreadable, "kept": done.kept}

@@ -1,0 +1,214 @@
+"""The institutions as Powens describes them, and how much that says about the account types each can give.
+
+Powens has no list of account types per institution. What there is (docs, Connectors and Bank account types):
+- the product `bank` (capability `bank`) covers current accounts and cards; everything else needs the product `wealth`
+  (capability `bankwealth`);
+- a source `openapi` is the bank's PSD2 interface, which carries payment accounts; the rest needs `directaccess`;
+- some examples list `account_types` on a source, which the reference does not: it may prove a type, never disprove one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.connection import AccountType, account_type
+from shared.domain.observation import Institution
+
+PAYMENT_TYPES = frozenset({AccountType.CHECKING, AccountType.CARD})
+CATALOGUE_STALE_AFTER = timedelta(days=3)
+"""Older than this, what the catalogue lacks proves nothing: it is renewed several times a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueSource:
+    """A way in which Powens reaches the institution. `account_types`: Powens' words, empty when it does not say."""
+
+    name: str
+    disabled: bool = False
+    account_types: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry:
+    """One connector of the domain. `hidden`: Powens does not offer it. No `sources`: it does not say."""
+
+    institution: Institution
+    hidden: bool = False
+    sources: tuple[CatalogueSource, ...] = ()
+    countries: tuple[str, ...] = ()
+
+    @property
+    def restricted(self) -> bool:
+        return self.institution.restricted
+
+    @property
+    def account_types(self) -> frozenset[str]:
+        """All of Powens' words that the sources list."""
+        return frozenset(word for source in self.sources for word in source.account_types)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """All institutions as of one read of Powens, which began at `read_at`; `given_to_others` counts since then.
+
+    `given_to_others`: the types that enough other users of an institution get there (ADR 0015).
+    """
+
+    read_at: datetime
+    entries: Mapping[str, CatalogueEntry] = field(default_factory=dict)
+    given_to_others: Mapping[str, frozenset[AccountType]] = field(default_factory=dict)
+
+    def stale(self, now: datetime) -> bool:
+        return now - self.read_at > CATALOGUE_STALE_AFTER
+
+
+class Support(StrEnum):
+    """What Powens' description of an institution says about one account type, strongest first."""
+
+    GIVEN = "given"
+    """The type itself is named."""
+    POSSIBLE = "possible"
+    """The family that the type belongs to is handled."""
+    DOUBTED = "doubted"
+    """Its statements contradict each other, or only one of them denies the type."""
+    LACKING = "lacking"
+    """Two statements deny the type and none allows it."""
+    UNKNOWN = "unknown"
+    """It says nothing that can be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """What descriptions of one institution say about one type: codes, some with a value after a colon."""
+
+    named: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Statements") -> "Statements":
+        return Statements(
+            named=self.named | other.named,
+            allowed=self.allowed | other.allowed,
+            denied=self.denied | other.denied,
+            blocked=self.blocked | other.blocked,
+        )
+
+    @property
+    def support(self) -> Support:
+        if not self.named and not self.allowed:
+            if len(self.denied) >= 2 and not self.blocked:
+                return Support.LACKING
+            return Support.DOUBTED if self.denied else Support.UNKNOWN
+        if self.denied or self.blocked:
+            return Support.DOUBTED
+        return Support.GIVEN if self.named else Support.POSSIBLE
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(sorted(self.named | self.allowed | self.denied | self.blocked))
+
+
+NOTHING_SAID = Statements()
+
+
+def _family(kind: AccountType) -> tuple[str, str]:
+    """The capability and the product that a type needs."""
+    return ("bank", "bank") if kind in PAYMENT_TYPES else ("bankwealth", "wealth")
+
+
+def described(institution: Institution, kind: AccountType, *, current: bool = True) -> Statements:
+    """What an institution's capabilities and products say. What is not `current` denies nothing."""
+    capability, product = _family(kind)
+    named: set[str] = set()
+    allowed: set[str] = set()
+    denied: set[str] = set()
+    if capability in institution.capabilities:
+        # A bank without a current account is none; that it has cards, or one certain investment, is not said.
+        (named if kind is AccountType.CHECKING else allowed).add(f"capability:{capability}")
+    elif institution.capabilities:
+        denied.add(f"no_capability:{capability}")
+    if product in institution.products:
+        allowed.add(f"product:{product}")
+    elif institution.products:
+        denied.add(f"no_product:{product}")
+    return Statements(
+        named=frozenset(named), allowed=frozenset(allowed), denied=frozenset(denied) if current else frozenset()
+    )
+
+
+def carriers(entry: CatalogueEntry, kind: AccountType) -> frozenset[str]:
+    """Names of the sources in use that can carry a type: those that list it, else those of its family."""
+    usable = [source for source in entry.sources if not source.disabled]
+    listing = frozenset(s.name for s in usable if kind in {account_type(word) for word in s.account_types})
+    return listing or frozenset(s.name for s in usable if kind in PAYMENT_TYPES or s.name != "openapi")
+
+
+def stated(entry: CatalogueEntry | None, kind: AccountType, *, current: bool = True) -> Statements:
+    """What the catalogue says about one type at one institution. What is not `current` denies nothing."""
+    if entry is None or entry.hidden:
+        return NOTHING_SAID
+    said = described(entry.institution, kind, current=current)
+    listing = [s for s in entry.sources if kind in {account_type(word) for word in s.account_types}]
+    named = {f"source_lists_it:{source.name}" for source in listing if not source.disabled}
+    denied, blocked = set(), set()
+    if kind not in PAYMENT_TYPES and entry.sources and not listing:
+        if all(source.name == "openapi" for source in entry.sources):
+            denied.add("only_source:openapi")
+        elif not carriers(entry, kind):
+            blocked |= {f"source_disabled:{source.name}" for source in entry.sources if source.name != "openapi"}
+    if entry.sources and all(source.disabled for source in entry.sources):
+        blocked |= {f"source_disabled:{source.name}" for source in entry.sources}
+    own = Statements(
+        named=frozenset(named), denied=frozenset(denied) if current else frozenset(), blocked=frozenset(blocked)
+    )
+    return said | own
+
+
+def can_give(entry: CatalogueEntry | None) -> frozenset[AccountType]:
+    """The types for which the catalogue alone is reason to hope."""
+    return frozenset(k for k in AccountType if stated(entry, k).support in (Support.GIVEN, Support.POSSIBLE))
+
+
+def newly_given(before: Catalogue | None, after: Catalogue) -> dict[str, frozenset[AccountType]]:
+    """For each institution the types that it starts to give. A first catalogue is no news."""
+    if before is None:
+        return {}
+    found = {}
+    for identifier, entry in after.entries.items():
+        known = can_give(before.entries.get(identifier)) | before.given_to_others.get(identifier, frozenset())
+        given = can_give(entry) | after.given_to_others.get(identifier, frozenset())
+        if given - known:
+            found[identifier] = given - known
+    return found
+
+
+class Unbelievable(Exception):
+    """What Powens answered cannot be its catalogue; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+LEAST_SHARE = 0.7
+"""A catalogue that keeps less of the last good one, or of whose entries fewer are readable, is not believed."""
+
+
+def check_believable(entries: Iterable[CatalogueEntry], unreadable: int, held: Catalogue | None) -> None:
+    """Raise Unbelievable for an answer that is empty, mostly garbage, or has shrunk beyond what institutions do."""
+    told = {entry.institution.id: entry for entry in entries if entry.institution.name}
+    if not told:
+        raise Unbelievable("empty")
+    if len(told) < LEAST_SHARE * (len(told) + unreadable):
+        raise Unbelievable("unreadable")
+    if held is None:
+        return
+    if len(told) < LEAST_SHARE * len(held.entries):
+        raise Unbelievable("shrunk")
+    # Whole fields that are gone are as suspect as institutions that are.
+    spoke = sum(bool(entry.institution.capabilities) for entry in held.entries.values())
+    speaks = sum(bool(entry.institution.capabilities) for entry in told.values())
+    if speaks < LEAST_SHARE * spoke:
+        raise Unbelievable("silent")
