@@ -20,6 +20,7 @@ from shared.adapters.kms import KmsSeal
 from shared.adapters.outbox import EventBus, Queues
 from shared.adapters.sockets import Sockets
 from shared.application.access import Access
+from shared.application.budget import Budget
 from shared.application.carry_out import CarryOut
 from shared.application.changes import Changes
 from shared.application.erasure import BeginErasure, Erase
@@ -127,6 +128,7 @@ class Container:
             clock=self.clock,
             sleep=self.sleep,
             jitter=random.random,
+            on_throttled=self.budget.throttled,
         )
 
     @cached_property
@@ -137,6 +139,10 @@ class Container:
     def _identity(self, text: str) -> str:
         key = self._powens_secret.identity_key.get_secret_value().encode()
         return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+    @cached_property
+    def budget(self) -> Budget:
+        return Budget(self.store, self.clock, self.settings.powens_calls_per_minute)
 
     def _remaining(self) -> float:
         return self.remaining_seconds()
@@ -167,11 +173,11 @@ class Container:
 
     @cached_property
     def read_back(self) -> ReadBack:
-        return ReadBack(self.store, self.access, self.changes, self.clock)
+        return ReadBack(self.store, self.access, self.changes, self.clock, self.budget)
 
     @cached_property
     def carry_out(self) -> CarryOut:
-        return CarryOut(self.store, self.access, self.changes, self.clock)
+        return CarryOut(self.store, self.access, self.changes, self.clock, self.budget)
 
     @cached_property
     def begin_erasure(self) -> BeginErasure:
@@ -179,12 +185,12 @@ class Container:
 
     @cached_property
     def erase(self) -> Erase:
-        return Erase(self.store, self.access, self.clock, self._remaining)
+        return Erase(self.store, self.access, self.clock, self._remaining, self.budget)
 
     @cached_property
     def keep_house(self) -> KeepHouse:
         watch = WatchIncidents(self.institution_store, self.clock)
-        return KeepHouse(self.store, self.changes, self.queues, self.clock, new_id, watch)
+        return KeepHouse(self.store, self.changes, self.queues, self.clock, new_id, watch, self.budget)
 
     @cached_property
     def open_webview(self) -> OpenWebview:
@@ -192,7 +198,8 @@ class Container:
             redirect_uri = f"{self.settings.public_url}/v1/webview-return"
             return self.powens.webview_url(flow, language, code, state, redirect_uri, powens_connection_id)
 
-        return OpenWebview(self.store, self.access, address, self.settings.return_to_allowed, self.clock)
+        allowed = self.settings.return_to_allowed
+        return OpenWebview(self.store, self.access, address, allowed, self.clock, self.budget)
 
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:

@@ -4,21 +4,25 @@ import json
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, SecretStr, ValidationError, field_validator
 
 from shared.domain.errors import Misconfigured
 
 
 def _from_env[S: BaseModel](settings: type[S], environment: Mapping[str, str]) -> S:
     try:
-        return settings.model_validate({name: environment.get(name.upper()) for name in settings.model_fields})
+        given = {name: environment[name.upper()] for name in settings.model_fields if name.upper() in environment}
+        return settings.model_validate(given)
     except ValidationError as error:
         names = sorted({str(fault["loc"][0]).upper() for fault in error.errors()})
         raise Misconfigured(f"missing or wrong: {', '.join(names)}", code="environment_incomplete") from None
 
 
 class Settings(BaseModel):
-    """Each field is the environment variable of the same name in capitals; `template.yaml` sets them all."""
+    """Each field is the environment variable of the same name in capitals; `template.yaml` sets them all.
+
+    `powens_calls_per_minute` 0 is no limit.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,6 +37,7 @@ class Settings(BaseModel):
     powens_domain: str
     public_url: str
     return_to_allowed: tuple[str, ...]
+    powens_calls_per_minute: NonNegativeInt = 0
 
     @field_validator("return_to_allowed", mode="before")
     @classmethod

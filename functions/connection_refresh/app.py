@@ -33,6 +33,8 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
     reading = container().read_back(hints)
     if not reading.known_user:
         count("UnknownPowensUsers")
+    if reading.put_off:
+        count("ReadsPutOff")
     if reading.staleness is not None:
         measure("Staleness", reading.staleness)
     if reading.too_large:

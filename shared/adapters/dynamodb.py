@@ -23,6 +23,8 @@
 | somebody has such an account | INSTITUTION#<id> | PEER#<type>#<hash> | Query; index `due`, PEER#<shard> / <time> |
 | somebody's connection fails | INSTITUTION#<id> | TROUBLE#<hash>#<id> | index `due`, TROUBLE#<shard> / <time> |
 | idempotent answer | USER#<user> | IDEMPOTENCY#<key> | GetItem, after a refused write |
+| calls to Powens in a minute | BUDGET#<minute> | MINUTE | UpdateItem, where a limit is set |
+| pause in calling Powens | BUDGET | PAUSE | GetItem |
 | receipt of an erasure | RECEIPT#<hash of user and id> | RECEIPT | GetItem; holds no word of the user |
 | event of an erasure | ERASED#<ulid> | EVENT#<ulid> | stream (insert) |
 
@@ -915,6 +917,41 @@ class DynamoDBStore:
             for item in page["Items"]
         ]
 
+    # --- what is asked of Powens
+
+    def paused_until(self) -> datetime | None:
+        item = self._get({"S": "BUDGET"}, "PAUSE")
+        return datetime.fromisoformat(item["paused_until"]["S"]) if item else None
+
+    def pause(self, until: datetime) -> None:
+        with _translated(), suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"pk": {"S": "BUDGET"}, "sk": {"S": "PAUSE"}},
+                UpdateExpression="SET paused_until = :until",
+                ConditionExpression="attribute_not_exists(paused_until) OR paused_until < :until",
+                ExpressionAttributeValues={":until": {"S": _instant(until)}},
+            )
+
+    def spend(self, minute: datetime, calls: int, *, most: int) -> bool:
+        try:
+            with _translated():
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": {"S": f"BUDGET#{_instant(minute)}"}, "sk": {"S": "MINUTE"}},
+                    UpdateExpression="ADD used :calls SET #ttl = :ttl",
+                    ConditionExpression="attribute_not_exists(used) OR used <= :room",
+                    ExpressionAttributeNames={"#ttl": "ttl"},
+                    ExpressionAttributeValues={
+                        ":calls": {"N": str(calls)},
+                        ":room": {"N": str(most - calls)},
+                        ":ttl": _ttl(minute, timedelta(hours=1)),
+                    },
+                )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
     # --- what is due
 
     def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]:
@@ -961,6 +998,16 @@ class DynamoDBStore:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def bring_forward(self, user_id: str, at: datetime) -> None:
+        with _translated(), suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                UpdateExpression="SET due_sk = :at",
+                ConditionExpression="due_sk > :at AND attribute_not_exists(erasure_id)",
+                ExpressionAttributeValues={":at": {"S": _instant(at)}},
+            )
 
     def _get(self, pk: dict[str, str], sk: str) -> dict[str, Any] | None:
         with _translated():

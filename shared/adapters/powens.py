@@ -43,6 +43,7 @@ from shared.domain.errors import (
     NotFound,
     PowensNotFound,
     PowensRefused,
+    PowensThrottled,
     PowensUnavailable,
     PowensUserGone,
 )
@@ -92,6 +93,7 @@ class PowensClient:
 
     `api_url` as https://acme.biapi.pro/2.0. `identity` is the keyed hash that IBANs and numbers are replaced with.
     `remaining_seconds` says how much time the invocation has left; `jitter` gives a number from 0 to 1, 1 excluded.
+    `on_throttled` is told of each 429, with the seconds that Powens asks to wait, None when it does not say.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class PowensClient:
         clock: Callable[[], datetime],
         sleep: Callable[[float], None],
         jitter: Callable[[], float],
+        on_throttled: Callable[[float | None], None] = lambda _: None,
     ) -> None:
         # One session serves all users of this process: a cookie set for one must not be sent for the next, and neither
         # a .netrc nor a proxy variable may replace the credentials or the way.
@@ -122,6 +125,7 @@ class PowensClient:
         self._remaining_seconds = remaining_seconds
         self._sleep = sleep
         self._jitter = jitter
+        self._on_throttled = on_throttled
         self.identity = identity
         self.clock = clock
 
@@ -327,7 +331,10 @@ class PowensClient:
         status = response.status_code
         said = f"{what}: Powens answered {status}"
         retry_after = self._retry_after(response.headers.get("Retry-After"))
-        if status in (408, 425, 429) or not 400 <= status < 500:
+        if status == 429:
+            self._on_throttled(retry_after)
+            return PowensThrottled(said, retry_after=retry_after)
+        if status in (408, 425) or not 400 <= status < 500:
             return PowensUnavailable(said, retry_after=retry_after)
         if status in (401, 403):
             return _TokenRefused(status)

@@ -79,12 +79,11 @@ class Access:
                 self.store.forget_access(access)
 
     def delete_powens_user(self, access: PowensAccess) -> None:
-        """End the user at Powens for good; one that is gone, or never was, is fine. The one call that an erasure makes.
+        """End the user at Powens for good; one that is gone already is fine. The one call that an erasure makes.
 
         A token that is missing or cannot be opened is replaced: the id is enough to get one.
         """
-        if access.powens_user_id is None:
-            return
+        assert access.powens_user_id is not None  # noqa: S101 - the caller has looked
         try:
             self.powens.as_user(access.powens_user_id, self._any_token(access), lambda _: None).delete_user()
         except PowensUserGone:

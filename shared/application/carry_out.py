@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.application.access import Access
+from shared.application.budget import CALLS_OF_A_READ, Budget
 from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
@@ -44,6 +45,7 @@ class CarryOut:
     access: Access
     changes: Changes
     clock: Clock
+    budget: Budget
 
     def __call__(self, user_id: str, connection_id: str, operation_id: str, *, first_attempt: bool) -> None:
         held = self.store.connection(user_id, connection_id)
@@ -59,6 +61,9 @@ class CarryOut:
         if self.clock() >= operation.deadline_at:
             self._change(operation, self._expire)
             return
+        # Repairs of ours can come in thousands, when Powens re-creates a bank's accounts: nobody has tapped for them.
+        calls = len(ledger.orders(held)) + CALLS_OF_A_READ * (1 if first_attempt else 2)
+        self.budget.admit(calls, sweep=operation.kind is OperationKind.RESTORATION)
         asked = self.clock()
         try:
             powens = self.access.of(held.user_id)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.application.access import Access
+from shared.application.budget import Budget
 from shared.application.ports import Answer, Clock, NewId, StaleWriteError, Store
 from shared.domain.erasure import QUIET_FOR, Erasure
 from shared.domain.errors import Unavailable
@@ -53,6 +54,7 @@ class Erase:
     access: Access
     clock: Clock
     remaining_seconds: Callable[[], float]
+    budget: Budget
 
     def __call__(self, user_id: str, erasure_id: str) -> None:
         """Raises Unavailable while it has to go on; returns once it has ended, whoever ended it."""
@@ -65,7 +67,9 @@ class Erase:
             # What began before the mark may still write, or call Powens. What it writes is erased below.
             raise ErasureGoesOnError("waiting for what began before", retry_after=quiet)
         try:
-            self.access.delete_powens_user(access)
+            if access.powens_user_id is not None:
+                self.budget.admit(1, sweep=False)
+                self.access.delete_powens_user(access)
         except Unavailable as error:
             raise ErasureGoesOnError("Powens is not available", retry_after=error.retry_after or PATIENCE) from error
         self._erase_items(user_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.application.access import RECONCILE_EVERY
+from shared.application.budget import Budget
 from shared.application.changes import Changes
 from shared.application.institutions import WatchIncidents
 from shared.application.ports import Clock, HintQueue, NewId, Store
@@ -44,6 +45,7 @@ class KeepHouse:
     clock: Clock
     new_id: NewId
     watch: WatchIncidents
+    budget: Budget
     spread: Callable[[], float] = random.random
 
     def __call__(self) -> Done:
@@ -84,7 +86,12 @@ class KeepHouse:
     def _plan_reconciliation(self) -> dict[str, int]:
         """Queue a read-only hint for each user who is due. Queued first: killed in between, it is queued twice."""
         now = self.clock()
-        due = [a for a in self.store.due_accesses(now, limit=MOST_USERS) if a.powens_user_id is not None]
+        most = self.budget.users_per_pass(MOST_USERS)
+        found = self.store.due_accesses(now, limit=MOST_USERS)
+        found.sort(key=lambda access: access.reconcile_at or now)
+        due = [access for access in found if access.powens_user_id is not None]
+        waited = max((now - access.reconcile_at for access in due if access.reconcile_at), default=timedelta())
+        due = due[:most]
         self.queue.send(
             [
                 Hint(
@@ -102,7 +109,6 @@ class KeepHouse:
         for access in due:
             # Earlier by up to a tenth, never later: users who came on one day drift apart.
             self.store.plan_reconciliation(access, now + RECONCILE_EVERY * (1 - 0.1 * self.spread()))
-        waited = max((now - access.reconcile_at for access in due if access.reconcile_at), default=timedelta())
         return {"planned": len(due), "lag_seconds": round(waited.total_seconds())}
 
     def _queue_erasures(self) -> dict[str, int]:

@@ -258,6 +258,9 @@ class Store(Protocol):
     def plan_reconciliation(self, access: PowensAccess, at: datetime) -> bool:
         """Move a user's next reconciliation; False when somebody else did."""
 
+    def bring_forward(self, user_id: str, at: datetime) -> None:
+        """Have the user read back `at`, unless that is planned for earlier or the user is being erased."""
+
     def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
         """Mark the user, keep the receipt-to-be and queue the work, in one transaction.
 
@@ -290,6 +293,19 @@ class Store(Protocol):
 
         Raises InvalidInput for a cursor that is none.
         """
+
+
+class BudgetStore(Protocol):
+    """What all workers share about asking Powens. Every method may raise StoreUnavailable."""
+
+    def paused_until(self) -> datetime | None:
+        """When Powens may be asked again; None when it was never throttling."""
+
+    def pause(self, until: datetime) -> None:
+        """Nobody asks before `until`; a longer pause that is on stays."""
+
+    def spend(self, minute: datetime, calls: int, *, most: int) -> bool:
+        """Add to the calls of a minute, unless they would be more than `most`: then False, and nothing is added."""
 
 
 class HintQueue(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.application.access import Access
+from shared.application.budget import CALLS_OF_A_READ, Budget, PowensBusyError
 from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
@@ -38,12 +39,13 @@ class Reading:
 
     `too_large`: connections with more accounts than are kept (ADR 0004). Reading them again cannot help, so their hints
     are answered; what was held of them stays. `staleness`: how long before a scheduled read the connection that had
-    waited for longest had been read, None for other reads.
+    waited for longest had been read, None for other reads. `put_off`: Powens is not to be asked now.
     """
 
     known_user: bool = True
     too_large: int = 0
     staleness: timedelta | None = None
+    put_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,14 @@ class ReadBack:
     access: Access
     changes: Changes
     clock: Clock
+    budget: Budget
 
     def __call__(self, hints: Sequence[Hint]) -> Reading:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
 
-        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back.
+        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back. When Powens is
+        not to be asked now and nobody waits for the answer, the hints are answered by planning to read the user soon:
+        housekeeping sends as many as may be read, those who have waited for longest first.
         """
         newest = max(hints, key=lambda hint: hint.received_at)
         user_id = self.store.user_of(newest.powens_user_id)
@@ -66,6 +71,11 @@ class ReadBack:
             return Reading(known_user=False)
         try:
             return self._read_or_remove(user_id, hints, newest)
+        except PowensBusyError as busy:
+            if _somebody_waits(hints):
+                raise
+            self.store.bring_forward(user_id, self.clock() + timedelta(seconds=busy.retry_after or 0))
+            return Reading(put_off=True)
         except UserBeingErased:
             return Reading()
         except NotFound:
@@ -82,7 +92,9 @@ class ReadBack:
             return Reading()
 
     def _read(self, user_id: str, hints: Sequence[Hint], newest: Hint) -> Reading:
+        sweep = not _somebody_waits(hints)
         if any(hint.powens_connection_id is None for hint in hints):
+            self.budget.admit(CALLS_OF_A_READ, sweep=sweep)
             return self._read_all(user_id, newest)
         latest: dict[int, Hint] = {}
         for hint in sorted(hints, key=lambda hint: hint.received_at):
@@ -98,6 +110,7 @@ class ReadBack:
             if wait > 0:
                 too_soon.append(wait)
             else:
+                self.budget.admit(CALLS_OF_A_READ, sweep=sweep)
                 too_large += not self._read_one(user_id, powens_connection_id, held, hint)
         if too_soon:
             raise ReadRecentlyError(retry_after=min(too_soon))
@@ -177,3 +190,8 @@ class ReadBack:
             return ledger.remove(current, cause=_CAUSE[hint.origin], at=at, now=self.clock())
 
         self.changes.apply(held.user_id, held.id, decide, correlation_id=hint.correlation_id)
+
+
+def _somebody_waits(hints: Sequence[Hint]) -> bool:
+    """Who comes back from the Webview looks at the screen; webhooks and schedules do not."""
+    return any(hint.origin is HintOrigin.WEBVIEW for hint in hints)

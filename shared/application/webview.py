@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from shared.application.access import Access
+from shared.application.budget import Budget
 from shared.application.ports import Answer, Clock, Store, WebviewSession
 from shared.domain.errors import InvalidInput, NotFound, PowensUserGone
 from shared.domain.hints import Hint, HintOrigin
@@ -34,6 +35,7 @@ class OpenWebview:
     webview_url: WebviewUrl
     allowed: Sequence[str]
     clock: Clock
+    budget: Budget
 
     def __call__(
         self,
@@ -45,7 +47,10 @@ class OpenWebview:
         return_to: str,
         answer: Callable[[Visit], Answer | None],
     ) -> Visit:
-        """Raises InvalidInput for a `return_to` off the allow-list, NotFound for somebody else's connection."""
+        """Raises InvalidInput for a `return_to` off the allow-list, NotFound for somebody else's connection.
+
+        Raises Unavailable while Powens is not to be asked, or another device is still creating the user.
+        """
         if not may_return_to(return_to, self.allowed):
             raise InvalidInput("not an allowed address", code="return_to_not_allowed", field="return_to")
         if flow == "reconnect" and connection_id is None:
@@ -61,6 +66,7 @@ class OpenWebview:
             if connection is None or connection.removed_at is not None:
                 raise NotFound("no such connection", code="connection_not_found")
             powens_connection_id = connection.powens_id
+        self.budget.admit(1, sweep=False)
         powens_user_id, powens = self.access.ensure(user_id)
         session = WebviewSession(
             state=secrets.token_urlsafe(32),

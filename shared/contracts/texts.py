@@ -242,6 +242,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Powens ne répond pas. Réessayez plus tard.",
         "Powens does not answer. Try again later.",
     ),
+    "problem.powens_busy": (
+        "Powens est très sollicité. Réessayez dans un instant.",
+        "Powens is very busy. Try again in a moment.",
+    ),
     "problem.connection_locked": (
         "Powens travaille sur cette connexion. Réessayez dans un instant.",
         "Powens is working on this connection. Try again in a moment.",

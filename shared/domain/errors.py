@@ -5,7 +5,7 @@ AppError
 │   ├── InvalidInput, NotFound, Conflict, TooManyAccounts, UserBeingErased, PreconditionFailed, BadSignature, BadToken
 │   └── PowensRefused      Powens understood us and said no
 ├── Unavailable    nobody: the same request may work later
-│   └── PowensUnavailable, ConnectionLocked, StoreUnavailable
+│   └── PowensUnavailable (PowensThrottled), ConnectionLocked, StoreUnavailable
 └── Misconfigured  our operators: a secret, a permission or a setting is wrong
 
 Anything else that is raised is a bug of ours. `code` is stable, public and language-free; `str(error)` may reach a log
@@ -129,6 +129,10 @@ class PowensUnavailable(Unavailable):
     """Powens is down, slow, throttling, or answered with something that is not its API's JSON."""
 
     code = "powens_unavailable"
+
+
+class PowensThrottled(PowensUnavailable):
+    """429: Powens is asked too much."""
 
 
 class ConnectionLocked(Unavailable):

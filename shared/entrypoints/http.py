@@ -20,6 +20,7 @@ from shared.domain.errors import (
     InvalidInput,
     NotFound,
     PowensRefused,
+    PowensThrottled,
     PreconditionFailed,
     Unauthenticated,
     Unavailable,
@@ -92,6 +93,8 @@ class HttpErrors:
         if status >= 500:
             count("FailedRequests")
             logger.warning("request failed", extra={"code": error.code, "kind": type(error).__name__})
+            if isinstance(error, PowensThrottled):
+                count("PowensThrottled")
         else:
             logger.info("request refused", extra={"code": error.code})
         headers = {}

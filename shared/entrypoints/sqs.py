@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.messages import Message
-from shared.domain.errors import PowensRefused, Rejected, Unavailable
-from shared.entrypoints.observability import logger
+from shared.domain.errors import PowensRefused, PowensThrottled, Rejected, Unavailable
+from shared.entrypoints.observability import count, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -98,6 +98,8 @@ class FifoBatch[M: Message]:
             return 0
         elif isinstance(error, Unavailable):
             logger.info("message postponed", extra={"code": error.code, "receive_count": receive_count})
+            if isinstance(error, PowensThrottled):
+                count("PowensThrottled")
             if error.retry_after is not None:
                 return min(LONGEST_VISIBILITY_SECONDS, max(1, round(error.retry_after)))
         else:

@@ -86,6 +86,7 @@ def test_trouble_while_the_webview_is_opened_is_a_problem_to_retry(world: World,
     assert refused.json["code"] in ("powens_unavailable", "connection_locked")
     assert int(refused.headers["retry-after"]) >= 1
     world.powens.behave()
+    world.clock.advance(seconds=int(refused.headers["retry-after"]))
     assert world.open_webview().status == 201
 
 

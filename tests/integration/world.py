@@ -263,6 +263,7 @@ class World:
             "POWENS_WEBVIEW_URL": "https://webview.powens.com",
             "POWENS_DOMAIN": "acme.biapi.pro",
             "PUBLIC_URL": "https://api.example.com",
+            "POWENS_CALLS_PER_MINUTE": "0",
             "RETURN_TO_ALLOWED": f"{ORIGIN},http://localhost:8080,wealthapp://",
             "WEBHOOK_SECRETS": json.dumps({"current": WEBHOOK_SECRET}),
         }

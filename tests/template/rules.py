@@ -58,6 +58,8 @@ OWN_METRICS = frozenset(
     {
         "LateErasures",
         "MissingWebhookSecret",
+        "PowensThrottled",
+        "ReadsPutOff",
         "ReconciliationLag",
         "RefusedSignatures",
         "ScreensTold",
