@@ -1,9 +1,11 @@
 """Where the AWS double sends invocations it starts itself: schedules, bus rules, direct Invoke calls.
 
-Also the management API of the WebSocket API, for the functions: `POST` and `DELETE /@connections/<id>`.
+Also the management API of the WebSocket API, for the functions: `POST` and `DELETE /@connections/<id>`; and
+`GET /@workers`, the processes that run functions now, for tests that end some of them.
 """
 
 import asyncio
+import json
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -33,6 +35,8 @@ class InvokeEndpoint:
             async for method, path, body in read_requests(reader):
                 if path.startswith("/@connections/"):
                     status, payload = await self._manage(method, unquote(path.removeprefix("/@connections/")), body)
+                elif (method, path) == ("GET", "/@workers"):
+                    status, payload = "200 OK", json.dumps(self._plane.workers()).encode()
                 else:
                     status, payload = await self._invoke(path.removeprefix("/"), body)
                 head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"

@@ -168,6 +168,11 @@ class Worker:
         return self._process is not None and processes.alive(self._process)
 
     @property
+    def pid(self) -> int | None:
+        """Of the process; None when there is none."""
+        return self._process.pid if self._process is not None else None
+
+    @property
     def processor_seconds(self) -> float:
         """Processor time of the process so far; 0 where the system does not tell."""
         stat = Path(f"/proc/{self._process.pid}/stat") if self._process else None
@@ -303,6 +308,15 @@ class Plane:
     @property
     def names(self) -> list[str]:
         return list(self._functions)
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The processes that live now: `function` (logical id), `pid`, and whether each is `busy` with an event."""
+        idle = {worker for workers in self._idle.values() for worker in workers}
+        return [
+            {"function": worker.function.logical_id, "pid": worker.pid, "busy": worker in self._busy}
+            for worker in [*self._busy, *idle]
+            if worker.healthy
+        ]
 
     async def invoke(self, name: str, event: bytes) -> Answer:
         """Raises KeyError for an unknown function, TooLarge for an event above Lambda's limit."""

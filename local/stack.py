@@ -73,6 +73,7 @@ class System:
     double: Double
     deployment: Deployment
     processed: Processed
+    plane_url: str
     front: asyncio.Task[None]
     sandbox: subprocess.Popen[bytes] | None
     timings: tuple[tuple[str, float], ...]
@@ -84,6 +85,7 @@ class System:
             "url": self.url,
             "sandbox_url": self.sandbox_url,
             "aws_endpoint": self.double.endpoint,
+            "plane_url": self.plane_url,
             "pid": os.getpid(),
             "outputs": dict(self.deployment.outputs),
             "functions": {function.logical_id: function.name for function in self.deployment.functions},
@@ -199,7 +201,9 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
             except SeedFailed as error:
                 remarks.append(f"demo data is not complete: {error}")
             clock.lap("demo data")
-        system = System(url, sandbox_url, double, deployment, processed, serving, sandbox, clock.laps, tuple(remarks))
+        system = System(
+            url, sandbox_url, double, deployment, processed, endpoint.url, serving, sandbox, clock.laps, tuple(remarks)
+        )
         # Renamed into place, so that who waits for it never reads half of it.
         aside = settings.description.with_suffix(".new")
         aside.write_text(json.dumps(system.describe(), indent=2), "utf-8")

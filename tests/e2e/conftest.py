@@ -1,5 +1,6 @@
 """The system that `make run` starts, on free ports, once per test session."""
 
+import contextlib
 import json
 import os
 import signal
@@ -25,12 +26,14 @@ READY_SECONDS = 180.0  # with a first build on a busy machine
 class System:
     """How a test reaches the running system: through its public addresses, and the AWS double for what is inside.
 
-    `outputs` are the stack's, `functions` maps logical ids to function names, `logs` is the folder of their logs.
+    `plane_url` is the launcher's own door. `outputs` are the stack's, `functions` maps logical ids to function names,
+    `logs` is the folder of their logs.
     """
 
     url: str
     sandbox_url: str
     aws_endpoint: str
+    plane_url: str
     outputs: dict[str, str]
     functions: dict[str, str]
     logs: Path
@@ -71,7 +74,13 @@ class System:
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Started with demo data. A test that changes a user's accounts must not count on those of another test."""
-    state = tmp_path_factory.mktemp("system")
+    with started(tmp_path_factory.mktemp("system")) as system:
+        yield system
+
+
+@contextlib.contextmanager
+def started(state: Path) -> Iterator[System]:
+    """A system of its own on free ports, which keeps its logs in the folder `state`."""
     output = state / "launcher.log"
     command = [str(LOCAL_PYTHON), "-m", "local", "run", "--port", "0", "--sandbox-port", "0", "--state", str(state)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV_"))}
@@ -93,6 +102,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             described["url"],
             described["sandbox_url"],
             described["aws_endpoint"],
+            described["plane_url"],
             described["outputs"],
             described["functions"],
             state / "logs",

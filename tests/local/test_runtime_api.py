@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +102,24 @@ def test_a_raised_error_is_an_error_answer_and_the_process_lives_on(code: Path) 
     assert failed.json()["errorType"] == "ValueError"
     assert failed.json()["stackTrace"]
     assert (after.error, after.json()["calls"]) == (False, 2)
+
+
+def test_the_processes_are_named_with_what_they_run_and_one_that_is_killed_at_work_fails_its_event(code: Path) -> None:
+    async def work(plane: Plane) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Answer, list[dict[str, Any]]]:
+        pid = (await invoke(plane)).json()["pid"]
+        idle = plane.workers()
+        running = asyncio.create_task(invoke(plane, do="sleep", seconds=30))
+        while not any(worker["busy"] for worker in plane.workers()):  # noqa: ASYNC110 - as a test outside looks
+            await asyncio.sleep(0.01)
+        busy = plane.workers()
+        os.kill(pid, signal.SIGKILL)
+        return idle, busy, await running, plane.workers()
+
+    idle, busy, failed, after = on_a_plane(function(code), work)
+    assert [(worker["function"], worker["busy"]) for worker in idle] == [("F", False)]
+    assert busy == [idle[0] | {"busy": True}]
+    assert (failed.error, failed.json()["errorType"]) == (True, "Runtime.ExitError")
+    assert after == []
 
 
 def test_a_process_that_ends_is_an_error_and_is_replaced(code: Path) -> None:
