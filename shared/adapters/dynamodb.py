@@ -220,7 +220,7 @@ class DynamoDBStore:
                     operation_id=operation.id,
                     correlation_id=operation.correlation_id,
                 )
-                writes.append(self._put_command(after.user_id, command))
+                writes.append(self._put_command(after.user_id, command, group=command.group_of(operation.kind)))
         names = {known: a.shown_name for a in after.accounts for known in (a.id, *a.former_ids)}
         writes += [self._put_event(f, names, after.institution.name, correlation_id) for f in outcome.facts]
         for manual, manual_outcome in beside.manual:
@@ -285,12 +285,14 @@ class DynamoDBStore:
             item["connection_id"] = {"S": fact.connection_id}
         return {"Put": {"TableName": self._table, "Item": item}}
 
-    def _put_command(self, user_id: str, message: Command | EraseUser | HintMessage) -> "TransactWriteItemTypeDef":
+    def _put_command(
+        self, user_id: str, message: Command | EraseUser | HintMessage, *, group: str | None = None
+    ) -> "TransactWriteItemTypeDef":
         item: dict[str, Any] = {
             "pk": _user(user_id),
             "sk": {"S": f"COMMAND#{self._new_id()}"},
             "queue": {"S": message.queue},
-            "group": {"S": message.group},
+            "group": {"S": group or message.group},
             "body": {"S": message.model_dump_json()},
             "ttl": _ttl(self._clock(), OUTBOX_KEPT),
         }

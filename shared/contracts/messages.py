@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt
 
+from shared.domain.connection import OperationKind
 from shared.domain.hints import Hint, HintOrigin
 
 
@@ -28,6 +29,10 @@ class Command(Message):
     def group(self) -> str:
         """One connection has one worker at a time."""
         return self.connection_id
+
+    def group_of(self, kind: OperationKind) -> str:
+        """As `group`; but a refresh waits for minutes until Powens has synchronised, and no choice waits behind it."""
+        return self.operation_id if kind is OperationKind.REFRESH else self.group
 
 
 class EraseUser(Message):

@@ -1,5 +1,6 @@
 """A user's choices from the API or the Webview to Powens, back into the ledger, and out onto the bus."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -391,6 +392,21 @@ def test_a_refresh_ends_when_powens_shows_another_synchronisation(world: World) 
     assert world.operation(asked)["status"] == "completed"
     assert world.powens.count("PUT .*") == 1
     assert "refreshed" in {line["change"] for line in world.events("AccountsUpdated")[0]["data"]["accounts"]}
+
+
+def test_a_choice_does_not_wait_behind_a_refresh_that_powens_takes_its_time_for(world: World) -> None:
+    from tests.powens_wire import Answer
+
+    connection = world.connect(1, 2)
+    world.powens.fail("PUT .*", Answer(202, {}))
+    refresh = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
+    world.publish()
+    assert world.deliver("commands")
+    chosen = world.choose(connection, 1)
+    world.settle(within=timedelta(seconds=30))
+    assert world.operation(chosen)["status"] == "completed"
+    assert world.at_powens(connection) == {1}
+    assert world.operation(refresh)["ended_at"] is None
 
 
 def test_a_second_refresh_while_one_is_open_is_the_same_operation(world: World) -> None:
