@@ -46,6 +46,16 @@ token: $(LOCAL)/$(READY) ## Print a bearer token of a demo user: make token USER
 sandbox: $(LOCAL)/$(READY) ## Start the Powens sandbox alone (POWENS_SANDBOX_PORT=8081)
 	@exec $(LOCAL)/bin/python -m local.powens_sandbox
 
+# --- operating -----------------------------------------------------------------------------------------------------
+
+.PHONY: dead-letters
+dead-letters: $(LOCAL)/$(READY) ## List what could not be consumed (STACK=synced-accounts-prod for a deployment)
+	@exec $(LOCAL)/bin/python -m local dead-letters $(if $(STACK),--stack "$(STACK)")
+
+.PHONY: replay-dlq
+replay-dlq: $(LOCAL)/$(READY) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
+	@exec $(LOCAL)/bin/python -m local replay-dlq "$(QUEUE)" $(if $(STACK),--stack "$(STACK)")
+
 # --- checking ------------------------------------------------------------------------------------------------------
 
 .PHONY: check

@@ -1,4 +1,4 @@
-"""`python -m local run|events|catalogue|token|doctor`: see the Makefile, which is how people call it."""
+"""`python -m local run|events|catalogue|dead-letters|replay-dlq|token|doctor`: see the Makefile, which people use."""
 
 import argparse
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local import dead_letters
 from local.identity import DEMO_USERS, Issuer
 from local.paths import RUNTIME_PYTHON, SAM_BIN, STATE
 
@@ -30,6 +31,11 @@ def main() -> int:
     commands.add_parser("catalogue", help="renew the catalogue of institutions of the running system")
     token = commands.add_parser("token", help="print a bearer token")
     token.add_argument("user", choices=sorted(DEMO_USERS))
+    letters = commands.add_parser("dead-letters", help="list what could not be consumed")
+    letters.add_argument("--stack", help="of a deployment on AWS, with your credentials")
+    again = commands.add_parser("replay-dlq", help="send dead letters back once the cause is mended")
+    again.add_argument("queue")
+    again.add_argument("--stack", help="of a deployment on AWS, with your credentials")
     commands.add_parser("doctor", help="say whether the offline system can start")
     given = parser.parse_args()
     match given.command:
@@ -39,6 +45,10 @@ def main() -> int:
             return _events()
         case "catalogue":
             return _catalogue()
+        case "dead-letters":
+            return _dead_letters(given.stack)
+        case "replay-dlq":
+            return _replay(given.queue, given.stack)
         case "token":
             port = _port("PORT", 8080)
             print(Issuer(f"http://localhost:{port}", STATE / "issuer.pem").token(given.user)[0])
@@ -178,6 +188,52 @@ def _events() -> int:
         spy.close()
     except (BotoCoreError, ClientError):
         print("the system has stopped", file=sys.stderr)
+    return 0
+
+
+def _watched(stack: str | None) -> dead_letters.System | None:
+    """The deployment of this name, with the credentials at hand; without a name the offline system, if it runs."""
+    import boto3  # noqa: PLC0415
+
+    if stack is None:
+        if (running := _running_system()) is None:
+            return None
+        session = boto3.session.Session("test", "test", region_name="us-east-1")
+        return dead_letters.System(
+            lambda service: session.client(service, endpoint_url=running["aws_endpoint"]),  # type: ignore[call-overload]
+            running["outputs"],
+        )
+    own = boto3.session.Session()
+    [described] = own.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    return dead_letters.System(lambda service: own.client(service), outputs)  # type: ignore[call-overload] # noqa: PLW0108
+
+
+def _dead_letters(stack: str | None) -> int:
+    if (system := _watched(stack)) is None:
+        return 1
+    found, behind = dead_letters.look(system)
+    for letter in found:
+        print(letter)
+    if behind:
+        print(f"and {behind} more, behind them in their groups or being looked at by somebody else")
+    if not found and not behind:
+        print("no dead letters")
+    return 0
+
+
+def _replay(queue: str, stack: str | None) -> int:
+    if queue not in dead_letters.PLACES:
+        print(f"QUEUE is one of {', '.join(dead_letters.PLACES)}", file=sys.stderr)
+        return 2
+    if (system := _watched(stack)) is None:
+        return 1
+    try:
+        done = dead_letters.replay(system, queue)
+    except dead_letters.CannotReplay as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        return 1
+    print(f"{done} sent back from {queue}")
     return 0
 
 
