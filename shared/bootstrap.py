@@ -34,10 +34,15 @@ from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
 from shared.application.wishes import GrantWishes, RecordWishes
 from shared.config import LiveSettings, PowensSecret, Settings
 from shared.contracts.messages import Command, HintMessage
+from shared.domain.connection import AccountType
+from shared.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from shared.adapters.identity import TokenVerifier
     from shared.adapters.powens import PowensClient
+
+GRANT_SECONDS_LEFT = 10.0
+"""Granting wishes stops while there is time to say that it has to go on."""
 
 _AWS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 
@@ -90,7 +95,18 @@ class Container:
 
     @cached_property
     def refresh_catalogue(self) -> RefreshCatalogue:
-        return RefreshCatalogue(self.institution_store, lambda: self.powens, self.clock, lambda *_: None)
+        return RefreshCatalogue(self.institution_store, lambda: self.powens, self.clock, self._grant)
+
+    def _grant(self, institution_id: str, kinds: frozenset[AccountType]) -> int:
+        granted, all_of_them = self.grant_wishes(
+            institution_id,
+            sorted(kinds),
+            correlation_id=new_id(),
+            in_time=lambda: self.remaining_seconds() > GRANT_SECONDS_LEFT,
+        )
+        if not all_of_them:
+            raise Unavailable("there are more wishes than fit one run", code="wishes_left")
+        return granted
 
     @cached_property
     def changes(self) -> Changes:
@@ -161,7 +177,7 @@ class Container:
 
     @cached_property
     def wishes(self) -> RecordWishes:
-        return RecordWishes(self.store, self.clock, lambda _: None)
+        return RecordWishes(self.store, self.clock, self.institutions.name)
 
     @cached_property
     def grant_wishes(self) -> GrantWishes:

@@ -25,4 +25,11 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     done = container().refresh_catalogue(believe=event.get("believe") is True)
     count("Institutions", done.institutions)
     count("UnreadableInstitutions", done.unreadable)
-    return {"institutions": done.institutions, "unreadable": done.unreadable, "kept": done.kept}
+    count("WishesGranted", done.granted)
+    return {
+        "institutions": done.institutions,
+        "unreadable": done.unreadable,
+        "newly_given": done.newly_given,
+        "granted": done.granted,
+        "kept": done.kept,
+    }

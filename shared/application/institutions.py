@@ -92,12 +92,14 @@ class Refreshed:
     institutions: int
     unreadable: int
     newly_given: int
+    granted: int
     kept: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshCatalogue:
-    """Renews the catalogue and what others get. `told` hears which types an institution starts to give.
+    """Renews the catalogue and what others get. `told` hears which types an institution starts to give, and says how
+    many wishes that grants.
 
     Told before it is kept: killed in between, it is told again at the next refresh, and never lost.
     """
@@ -105,7 +107,7 @@ class RefreshCatalogue:
     store: CatalogueStore
     powens: Callable[[], Connectors]
     clock: Clock
-    told: Callable[[str, frozenset[AccountType]], object]
+    told: Callable[[str, frozenset[AccountType]], int]
 
     def __call__(self, *, believe: bool = False) -> Refreshed:
         """Raises what kept the catalogue from being renewed, once what others get has been; `believe` takes any answer
@@ -124,8 +126,7 @@ class RefreshCatalogue:
         given, counted = self._count(held)
         after = Catalogue(read_at=read_at, entries=entries, given_to_others=given)
         news = newly_given(held.catalogue if held else None, after)
-        for institution_id, kinds in news.items():
-            self.told(institution_id, kinds)
+        granted = sum(self.told(institution_id, kinds) for institution_id, kinds in news.items())
         kept = True
         try:
             self.store.keep(Copy(catalogue=after, counted=counted))
@@ -137,6 +138,7 @@ class RefreshCatalogue:
             institutions=len(entries),
             unreadable=unreadable,
             newly_given=sum(len(kinds) for kinds in news.values()),
+            granted=granted,
             kept=kept,
         )
 
@@ -188,6 +190,12 @@ class Institutions:
                 self._index = None
             self._copy, self._looked_at = newest, now
         return self._copy.catalogue if self._copy is not None else None
+
+    def name(self, institution_id: str) -> str | None:
+        """None for an institution that Powens does not offer."""
+        catalogue = self.catalogue()
+        entry = catalogue.entries.get(institution_id) if catalogue is not None else None
+        return entry.institution.name if entry is not None and not entry.hidden else None
 
     def incidents(self) -> tuple[Incident, ...]:
         """Those that are open."""

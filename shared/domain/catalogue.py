@@ -71,7 +71,7 @@ class Support(StrEnum):
     POSSIBLE = "possible"
     """The family that the type belongs to is handled."""
     DOUBTED = "doubted"
-    """Its statements contradict each other, or only one of them denies the type."""
+    """It denies the family and allows it too, only one statement denies it, or its source is switched off."""
     LACKING = "lacking"
     """Two statements deny the type and none allows it."""
     UNKNOWN = "unknown"
@@ -97,13 +97,13 @@ class Statements:
 
     @property
     def support(self) -> Support:
-        if not self.named and not self.allowed:
-            if len(self.denied) >= 2 and not self.blocked:
-                return Support.LACKING
-            return Support.DOUBTED if self.denied else Support.UNKNOWN
-        if self.denied or self.blocked:
-            return Support.DOUBTED
-        return Support.GIVEN if self.named else Support.POSSIBLE
+        if self.named and not self.blocked:
+            return Support.GIVEN  # what names the type itself is nearer to it than what speaks of its family
+        if self.allowed or self.named:
+            return Support.DOUBTED if self.denied or self.blocked else Support.POSSIBLE
+        if len(self.denied) >= 2 and not self.blocked:
+            return Support.LACKING
+        return Support.DOUBTED if self.denied or self.blocked else Support.UNKNOWN
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ of a current catalogue), a connection that works and never showed such an accoun
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -334,8 +334,14 @@ def _said(
     entry = catalogue.entries.get(connection.institution.id) if catalogue is not None else None
     current = catalogue is not None and not catalogue.stale(now)
     read_lately = now - connection.read_started_at <= STALE_AFTER
-    said = stated(entry, kind, current=current)
-    return entry, said | described(connection.institution, kind, current=read_lately), current
+    listed = stated(entry, kind, current=current)
+    read = described(connection.institution, kind, current=read_lately)
+    listed_last = catalogue is not None and catalogue.read_at >= connection.read_started_at
+    newer, older = (listed, read) if listed_last else (read, listed)
+    if newer.named or newer.allowed:
+        # What has been allowed since then is no longer denied; what was allowed then still makes a denial doubtful.
+        older = replace(older, denied=frozenset())
+    return entry, newer | older, current
 
 
 def _carry(source: ObservedSource, kind: AccountType | None) -> bool:
@@ -426,7 +432,7 @@ def _details(
     return (
         *(("connection_works",) if link is Link.HEALTHY and held is not Held.ADDED else ()),
         *(("untyped_account",) if held is Held.UNTYPED else ()),
-        *(("source_not_added",) if way is Way.NOT_ADDED else ()),
+        *(("source_not_added",) if way is Way.NOT_ADDED and said.support is not Support.LACKING else ()),
         *said.codes,
         *(("not_in_catalogue",) if entry is None and catalogue is not None else ()),
         *(("no_catalogue",) if catalogue is None else () if current else ("catalogue_stale",)),

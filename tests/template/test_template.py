@@ -113,15 +113,19 @@ def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stac
     assert refusal["Condition"]["Null"]["kms:EncryptionContext:user_id"] == "true"
 
 
-def test_who_keeps_the_catalogue_sees_institutions_and_no_user(deployed: Stack) -> None:
+def test_who_keeps_the_catalogue_reads_institutions_and_of_users_single_wishes_only(deployed: Stack) -> None:
     on_the_table = [
         statement
         for statement in statements(deployed.properties("InstitutionCatalogueRole"))
         if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
     ]
 
-    assert [statement["Condition"] for statement in on_the_table] == [
-        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["INSTITUTIONS", "INSTITUTION#*"]}}
+    assert [(s["Action"], s["Condition"]["ForAllValues:StringLike"]) for s in on_the_table] == [
+        (
+            ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            {"dynamodb:LeadingKeys": ["INSTITUTIONS", "INSTITUTION#*"]},
+        ),
+        (["dynamodb:GetItem", "dynamodb:PutItem"], {"dynamodb:LeadingKeys": ["USER#*"]}),
     ]
 
 
