@@ -379,8 +379,10 @@ def _way(connection: Connection, kind: AccountType | None, entry: CatalogueEntry
     mine = {source.name for source in connection.sources if not source.disabled}
     if kind is None or not connection.sources:
         return Way.UNKNOWN
-    able = carriers(entry, kind) if entry is not None else frozenset()
-    if able:
+    usable = {source.name for source in entry.sources if not source.disabled} if entry is not None else set()
+    if entry is not None and usable:
+        # Where every source is of the wrong family, what somebody gets all the same comes through one of them.
+        able = carriers(entry, kind) or usable
         return Way.OPEN if able & mine else Way.NOT_ADDED
     carrying = any(not source.disabled and _carry(source, kind) for source in connection.sources)
     return Way.OPEN if carrying else Way.UNKNOWN

@@ -430,17 +430,26 @@ class World:
         return self.api("GET", "/v1/webview-return", query=f"state={state}{query}", user=None)
 
     def connect(
-        self, *accounts: int, user: str = "alice", connection_id: int = 77, disabled: tuple[int, ...] = ()
+        self,
+        *accounts: int,
+        user: str = "alice",
+        connection_id: int = 77,
+        disabled: tuple[int, ...] = (),
+        uuid: str | None = None,
+        kind: str = "checking",
     ) -> Connection:
-        """Through the Webview: a connection with these accounts, by Powens id, ticked unless in `disabled`."""
+        """Through the Webview: a connection with these accounts, by Powens id, ticked unless in `disabled`.
+
+        Each is at an institution of its own, unless `uuid` says at which. `kind` is Powens' type of the accounts.
+        """
         opened = self.open_webview(user)
         assert opened.status == 201, opened.body
         powens_user = max(self.powens.users) if self.powens_user(user) is None else self.powens_user(user)
         assert powens_user is not None
-        uuid = f"338178e6-3d01-564f-9a7b-{connection_id:012d}"
+        uuid = uuid or f"338178e6-3d01-564f-9a7b-{connection_id:012d}"
         connection = self.powens.add_connection(powens_user, "Banque du Test", connection_id=connection_id, uuid=uuid)
         for account_id in accounts:
-            self.powens.add_account(connection, account_id, disabled=account_id in disabled)
+            self.powens.add_account(connection, account_id, disabled=account_id in disabled, type=kind)
         assert self.come_back(opened, f"&connection_id={connection_id}").status == 303
         self.settle()
         return connection
