@@ -102,10 +102,11 @@ def verified_body(
     body: bytes,
     now: datetime,
     tolerance: timedelta,
+    query: str = "",
 ) -> bytes:
     """The body, decompressed, of a request that Powens signed.
 
-    `path` is the one registered at Powens, without query. Header names in any case. Raises BadSignature
+    `path` and `query` are those of the address registered at Powens. Header names in any case. Raises BadSignature
     (`bad_signature`, or `stale_signature` for a good one that is older than `tolerance` or from the future), Unusable
     when what Powens signed cannot be decompressed or is larger than LARGEST_BODY_BYTES.
     """
@@ -114,8 +115,9 @@ def verified_body(
     if not secrets or not date or not signature:
         raise BadSignature("no secret, date or signature")
     compressed = named.get("content-encoding", "").strip().lower() == "gzip"
-    said = f"{method}.{path}.{date}.".encode(errors="replace")
-    # Whether Powens signs before or after it compresses is not documented.
+    endpoints = (path, f"{path}?{query}") if query else (path,)
+    said = [f"{method}.{endpoint}.{date}.".encode(errors="replace") for endpoint in endpoints]
+    # Whether Powens signs before or after it compresses is not documented, nor whether it signs a query.
     as_sent, decompressed = _Signatures(secrets, said), _Signatures(secrets, said)
     as_sent.update(body)
     signed = as_sent.include(signature)
@@ -149,10 +151,10 @@ def about(event: str, body: bytes) -> About:
 
 
 class _Signatures:
-    """What each of the secrets makes of the bytes seen so far."""
+    """What each of the secrets makes of the bytes seen so far, after each of what may have been said before them."""
 
-    def __init__(self, secrets: Sequence[str], said: bytes) -> None:
-        self._digests = [hmac.new(secret.encode(), said, hashlib.sha256) for secret in secrets]
+    def __init__(self, secrets: Sequence[str], said: Sequence[bytes]) -> None:
+        self._digests = [hmac.new(secret.encode(), first, hashlib.sha256) for secret in secrets for first in said]
 
     def update(self, data: bytes) -> None:
         for digest in self._digests:

@@ -50,6 +50,7 @@ def lambda_handler(event: dict[str, Any], context: Context) -> Response:
             secrets=_secrets(),
             method=event["requestContext"]["http"]["method"],
             path=event["rawPath"],
+            query=event.get("rawQueryString") or "",
             headers=event.get("headers") or {},
             body=_raw_body(event),
             now=received_at,

@@ -39,10 +39,20 @@ def verify(
     path: str = PATH,
     secrets: tuple[str, ...] = (KEY,),
     now: datetime = NOW,
+    query: str = "",
     more: Mapping[str, str] | None = None,
 ) -> bytes:
     headers = {"bi-signature": signature, "bi-signature-date": date, **(more or {})}
-    return verified_body(secrets=secrets, method=method, path=path, headers=headers, body=body, now=now, tolerance=WEEK)
+    return verified_body(
+        secrets=secrets,
+        method=method,
+        path=path,
+        headers=headers,
+        body=body,
+        now=now,
+        tolerance=WEEK,
+        query=query,
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,23 @@ def test_header_names_come_in_any_case() -> None:
         verified_body(secrets=(KEY,), method="POST", path=PATH, headers=headers, body=BODY, now=NOW, tolerance=WEEK)
         == BODY
     )
+
+
+@pytest.mark.parametrize("signed", [PATH, f"{PATH}?domain=acme&x=%2F"])
+def test_a_query_of_the_address_may_be_signed_or_not(signed: str) -> None:
+    query = "domain=acme&x=%2F"
+    assert verify(query=query, signature=sign(BODY, path=signed)) == BODY
+    packed = gzip.compress(BODY)
+    for what in (packed, BODY):
+        signature = sign(what, path=signed, key="previous")
+        more = {"Content-Encoding": "gzip"}
+        assert verify(packed, query=query, signature=signature, secrets=(KEY, "previous"), more=more) == BODY
+
+
+@pytest.mark.parametrize("query", ["", "domain=other"])
+def test_another_query_than_the_signed_one_is_refused(query: str) -> None:
+    with pytest.raises(BadSignature):
+        verify(query=query, signature=sign(BODY, path=f"{PATH}?domain=acme"))
 
 
 @pytest.mark.parametrize("key", ["current", "previous"])
