@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import re
 import time
 import traceback
@@ -169,10 +170,11 @@ class Gate:
             self._recent.clear()
             return 0
         now = time.monotonic()
-        while self._recent and self._recent[0] <= now - 60:
+        window = self.world.settings.rate_limit_seconds
+        while self._recent and self._recent[0] <= now - window:
             self._recent.popleft()
         if len(self._recent) >= limit:
-            return max(1, int(self._recent[0] + 60 - now) + 1)
+            return max(1, math.ceil(self._recent[0] + window - now))
         self._recent.append(now)
         return 0
 

@@ -197,7 +197,12 @@ class Settings:
         "Name of the token in the answers of /auth/token/access and /auth/renew.",
         choices=("access_token", "token"),
     )
-    rate_limit: int = _option(0, "Calls a minute that the API answers; 0: no limit. Powens' own sandbox: 30.")
+    rate_limit: int = _option(
+        0, "Calls that the API answers in each `rate_limit_seconds`; 0: no limit. Powens' own sandbox: 30."
+    )
+    rate_limit_seconds: float = _option(
+        60.0, "Seconds over which calls are counted. Powens names a minute and a day, which do not agree.", low=0.1
+    )
     rate_limit_code: str = _option("tooManyRequests", "Code of the 429.")
     no_account_status: int = _option(409, "Status of noAccount.", low=400, high=499)
     no_account_on_list: bool = _option(False, "Whether the list of accounts too is refused when none is enabled.")

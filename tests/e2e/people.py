@@ -47,10 +47,14 @@ class Person:
         self.powens.close()
 
     def webview(self, flow: str, **fields: str) -> str:
-        """The address of the Powens space, opened for this person."""
+        """The address of the Powens space, opened for this person, who comes again when told to."""
         body = {"flow": flow, "return_to": f"{self.system.url}/", "language": "fr", **fields}
-        opened = self.api.post("/v1/webview-sessions", json=body).raise_for_status().json()
-        return str(opened["url"])
+
+        def opened() -> httpx.Response | None:
+            answer = self.api.post("/v1/webview-sessions", json=body)
+            return None if answer.status_code == 503 and "retry-after" in answer.headers else answer
+
+        return str(eventually(opened, seconds=30, every=0.5).raise_for_status().json()["url"])
 
     def connections(self) -> list[dict[str, Any]]:
         shown: list[dict[str, Any]] = self.api.get("/v1/connections").raise_for_status().json()["connections"]
