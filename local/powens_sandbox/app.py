@@ -67,7 +67,9 @@ def create_app(settings: Settings) -> ASGIApp:
         swept = clock.now()
         while True:
             now = clock.now()
-            world.run_due()
+            while world.run_next():
+                settle()
+                await asyncio.sleep(0)
             if now - swept >= _SWEEP or now < swept:
                 world.sweep()
                 swept = now

@@ -1,8 +1,9 @@
 """How the sandbox stands a load: `python -m local.powens_sandbox.bench`.
 
 Starts a sandbox of its own, sends requests at a fixed rate (each at its time, whether or not the last was answered),
-and prints the latencies. Then it makes many webhook deliveries and prints how the process's memory grew in the first
-half of them and in the second. Leaves with 1 when p99 reaches 50 ms or memory keeps growing.
+and prints the latencies, with those of a server that only echoes: how late the machine itself is, and our own client.
+Then it makes many webhook deliveries and prints how the process's memory grew in the first half of them and in the
+second. Leaves with 1 when p99 reaches 50 ms or memory keeps growing.
 """
 
 import argparse
@@ -10,15 +11,21 @@ import asyncio
 import contextlib
 import itertools
 import json
+import math
 import os
 import socket
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 P99_MS = 50.0
+# Where an echo takes longer, the machine has no time for anybody: what else was measured then says nothing.
+BUSY_ECHO_P99_MS = 10.0
+# Echoes are fewer than requests, so that they take little from what they are compared with.
+_ECHO_SHARE = 4
 # The logs fill up during the first half; what the second half adds beyond this has no end.
 GROWTH_KB = 20_000
 CONNECTIONS = 16
@@ -79,11 +86,58 @@ async def sandbox(**settings: str) -> AsyncIterator[tuple[int, int]]:
         await process.wait()
 
 
-async def load(port: int, rate: int, seconds: float) -> list[float]:
-    """Latencies in milliseconds, counted from when each request was due. Raises RuntimeError on a wrong status."""
+@dataclass
+class Measured:
+    """Milliseconds, counted from when each request was due: of the sandbox, and of a server that only echoes."""
+
+    latencies: list[float] = field(default_factory=list)
+    echoes: list[float] = field(default_factory=list)
+
+    @property
+    def p99(self) -> float:
+        return p99(self.latencies)
+
+    @property
+    def verdict(self) -> bool | None:
+        """Whether the promise held; None when it did not and the machine was too busy for anybody to hold it.
+
+        A lateness of ours is in the latencies too, so that a p99 below the limit is one whatever else went on.
+        """
+        if self.p99 < P99_MS:
+            return True
+        return None if p99(self.echoes) >= BUSY_ECHO_P99_MS else False
+
+
+def p99(milliseconds: list[float]) -> float:
+    return sorted(milliseconds)[max(0, math.ceil(len(milliseconds) * 0.99) - 1)]
+
+
+@contextlib.asynccontextmanager
+async def echo() -> AsyncIterator[int]:
+    """Port of a process that answers every request at once."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "local.powens_sandbox.bench", "--echo", stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - asked for just above
+        yield int(await process.stdout.readline())
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def load(port: int, rate: int, seconds: float) -> Measured:
+    """Raises RuntimeError on a wrong status."""
+    async with echo() as echo_port:
+        return await _load(port, echo_port, rate, seconds)
+
+
+async def _load(port: int, echo_port: int, rate: int, seconds: float) -> Measured:
+    echoes: asyncio.Queue[Line] = asyncio.Queue()
     lines: asyncio.Queue[Line] = asyncio.Queue()
     for _ in range(CONNECTIONS):
         lines.put_nowait(Line(port))
+        echoes.put_nowait(Line(echo_port))
     first = Line(port)
     people = []
     for _ in range(20):
@@ -102,7 +156,13 @@ async def load(port: int, rate: int, seconds: float) -> list[float]:
         ("GET", "/2.0/auth/token/code?type=singleAccess", None),
         ("PUT", "/2.0/users/me/accounts/{a}?all", {"disabled": False}),
     ])  # fmt: skip
-    latencies: list[float] = []
+    measured = Measured()
+
+    async def sound(due: float) -> None:
+        line = await echoes.get()
+        await line.call("POST", "/", body={})
+        echoes.put_nowait(line)
+        measured.echoes.append(1000 * (time.perf_counter() - due))
 
     async def one(due: float, person: tuple[str, int, int], kind: tuple[str, str, object]) -> None:
         token, connection, account = person
@@ -112,7 +172,7 @@ async def load(port: int, rate: int, seconds: float) -> list[float]:
         lines.put_nowait(line)
         if status != 200:
             raise RuntimeError(f"{method} {path}: {status}")
-        latencies.append(1000 * (time.perf_counter() - due))
+        measured.latencies.append(1000 * (time.perf_counter() - due))
 
     start = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:
@@ -120,9 +180,12 @@ async def load(port: int, rate: int, seconds: float) -> list[float]:
             due = start + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             tasks.create_task(one(due, people[number % len(people)], next(kinds)))
-    while not lines.empty():
-        await lines.get_nowait().close()
-    return latencies
+            if number % _ECHO_SHARE == 0:
+                tasks.create_task(sound(due))
+    for queue in (lines, echoes):
+        while not queue.empty():
+            await queue.get_nowait().close()
+    return measured
 
 
 def resident_kb(pid: int) -> int:
@@ -154,7 +217,15 @@ async def _settled(line: Line, waiting: int) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve_echo() -> None:
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A consumer that takes everything at once."""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -169,15 +240,18 @@ async def main(rate: int, seconds: float, deliveries: int) -> int:
     if seconds:
         async with sandbox(webhook_base_url="") as (port, _):
             await load(port, rate, 1)
-            latencies = sorted(await load(port, rate, seconds))
-        p99 = latencies[int(len(latencies) * 0.99) - 1]
+            measured = await load(port, rate, seconds)
+        latencies, echoes = measured.latencies, measured.echoes
         print(
-            f"{len(latencies)} requests at {rate}/s: p50 {statistics.median(latencies):.1f} ms, p99 {p99:.1f} ms,"
-            f" worst {latencies[-1]:.1f} ms (wanted: p99 under {P99_MS:.0f} ms)"
+            f"{len(latencies)} requests at {rate}/s: p50 {statistics.median(latencies):.1f} ms, p99 {measured.p99:.1f}"
+            f" ms, worst {max(latencies):.1f} ms (wanted: p99 under {P99_MS:.0f} ms; an echo beside them: p50"
+            f" {statistics.median(echoes):.1f} ms, p99 {p99(echoes):.1f} ms)"
         )
-        fine = p99 < P99_MS
+        if measured.verdict is None:
+            print("The machine was too busy to tell.")
+        fine = measured.verdict is True
     if deliveries:
-        server = await asyncio.start_server(_accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
         consumer = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
         async with server, sandbox(webhook_base_url=consumer, sync_delay="0.01") as (port, pid):
             before = resident_kb(pid)
@@ -199,5 +273,10 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--deliveries", type=int, default=20_000)
+    parser.add_argument("--echo", action="store_true", help="be the server that only echoes")
     chosen = parser.parse_args()
+    if chosen.echo:
+        with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+            asyncio.run(_serve_echo())
+        sys.exit(0)
     sys.exit(asyncio.run(main(chosen.rate, chosen.seconds, chosen.deliveries)))

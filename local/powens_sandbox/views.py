@@ -286,11 +286,13 @@ class Views:
         if account.disabled is not None or account.deleted is not None:
             return []
         today = (account.last_update or datetime.now(UTC)).astimezone(PARIS).date()
+        seen = self.moment(account.last_update)
         return [
-            self._transaction(account, position, today) for position in range(self.settings.first_sync_transactions)
+            self._transaction(account, position, today, seen)
+            for position in range(self.settings.first_sync_transactions)
         ]
 
-    def _transaction(self, account: Account, position: int, today: date) -> Json:
+    def _transaction(self, account: Account, position: int, today: date, seen: str | None) -> Json:
         # A generator seeded per transaction costs too much for histories of several megabytes: a hash gives the digits.
         draw = int.from_bytes(hashlib.blake2s(f"{account.spec.key}/{position}".encode(), digest_size=4).digest())
         label, sign = _WORDINGS[draw % len(_WORDINGS)]
@@ -312,8 +314,8 @@ class Views:
             "simplified_wording": label,
             "wording": label,
             "categories": [],
-            "date_scraped": self.moment(account.last_update),
-            "last_update": self.moment(account.last_update),
+            "date_scraped": seen,
+            "last_update": seen,
             "coming": False,
             "active": True,
             "id_cluster": None,

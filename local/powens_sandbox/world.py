@@ -491,12 +491,18 @@ class World:
         return self._jobs[0][0] if self._jobs else None
 
     def run_due(self) -> None:
-        """Do everything whose time has come. Cheap when there is nothing."""
-        now = self.clock.now()
-        while self._jobs and self._jobs[0][0] <= now:
-            _, job, connection_id = heapq.heappop(self._jobs)
-            if self._syncing.get(connection_id) == job:
-                self.sync(self.connections[connection_id])
+        """Do everything whose time has come."""
+        while self.run_next():
+            pass
+
+    def run_next(self) -> bool:
+        """Do one thing whose time has come, if there is any: several of them would keep requests waiting."""
+        if not self._jobs or self._jobs[0][0] > self.clock.now():
+            return False
+        _, job, connection_id = heapq.heappop(self._jobs)
+        if self._syncing.get(connection_id) == job:
+            self.sync(self.connections[connection_id])
+        return True
 
     def sweep(self) -> None:
         """What time does by itself: temporary users and codes end, every connection is synchronised once in a while."""

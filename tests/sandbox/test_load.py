@@ -1,15 +1,20 @@
 """The sandbox holds its load, and its memory of what happened has an end."""
 
+import asyncio
 import os
+import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.powens_sandbox.bench import load
+from local.powens_sandbox.bench import Measured, accept, deliver, load, p99, resident_kb
 from local.powens_sandbox.logbook import Logbook
 from tests.polling import eventually
-from tests.sandbox.driver import Consumer, run, running
+from tests.sandbox.driver import Consumer, Sandbox, run, running
+
+SECONDS_TO_MEASURE = 90.0
 
 
 def cpu_seconds(pid: int) -> float:
@@ -18,16 +23,74 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_two_hundred_requests_a_second_leave_half_a_core_free() -> None:
-    """What a request costs does not depend on what else the machine does, as latency would; `bench` prints that one."""
+@pytest.fixture(scope="module")
+def measured() -> tuple[Measured, float]:
+    """What four seconds of 200 requests a second took, and the processor's seconds for each request.
+
+    A measurement that says nothing, because the machine was too busy even for an echo, is taken again.
+    """
+    deadline = time.monotonic() + SECONDS_TO_MEASURE
     with running(webhook_base_url="") as sandbox:
         port = int(sandbox.url.rsplit(":", 1)[1])
         run(load(port, 200, 0.5))
-        before = cpu_seconds(sandbox.pid)
-        latencies = run(load(port, 200, 4))
-        used = cpu_seconds(sandbox.pid) - before
-    assert len(latencies) == 800
-    assert used / len(latencies) < 0.0025
+        while True:
+            before = cpu_seconds(sandbox.pid)
+            found = run(load(port, 200, 4))
+            used = cpu_seconds(sandbox.pid) - before
+            if found.verdict is not None or time.monotonic() > deadline:
+                break
+    return found, used / len(found.latencies)
+
+
+@pytest.mark.quiet
+def test_of_two_hundred_requests_a_second_99_in_100_are_answered_within_50_ms(measured: tuple[Measured, float]) -> None:
+    found, _ = measured
+    assert (len(found.latencies), len(found.echoes)) == (800, 200)
+    assert found.verdict is not None, f"the machine was too busy for {SECONDS_TO_MEASURE} s: {p99(found.echoes)} ms"
+    assert found.p99 < 50
+
+
+@pytest.mark.quiet
+def test_two_hundred_requests_a_second_leave_half_a_core_free(measured: tuple[Measured, float]) -> None:
+    """What a request costs does not depend on what else the machine does, as latency would."""
+    assert measured[1] < 0.0025
+
+
+@pytest.mark.parametrize(
+    ("latency", "echo", "verdict"), [(49.9, 1, True), (49.9, 500, True), (50, 9.9, False), (50, 10, None)]
+)
+def test_only_a_machine_that_is_late_itself_excuses_a_latency(latency: float, echo: float, verdict: bool) -> None:
+    slowest = 0.02
+    quick, late = int(1000 * (1 - slowest)), int(1000 * slowest)
+    found = Measured([1.0] * quick + [latency] * late, [1.0] * quick + [echo] * late)
+    assert found.verdict is verdict
+
+
+@pytest.mark.quiet
+def test_an_hour_of_deliveries_leaves_no_memory_behind() -> None:
+    """One a second, once the logs are full: what a delivery leaves behind for good is less than its line of the log."""
+    hour = 3600
+
+    async def grown() -> tuple[int, int]:
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        consumer = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
+        async with server:
+            with running(webhook_base_url=consumer, sync_delay=0.01, log_entries=200, log_bytes=200_000) as sandbox:
+                port = int(sandbox.url.rsplit(":", 1)[1])
+                await deliver(port, hour // 2)
+                before, full = accepted(sandbox), resident_kb(sandbox.pid)
+                await deliver(port, hour)
+                return accepted(sandbox) - before, resident_kb(sandbox.pid) - full
+
+    delivered, kilobytes = run(grown())
+    assert delivered >= hour
+    # A line of the log takes a kilobyte and a half, with its body nine. Python's own memory breathes by some hundreds.
+    assert kilobytes < 2000
+
+
+def accepted(sandbox: Sandbox) -> int:
+    answer = sandbox.http.get("/2.0/webhooks", headers={"Authorization": "Bearer sandbox-config-token"})
+    return sum(hook["health_data"]["accepted"] for hook in answer.raise_for_status().json()["webhooks"])
 
 
 def test_the_logs_of_requests_and_deliveries_have_an_end(consumer: Consumer) -> None:
