@@ -348,9 +348,8 @@ class DynamoDBStore:
             answer_at = len(writes)
             writes.append(self._put_answer(user_id, answer))
         if new:
-            self._transact_checked(user_id, writes, answer_at=answer_at)
-        else:
-            self._transact(writes, answer_at=answer_at, contested=True)
+            writes.append(self._is_still(user_id))
+        self._transact(writes, answer_at=answer_at, contested=True)
 
     def _manual_writes(
         self, before: ManualAccount | None, outcome: ManualOutcome, correlation_id: str

@@ -66,12 +66,17 @@ class KeepManualAccounts:
         )
         account = outcome.account
         assert account is not None  # noqa: S101 - it has just been made
-        listed = self.store.listed(user_id)
-        if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
-            raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
-        listed = listed.after_manual(account)
-        self.store.save_manual(None, outcome, correlation_id=correlation_id, answer=keep(account, listed))
-        return account, listed
+        for _ in range(ATTEMPTS):
+            listed = self.store.listed(user_id)
+            if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
+                raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
+            listed = listed.after_manual(account)
+            try:
+                self.store.save_manual(None, outcome, correlation_id=correlation_id, answer=keep(account, listed))
+            except StaleWriteError:
+                continue  # somebody writes to this user right now
+            return account, listed
+        raise StoreUnavailable("too many writers of one user", retry_after=1)
 
     def rename(
         self, user_id: str, account_id: str, name: str, *, correlation_id: str, keep: Keep

@@ -201,7 +201,11 @@ def test_writers_who_are_always_late_are_asked_to_come_back(world: World) -> Non
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(type(store), "save_manual", late)
-        for reply in (world.api("PATCH", path, {"name": "x"}), world.api("DELETE", path)):
+        for reply in (
+            world.api("PATCH", path, {"name": "x"}),
+            world.api("DELETE", path),
+            world.api("POST", "/v1/accounts", BODY),
+        ):
             assert (reply.status, reply.headers["retry-after"]) == (503, "1")
 
 
