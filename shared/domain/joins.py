@@ -53,13 +53,13 @@ def standing(connection: Connection | None) -> frozenset[tuple[object, ...]]:
 
 
 def same_account(account_id: str, connections: Iterable[Connection]) -> list[tuple[Account, Connection]]:
-    """The account and whatever else is the same real one (rule 6); empty when no living connection has it."""
+    """The account, and the same real one through other connections (rule 6); empty when no living one has it."""
     living = [(a, c) for c in connections if c.removed_at is None for a in c.accounts]
     found = next(((a, c) for a, c in living if account_id in known_as(a)), None)
     if found is None:
         return []
     key = identity(*found)
-    return [found] + [(a, c) for a, c in living if key is not None and a.id != found[0].id and identity(a, c) == key]
+    return [found] + [(a, c) for a, c in living if key is not None and c.id != found[1].id and identity(a, c) == key]
 
 
 def known_as(account: Account) -> tuple[str, ...]:
