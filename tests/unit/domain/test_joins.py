@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection, connection_id
@@ -181,7 +188,7 @@ CONNECTIONS = 3
 REALS = 3
 """Real accounts; each may be seen through every connection."""
 which = st.integers(0, 5)
-kinds = st.sampled_from([("checking", "EUR"), ("checking", "USD"), ("livret_a", "EUR")])
+kinds = st.sampled_from([*[("checking", "EUR")] * 5, ("checking", "USD"), ("livret_a", "EUR")])
 
 
 class JoinMachine(RuleBasedStateMachine):
@@ -194,6 +201,13 @@ class JoinMachine(RuleBasedStateMachine):
         self.facts: list[Fact] = []
         self.dropped: set[str] = set()
         self.made = 0
+
+    @initialize()
+    def a_user_keeps_two_accounts_and_two_banks_show_one(self) -> None:
+        for balance in (1, 2):
+            self.adds(("checking", "EUR"), balance)
+        for nth in (0, 1):
+            self.an_account_appears(nth, 1, ("checking", "EUR"), 1)
 
     # --- writing, as `KeepManualAccounts` and `Changes` do it
 
@@ -388,6 +402,21 @@ class JoinMachine(RuleBasedStateMachine):
         for by_hand in self.accounts.values():
             same = joins.same_account(by_hand.linked_account_id or "", self.all)
             assert joins.counts(by_hand, self.all) is not any(joins.counting(a) for a, _ in same)
+
+    @precondition(lambda self: len(self.accounts) > 1)
+    @rule(to=which)
+    def joins_two_with_one(self, to: int) -> None:
+        wanted = self.a_synchronised(to)
+        if wanted is None:
+            return
+        free = [a for a in self.accounts.values() if joins.joined_with(a, self.all) is None]
+        refused = 0
+        for held in free:
+            try:
+                self.write(held.id, joins.join(held, wanted, self.accounts.values(), self.all))
+            except Conflict:
+                refused += 1
+        assert refused >= len(free) - 1
 
     @invariant()
     def nothing_is_suggested_without_an_independent_sign_or_against_the_users_word(self) -> None:
