@@ -32,7 +32,7 @@ def grant(world: World, *kinds: AccountType, bank: str = BANK) -> tuple[int, boo
 
 def pointers(world: World) -> list[str]:
     """Open wishes that can be found by their institution."""
-    return [item["sk"]["S"] for item in world.items() if item["pk"]["S"].startswith("INSTITUTION#")]
+    return [item["sk"]["S"] for item in world.items() if item["sk"]["S"].startswith("WISH#")]
 
 
 def discover(world: World, connection: Connection, powens_id: int, **fields: Any) -> None:
