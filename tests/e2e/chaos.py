@@ -39,7 +39,8 @@ VICTIMS = (
 
 _CALLS = ("", "GET /2.0/users/", "POST /2.0/users/")
 FAULTS: tuple[dict[str, Any], ...] = (
-    *({"target": "api", "kind": "status", "status": status} for status in (500, 502, 503, 401, 409)),
+    *({"target": "api", "kind": "status", "status": status} for status in (500, 502, 503, 401)),
+    {"target": "api", "kind": "status", "status": 409, "code": "connectionLocked"},
     {"target": "api", "kind": "status", "status": 429, "retry_after": 1},
     {"target": "api", "kind": "status", "status": 500, "after": True},
     {"target": "api", "kind": "latency", "seconds": 1},

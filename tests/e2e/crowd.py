@@ -1,7 +1,9 @@
 """People for the chaos and load runs: each taps, goes through the Webview, and remembers what was chosen.
 
 What somebody chose last is known as long as a choice in the app and another one in the Webview did not fall between two
-reads: then nothing tells which was newer (ADR 0009), and the run only asks that everybody ends in the same one.
+reads: then nothing tells which was newer (ADR 0009), and the run only asks that everybody ends in the same one. Nobody
+unticks in the Webview what the app is just ticking: there the ledger waits for Powens until the operation's deadline,
+which is ten minutes.
 """
 
 import json
@@ -249,11 +251,15 @@ class Somebody:
                 self.gone.add(connection["id"])
 
     def flip(self) -> None:
-        """Tick or untick an account where Powens keeps it."""
-        there = self.at_powens()
-        if there:
-            our_id = self.random.choice(sorted(there))
-            name, account = self.random.choice(sorted(there[our_id]["accounts"].items()))
+        """Tick or untick an account where Powens keeps it, unless the app is still at it."""
+        free = [
+            (our_id, name, account)
+            for our_id, connection in sorted(self.at_powens().items())
+            for name, account in sorted(connection["accounts"].items())
+            if self._names.get((our_id, name)) not in self._here
+        ]
+        if free:
+            our_id, name, account = self.random.choice(free)
             enabled = account["disabled"] is not None
             changed = self.powens.patch(f"/sandbox/accounts/{account['id']}", json={"disabled": not enabled})
             # A repair or the end of the connection may have been faster.
@@ -263,7 +269,11 @@ class Somebody:
 
     def visit(self) -> None:
         """Through the pages of the Powens space: another selection, *Terminer*, and back to the app."""
-        connections = [c for c in self.connections() if c["id"] not in self.gone]
+        connections = [
+            c
+            for c in self.connections()
+            if c["id"] not in self.gone and not self._here & {a["id"] for a in c["accounts"]}
+        ]
         if not connections:
             return
         connection = self.random.choice(connections)

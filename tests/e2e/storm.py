@@ -1,0 +1,261 @@
+"""`make load`: the morning on which Powens synchronises everybody at once, on the system that `make run` starts.
+
+A crowd has connected banks. Some people tap, first alone, then while every connection of the crowd is synchronised and
+tells about it with a handful of webhooks. Nothing may be lost, and a tap must not take more than twice as long. Both
+are measured in the same run: what else the machine does is in both.
+
+Two times are taken of each tap: until the API has written the choice down (202), and until the operation has ended,
+which is when Powens was told and read back. Both are held to the promise.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.conftest import System, started
+from tests.e2e.crowd import Somebody, Tally, acting, published, secrets_found
+from tests.e2e.operator import Operator
+from tests.invariants import Published, fold_is_the_state
+from tests.polling import eventually
+
+MOST_RATIO = 2.0
+"""How much longer a tap may take in the storm than alone, at the median and at the 95th percentile."""
+LOOK_EVERY = 0.05
+
+
+@dataclass(frozen=True)
+class Plan:
+    crowd: int
+    """Users whose connections are synchronised in the storm."""
+    tapping: int
+    alone_seconds: float
+    storm_seconds: float
+    """Time over which the synchronisations are spread."""
+    quiet_seconds: float = 120
+    seed: int = 1
+    pause: float = 0.5
+    """Seconds between two taps of one user, about."""
+
+
+@dataclass
+class Taps:
+    """Seconds of each tap, in two lists that belong together."""
+
+    answered: list[float] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+
+    def line(self) -> str:
+        return f"{len(self.ended)} taps; answered {_percentiles(self.answered)}, ended {_percentiles(self.ended)}"
+
+
+def percentile(seconds: Sequence[float], part: int) -> float:
+    return statistics.quantiles(seconds, n=100, method="inclusive")[part - 1]
+
+
+def _percentiles(seconds: Sequence[float]) -> str:
+    return "/".join(f"{1000 * percentile(seconds, part):.0f}" for part in (50, 95, 99)) + " ms"
+
+
+@dataclass
+class Report:
+    plan: Plan
+    tally: Tally = field(default_factory=Tally)
+    alone: Taps = field(default_factory=Taps)
+    storm: Taps = field(default_factory=Taps)
+    webhooks: int = 0
+    events: Published = field(default_factory=lambda: Published((), ()))
+    longest: float = 0.0
+    """Seconds from the first synchronisation until all of the crowd was up to date."""
+    load: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+    def ratios(self) -> dict[str, float]:
+        return {
+            f"{what} p{part}": percentile(getattr(self.storm, what), part) / percentile(getattr(self.alone, what), part)
+            for what in ("answered", "ended")
+            for part in (50, 95, 99)
+        }
+
+    def lines(self) -> list[str]:
+        written = {detail["metadata"]["event_id"] for _, detail in self.events.expected}
+        return [
+            f"{self.plan.crowd} users, {self.plan.tapping} others tap; {self.plan.storm_seconds:.0f} s of storm",
+            f"machine           load {self.load:.1f} on {os.cpu_count()} processors",
+            f"requests          {self.tally['requests']}",
+            f"webhooks          {self.webhooks} attempts to deliver in the storm",
+            f"events            {len(written)} expected, {len(self.events.once)} seen, lost {len(self.events.lost)}",
+            f"                  {self.events.repeats} repeats, doubled effects {len(self.events.doubled)}",
+            f"longest staleness {self.longest:.1f} s",
+            f"alone             {self.alone.line()}   (p50/p95/p99)",
+            f"in the storm      {self.storm.line()}",
+            "ratio             " + ", ".join(f"{what} {ratio:.2f}" for what, ratio in self.ratios().items()),
+            *(f"VIOLATED          {line}" for line in self.violations),
+        ]
+
+
+class Storm:
+    def __init__(self, system: System, plan: Plan) -> None:
+        self.system, self.plan = system, plan
+        self.report = Report(plan)
+        self.operator = Operator(system)
+        self.sandbox = httpx.Client(base_url=system.sandbox_url, timeout=30)
+        self.since = system.mark()
+        self.stop = threading.Event()
+        self.tapping, self.crowd = (
+            [Somebody(system, self.operator, self.report.tally, f"{plan.seed} {name} {n}", name) for n in range(number)]
+            for name, number in (("tapping", plan.tapping), ("crowd", plan.crowd))
+        )
+        self.connections: list[int] = []
+
+    def run(self) -> Report:
+        try:
+            self._arrive()
+            self._tap_for(self.plan.alone_seconds, self.report.alone)
+            first_webhook = self._newest_webhook()
+            storm = threading.Thread(target=self._synchronise_everybody, daemon=True)
+            began = time.monotonic()
+            storm.start()
+            self._tap_for(self.plan.storm_seconds, self.report.storm)
+            self.report.load = os.getloadavg()[0]
+            storm.join()
+            self._calm(began, first_webhook)
+        finally:
+            for one in [*self.tapping, *self.crowd]:
+                one.close()
+            self.sandbox.close()
+        return self.report
+
+    def _newest_webhook(self) -> int:
+        newest = self.sandbox.get("/sandbox/webhooks", params={"limit": 1}).raise_for_status().json()["webhooks"]
+        return int(newest[0]["id"]) if newest else 0
+
+    def _arrive(self) -> None:
+        def come(one: Somebody) -> None:
+            one.arrive("revolut")
+            eventually(one.settled, seconds=60, every=0.2)
+
+        for thread in acting(self.tapping, come):
+            thread.join()
+        # The crowd connects its banks while nobody is told: the storm is also the first that we hear of them.
+        self._lose_webhooks(1)
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda one: one.arrive("revolut"), self.crowd))
+        eventually(self._nothing_scheduled, seconds=10)
+        self._lose_webhooks(0)
+        troubles = [line for one in self.tapping for line in one.broken]
+        assert not troubles, troubles
+
+    def _lose_webhooks(self, probability: float) -> None:
+        self.sandbox.patch("/sandbox/settings", json={"webhook_loss": probability}).raise_for_status()
+
+    def _nothing_scheduled(self) -> bool:
+        """Whether the synchronisation that follows each new connection is over for the crowd."""
+        known = {one.powens_user for one in self.crowd}
+        found = self.sandbox.get("/sandbox/connections", params={"limit": 500}).raise_for_status().json()["connections"]
+        own = [c for c in found if c["id_user"] in known]
+        self.connections = [c["id"] for c in own]
+        return len(own) == len(self.crowd) and all(c["last_update"] for c in own)
+
+    # --- tapping ---------------------------------------------------------------------------------------------------
+
+    def _tap_for(self, seconds: float, taps: Taps) -> None:
+        self.stop.clear()
+        lock = threading.Lock()
+
+        def tap(one: Somebody) -> None:
+            self.stop.wait(one.random.uniform(0, self.plan.pause))
+            while not self.stop.is_set():
+                account = one.random.choice([a for c in one.connections() for a in c["accounts"]])
+                began = time.monotonic()
+                answer = one.ask("PATCH", f"/v1/accounts/{account['id']}", json={"enabled": not account["enabled"]})
+                answered = time.monotonic() - began
+                operation = answer.raise_for_status().json()
+                eventually(partial(self._has_ended, one, operation["id"]), seconds=60, every=LOOK_EVERY)
+                ended = time.monotonic() - began
+                one.chosen[account["id"]] = not account["enabled"]
+                one.operations[operation["id"]] = operation
+                with lock:
+                    taps.answered.append(answered)
+                    taps.ended.append(ended)
+                self.stop.wait(one.random.uniform(0.5, 1.5) * self.plan.pause)
+
+        threads = acting(self.tapping, tap)
+        time.sleep(seconds)
+        self.stop.set()
+        for thread in threads:
+            thread.join()
+        self.report.violations += [line for one in self.tapping for line in one.broken]
+
+    @staticmethod
+    def _has_ended(one: Somebody, operation: str) -> bool:
+        return one.ask("GET", f"/v1/operations/{operation}").raise_for_status().json()["ended_at"] is not None
+
+    # --- storm -----------------------------------------------------------------------------------------------------
+
+    def _synchronise_everybody(self) -> None:
+        order = random.Random(self.plan.seed)
+        order.shuffle(self.connections)
+        began = time.monotonic()
+        for number, connection in enumerate(self.connections):
+            time.sleep(max(0.0, began + number * self.plan.storm_seconds / len(self.connections) - time.monotonic()))
+            self.sandbox.post(f"/sandbox/connections/{connection}/sync").raise_for_status()
+
+    def _calm(self, began: float, first_webhook: int) -> None:
+        deadline = time.monotonic() + self.plan.quiet_seconds
+        while (troubles := self._cheap_troubles()) and time.monotonic() < deadline:
+            time.sleep(0.3)
+        self.report.longest = time.monotonic() - began
+        self.report.webhooks = self._newest_webhook() - first_webhook
+        people = [*self.tapping, *self.crowd]
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(lambda one: one.troubles(), people):
+                troubles += found
+        while True:
+            self.report.events = events = published(self.system, self.operator, people, self.since)
+            if not events.lost or time.monotonic() > deadline:
+                break
+            time.sleep(0.3)
+        troubles += events.violations()
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(lambda one: fold_is_the_state(events, one.connections(), ()), people):
+                troubles += found
+        troubles += [f"{number} dead letters of {name}" for name, number in self.operator.dead().items()]
+        troubles += secrets_found(self.operator, people, events)
+        self.report.violations += troubles
+
+    def _cheap_troubles(self) -> list[str]:
+        waiting = self.sandbox.get("/sandbox/webhooks", params={"limit": 1}).raise_for_status().json()["waiting"]
+        if waiting:
+            return [f"{waiting} webhooks wait"]
+        return [f"{number} {name} wait" for name, number in self.operator.waiting().items()]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.storm", description=__doc__)
+    parser.add_argument("--users", type=int, default=400)
+    parser.add_argument("--tapping", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=120, help="of storm; half of it is measured alone before")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, started(Path(folder)) as system:
+        plan = Plan(given.users, given.tapping, given.seconds / 2, given.seconds, seed=given.seed)
+        report = Storm(system, plan).run()
+    print("\n".join(report.lines()))
+    slow = {what: ratio for what, ratio in report.ratios().items() if ratio > MOST_RATIO}
+    return 1 if report.violations or slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
