@@ -285,8 +285,7 @@ class Somebody:
                 return
             # Noted before it is sent: a spoilt answer does not say whether the choice was taken.
             sent = {name for name, (_, before) in boxes.items() if before is not (name in ticked)}
-            confirmed = page.press("finish", tick=ticked).page
-            known = confirmed.is_success
+            known = page.press("finish", tick=ticked).has("notice")
             for name in sent:
                 self._there_chose(connection["id"], name, name in ticked)
                 if not known:
