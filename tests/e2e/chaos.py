@@ -196,13 +196,22 @@ class Chaos:
         acts = acting(self.people, self._act)
         for thread in chaos:
             thread.start()
+        began = time.monotonic()
         self.stop.wait(self.plan.seconds)
+        # A run is worth what it met: up to twice as long when some kind of fault has found no victim yet.
+        while not self._met_everything() and time.monotonic() < began + 2 * self.plan.seconds:
+            self.stop.wait(self.plan.every)
         # First everybody puts the finger down, then the machines stop breaking.
         self.stop.set()
         for thread in [*acts, *chaos]:
             thread.join(timeout=150)
             if thread.is_alive():
                 self.report.violations.append(f"{thread.name} got no answer")
+
+    def _met_everything(self) -> bool:
+        wanted = {name_of(fault) for fault in FAULTS if fault["target"] != "webview"}
+        killed = self.tally.of("killed Function ").keys() >= set(VICTIMS)
+        return killed and wanted <= self.tally.of("fault ").keys() and self.tally["killed at work"] >= len(VICTIMS)
 
     def _act(self, one: Somebody) -> None:
         acts: dict[Callable[[], Any], int] = {
@@ -252,15 +261,15 @@ class Chaos:
                 continue
             kinds = [f for f in FAULTS if f["target"] == target]
             self.random.shuffle(kinds)
-            there = {_name(f) for f in waiting}
-            fault = min(kinds, key=lambda f: (_name(f) in there, struck.get(_name(f), 0)))
+            there = {name_of(f) for f in waiting}
+            fault = min(kinds, key=lambda f: (name_of(f) in there, struck.get(name_of(f), 0)))
             match = self.random.choice(fault.get("calls", _CALLS)) if target == "api" else ""
             fault = {name: value for name, value in fault.items() if name != "calls"}
             self.sandbox.post("/sandbox/faults", json={**fault, "match": match, "times": 1}).raise_for_status()
 
     def _count(self, fault: dict[str, Any]) -> None:
         if fault["hits"]:
-            self.tally.add(f"fault {_name(fault)}", fault["hits"])
+            self.tally.add(f"fault {name_of(fault)}", fault["hits"])
         self.sandbox.delete(f"/sandbox/faults/{fault['id']}")
 
     def _touch_a_connection(self) -> None:
@@ -341,7 +350,7 @@ class Chaos:
         return [f"Powens has the users {sorted(made)}, wanted are {sorted(wanted)}"] if made != wanted else []
 
 
-def _name(fault: dict[str, Any]) -> str:
+def name_of(fault: dict[str, Any]) -> str:
     status = f" {fault['status']}" if fault["kind"] == "status" else ""
     return f"{fault['target']} {fault['kind']}{status}{' after the effect' if fault.get('after') else ''}"
 
