@@ -82,6 +82,17 @@ bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Cold start and w
 bench-page: $(DEV)/$(READY) $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) chromium ## From Terminer to the new state on the screen, 50 times, in a real browser
 	@exec $(LOCAL)/bin/python -m local.bench.terminer
 
+# Minutes of it: MINUTES=10, or SECONDS= directly. Bash keeps a SECONDS of its own, so only a value given to make counts.
+DURATION = $(if $(filter command line,$(origin SECONDS)),$(SECONDS),$(if $(MINUTES),$$(( $(MINUTES) * 60 )),$(1)))
+
+.PHONY: chaos
+chaos: $(DEV)/$(READY) $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Break everything for a while on the running system; nothing may be lost (MINUTES=3, SEED=)
+	@exec $(DEV)/bin/python -m tests.e2e.chaos --seconds $(call DURATION,180) $(if $(SEED),--seed $(SEED))
+
+.PHONY: load
+load: $(DEV)/$(READY) $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## A storm of synchronisations while some people tap: what a tap takes (MINUTES=2, USERS=400)
+	@exec $(DEV)/bin/python -m tests.e2e.storm --seconds $(call DURATION,120) $(if $(USERS),--users $(USERS))
+
 .PHONY: format
 format: $(DEV)/$(READY) ## Format the code and mend what the linter can mend
 	$(DEV)/bin/ruff check --fix-only -q .
