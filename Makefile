@@ -52,6 +52,10 @@ sandbox: $(LOCAL)/$(READY) ## Start the Powens sandbox alone (POWENS_SANDBOX_POR
 dead-letters: $(LOCAL)/$(READY) ## List what could not be consumed (STACK=synced-accounts-prod for a deployment)
 	@exec $(LOCAL)/bin/python -m local dead-letters $(if $(STACK),--stack "$(STACK)")
 
+.PHONY: orphans
+orphans: $(LOCAL)/$(READY) ## List users at Powens whom nobody here owns, as the last check saw them [STACK=...]
+	@exec $(LOCAL)/bin/python -m local orphans $(if $(STACK),--stack "$(STACK)")
+
 .PHONY: replay-dlq
 replay-dlq: $(LOCAL)/$(READY) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
 	@exec $(LOCAL)/bin/python -m local replay-dlq "$(QUEUE)" $(if $(STACK),--stack "$(STACK)")

@@ -1,4 +1,4 @@
-"""`python -m local run|events|catalogue|dead-letters|replay-dlq|token|doctor`: see the Makefile, which people use."""
+"""`python -m local <command>`: see the Makefile, which is how people call it."""
 
 import argparse
 import asyncio
@@ -33,6 +33,8 @@ def main() -> int:
     token.add_argument("user", choices=sorted(DEMO_USERS))
     letters = commands.add_parser("dead-letters", help="list what could not be consumed")
     letters.add_argument("--stack", help="of a deployment on AWS, with your credentials")
+    orphans = commands.add_parser("orphans", help="list users at Powens whom nobody owns, as the last check saw them")
+    orphans.add_argument("--stack", help="of a deployment on AWS, with your credentials")
     again = commands.add_parser("replay-dlq", help="send dead letters back once the cause is mended")
     again.add_argument("queue")
     again.add_argument("--stack", help="of a deployment on AWS, with your credentials")
@@ -47,6 +49,8 @@ def main() -> int:
             return _catalogue()
         case "dead-letters":
             return _dead_letters(given.stack)
+        case "orphans":
+            return _orphans(given.stack)
         case "replay-dlq":
             return _replay(given.queue, given.stack)
         case "token":
@@ -219,6 +223,21 @@ def _dead_letters(stack: str | None) -> int:
         print(f"and {behind} more, behind them in their groups or being looked at by somebody else")
     if not found and not behind:
         print("no dead letters")
+    return 0
+
+
+def _orphans(stack: str | None) -> int:
+    if (system := _watched(stack)) is None:
+        return 1
+    key = {"pk": {"S": "ORPHANS"}, "sk": {"S": "LISTING"}}
+    item = system.client("dynamodb").get_item(TableName=system.outputs["TableName"], Key=key).get("Item")
+    if item is None:
+        print("no check has run yet")
+        return 0
+    listing = json.loads(item["document"]["S"])
+    for known, since in sorted(listing["suspects"].items(), key=lambda suspect: suspect[1]):
+        print(f"{known:>12}  since {since}")
+    print(f"{len(listing['suspects'])} without an owner, checked at {listing['checked_at']}")
     return 0
 
 

@@ -61,6 +61,8 @@ PLACES = {
     "refresh": Place("RefreshDeadLetterQueueUrl", source="RefreshQueueUrl"),
     "outbox": Place("OutboxFailuresQueueUrl", function="OutboxPublisherFunctionName"),
     "housekeeping": Place("HousekeepingFailuresQueueUrl", function="HousekeepingFunctionName"),
+    "orphan-check": Place("OrphanCheckFailuresQueueUrl", function="OrphanCheckFunctionName"),
+    "institution-catalogue": Place("InstitutionCatalogueFailuresQueueUrl", function="InstitutionCatalogueFunctionName"),
     "live-updates": Place("LiveUpdatesFailuresQueueUrl", function="LiveUpdatesFunctionName"),
 }
 

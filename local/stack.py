@@ -120,10 +120,10 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         else:
             sandbox_port = free_port()
         url, sandbox_url = f"http://localhost:{port}", f"http://localhost:{sandbox_port}"
-        client_secret, webhook_secret = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        client_secret, webhook_secret, users_token = (secrets.token_urlsafe(32) for _ in range(3))
 
         say("building the functions")
-        sandbox = _start_sandbox(settings, sandbox_port, url, client_secret, webhook_secret)
+        sandbox = _start_sandbox(settings, sandbox_port, url, client_secret, webhook_secret, users_token)
         if sandbox is not None:
             cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
         double = Double(settings.state)
@@ -149,6 +149,7 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
                 "client_id": "10000001",
                 "client_secret": client_secret,
                 "identity_key": secrets.token_hex(32),
+                "users_token": users_token,
             },
             WEBHOOK_SECRET: {"current": webhook_secret},
         }
@@ -256,7 +257,7 @@ def _parameters(url: str, sandbox_url: str) -> dict[str, str]:
 
 
 def _start_sandbox(
-    settings: Settings, port: int, url: str, client_secret: str, webhook_secret: str
+    settings: Settings, port: int, url: str, client_secret: str, webhook_secret: str, users_token: str
 ) -> subprocess.Popen[bytes] | None:
     if not (ROOT / "local" / "powens_sandbox" / "__main__.py").exists():
         return None
@@ -272,6 +273,7 @@ def _start_sandbox(
         "POWENS_SANDBOX_REDIRECT_URIS": f"{url}/v1/webview-return",
         "POWENS_SANDBOX_WEBHOOK_BASE_URL": f"{url}/webhooks/powens",
         "POWENS_SANDBOX_WEBHOOK_SECRET": webhook_secret,
+        "POWENS_SANDBOX_USERS_TOKEN": users_token,
     }
     with (settings.logs / "powens-sandbox.log").open("wb") as output:
         return processes.start(

@@ -29,6 +29,7 @@ from shared.application.institutions import Institutions, RefreshCatalogue, Watc
 from shared.application.live import Live
 from shared.application.manual import KeepManualAccounts
 from shared.application.operations import RecordOperation
+from shared.application.orphans import CheckOrphans
 from shared.application.read_back import ReadBack
 from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
 from shared.application.wishes import GrantWishes, RecordWishes
@@ -145,6 +146,7 @@ class Container:
             sleep=self.sleep,
             jitter=random.random,
             on_throttled=self.budget.throttled,
+            users_token=secret.users_token,
         )
 
     @cached_property
@@ -194,6 +196,10 @@ class Container:
     @cached_property
     def carry_out(self) -> CarryOut:
         return CarryOut(self.store, self.access, self.changes, self.clock, self.budget)
+
+    @cached_property
+    def check_orphans(self) -> CheckOrphans:
+        return CheckOrphans(self.store, self.powens.user_ids, self.clock, self.budget)
 
     @cached_property
     def begin_erasure(self) -> BeginErasure:

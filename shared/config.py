@@ -67,13 +67,17 @@ class LiveSettings(BaseModel):
 
 
 class PowensSecret(BaseModel):
-    """The JSON of the Powens secret. `identity_key` keys the hashes of IBANs and numbers and never changes."""
+    """The JSON of the Powens secret. `identity_key` keys the hashes of IBANs and numbers and never changes.
+
+    `users_token`, from Powens' console, may list all users of the domain; without it orphans are not looked for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     client_id: str
     client_secret: SecretStr
     identity_key: SecretStr
+    users_token: SecretStr | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:

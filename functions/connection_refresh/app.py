@@ -33,6 +33,11 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
     reading = container().read_back(hints)
     if not reading.known_user:
         count("UnknownPowensUsers")
+    if reading.user_gone:
+        count("PowensUsersGone")
+    if reading.adopted or reading.lost:
+        count("AdoptedConnections", reading.adopted)
+        count("LostConnections", reading.lost)
     if reading.put_off:
         count("ReadsPutOff")
     if reading.staleness is not None:

@@ -155,4 +155,5 @@ CASES = (
     Case("housekeeping", "dynamodb", dict),
     Case("institution_catalogue", "dynamodb", dict),
     Case("live_updates", "dynamodb", _bus_event),
+    Case("orphan_check", "dynamodb", dict),
 )

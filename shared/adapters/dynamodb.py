@@ -25,6 +25,7 @@
 | idempotent answer | USER#<user> | IDEMPOTENCY#<key> | GetItem, after a refused write |
 | calls to Powens in a minute | BUDGET#<minute> | MINUTE | UpdateItem, where a limit is set |
 | pause in calling Powens | BUDGET | PAUSE | GetItem |
+| Powens users whom nobody owns | ORPHANS | LISTING | GetItem, by the daily check and by operators |
 | receipt of an erasure | RECEIPT#<hash of user and id> | RECEIPT | GetItem; holds no word of the user |
 | event of an erasure | ERASED#<ulid> | EVENT#<ulid> | stream (insert) |
 
@@ -50,6 +51,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.dynamodb_errors import translated as _translated
 from shared.application.live import OpenSocket
+from shared.application.orphans import Listing
 from shared.application.ports import (
     NOTHING_BESIDE,
     Answer,
@@ -103,6 +105,11 @@ _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 @cache
 def _connection_codec() -> TypeAdapter[Connection]:
     return TypeAdapter(Connection)
+
+
+@cache
+def _listing_codec() -> TypeAdapter[Listing]:
+    return TypeAdapter(Listing)
 
 
 @cache
@@ -952,6 +959,38 @@ class DynamoDBStore:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    # --- orphans
+
+    def owned(self, powens_user_ids: Sequence[int]) -> set[int]:
+        found: set[int] = set()
+        for start in range(0, len(powens_user_ids), 100):  # the most that BatchGetItem takes
+            wanted: Any = {
+                self._table: {
+                    "Keys": [_powens(known) for known in powens_user_ids[start : start + 100]],
+                    "ProjectionExpression": "pk",
+                    "ConsistentRead": True,
+                }
+            }
+            while wanted:
+                with _translated():
+                    answer = self._client.batch_get_item(RequestItems=wanted)
+                items = answer["Responses"].get(self._table, [])
+                found |= {int(item["pk"]["S"].removeprefix("POWENS#")) for item in items}
+                wanted = answer.get("UnprocessedKeys")
+        return found
+
+    def orphan_listing(self) -> Listing | None:
+        item = self._get({"S": "ORPHANS"}, "LISTING")
+        return _listing_codec().validate_json(item["document"]["S"]) if item else None
+
+    def save_orphan_listing(self, listing: Listing) -> None:
+        document = _listing_codec().dump_json(listing).decode()
+        with _translated():
+            self._client.put_item(
+                TableName=self._table,
+                Item={"pk": {"S": "ORPHANS"}, "sk": {"S": "LISTING"}, "document": {"S": document}},
+            )
 
     # --- what is due
 

@@ -111,6 +111,7 @@ class PowensClient:
         sleep: Callable[[float], None],
         jitter: Callable[[], float],
         on_throttled: Callable[[float | None], None] = lambda _: None,
+        users_token: SecretStr | None = None,
     ) -> None:
         # One session serves all users of this process: a cookie set for one must not be sent for the next, and neither
         # a .netrc nor a proxy variable may replace the credentials or the way.
@@ -126,6 +127,7 @@ class PowensClient:
         self._sleep = sleep
         self._jitter = jitter
         self._on_throttled = on_throttled
+        self._users_token = users_token
         self.identity = identity
         self.clock = clock
 
@@ -171,6 +173,26 @@ class PowensClient:
     def as_user(self, id_user: int, token: str, on_renewed: Callable[[str], None]) -> "PowensUser":
         """The user's own view. `on_renewed` stores a new token; it is called before the token is used."""
         return PowensUser(self, id_user, token, on_renewed)
+
+    def user_ids(self) -> tuple[int, ...] | None:
+        """The ids of all users of the domain; None without a users token.
+
+        Raises PowensUnavailable, PowensRefused, Misconfigured (Powens refuses the token).
+        """
+        what = "list the users"
+        if self._users_token is None:
+            return None
+        token = self._users_token.get_secret_value()
+
+        def call(named: str, url: str) -> JsonObject:
+            return self.exchange(named, "GET", url, token=token, repeatable=True)
+
+        try:
+            return tuple(as_id(item.get("id"), "user.id") for item in self.pages(what, "/users", "users", call))
+        except _TokenRefused as error:
+            raise Misconfigured(f"{what}: Powens refuses the users token", code="users_token_refused") from error
+        except Malformed as error:
+            raise _unusable(what, error) from error
 
     def logo(self, institution_id: str) -> bytes:
         """The PNG of an institution's logo, where integrators have seen it. Raises NotFound, PowensUnavailable."""

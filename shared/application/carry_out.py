@@ -6,6 +6,7 @@ killed anywhere: what Powens was told but we did not write down is seen by the n
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.application.access import Access
 from shared.application.budget import CALLS_OF_A_READ, Budget
@@ -80,8 +81,19 @@ class CarryOut:
                 case OperationKind.SELECTION | OperationKind.RESTORATION:
                     self._select(powens, held, operation, first_attempt=first_attempt)
         except PowensUserGone:
-            self._change(operation, lambda c: ledger.remove(c, cause=Cause.BANK, at=asked, now=self.clock()))
+            # All of them, as nobody could read the others any more.
+            for other in self.store.connections(held.user_id):
+                if other.powens_user_id == held.powens_user_id:
+                    self._remove(other, operation, asked)
             self.access.forget(held.user_id, held.powens_user_id)
+
+    def _remove(self, held: Connection, operation: Operation, at: datetime) -> None:
+        self.changes.apply(
+            held.user_id,
+            held.id,
+            lambda newest: ledger.remove(newest or held, cause=Cause.BANK, at=at, now=self.clock()),
+            correlation_id=operation.correlation_id,
+        )
 
     def _select(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
         """At most one update per changed account, one read-back, one write."""

@@ -40,12 +40,17 @@ class Reading:
     `too_large`: connections with more accounts than are kept (ADR 0004). Reading them again cannot help, so their hints
     are answered; what was held of them stays. `staleness`: how long before a scheduled read the connection that had
     waited for longest had been read, None for other reads. `put_off`: Powens is not to be asked now.
+    `adopted` and `lost`: connections that a scheduled read found at Powens and not here, and the other way round, as
+    nobody had told us. `user_gone`: Powens has deleted the user.
     """
 
     known_user: bool = True
     too_large: int = 0
     staleness: timedelta | None = None
     put_off: bool = False
+    adopted: int = 0
+    lost: int = 0
+    user_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class ReadBack:
             for held in self.store.connections(user_id):
                 self._remove(held, newest, asked)
             self.access.forget(user_id, newest.powens_user_id)
-            return Reading()
+            return Reading(user_gone=True)
 
     def _read(self, user_id: str, hints: Sequence[Hint], newest: Hint) -> Reading:
         sweep = not _somebody_waits(hints)
@@ -142,21 +147,29 @@ class ReadBack:
         shown = powens.read_all()
         ages: dict[int, timedelta] = {}
         too_large = sum(not self._apply(user_id, seen, hint, ages) for seen in shown)
+        lost = 0
         for held in self.store.connections(user_id):
             if held.removed_at is None and held.powens_id not in {seen.powens_id for seen in shown}:
-                self._read_absent(held, hint, powens)
-        scheduled = hint.origin is HintOrigin.SCHEDULE
-        return Reading(too_large=too_large, staleness=max(ages.values(), default=None) if scheduled else None)
+                lost += self._read_absent(held, hint, powens)
+        if hint.origin is not HintOrigin.SCHEDULE:
+            return Reading(too_large=too_large)
+        return Reading(
+            too_large=too_large,
+            staleness=max(ages.values(), default=None),
+            adopted=len(shown) - len(ages) - too_large,
+            lost=lost,
+        )
 
-    def _read_absent(self, held: Connection, hint: Hint, powens: PowensUser) -> None:
-        """A list without a connection removes nothing by itself (rule 5): Powens must deny it when asked, too."""
+    def _read_absent(self, held: Connection, hint: Hint, powens: PowensUser) -> bool:
+        """Whether it is gone. A list without it removes nothing by itself (rule 5): Powens must deny it when asked."""
         asked = self.clock()
         try:
             seen = powens.read_connection(held.powens_id)
         except PowensNotFound:
             self._remove(held, hint, asked)
-        else:
-            self._apply(held.user_id, seen, hint)
+            return True
+        self._apply(held.user_id, seen, hint)
+        return False
 
     def _apply(
         self, user_id: str, seen: ObservedConnection, hint: Hint, ages: dict[int, timedelta] | None = None
@@ -164,7 +177,7 @@ class ReadBack:
         """False for a connection that is too large. `ages` is told how old the read before this one is."""
 
         def decide(held: Connection | None) -> Outcome:
-            if held is not None and ages is not None:
+            if held is not None and held.removed_at is None and ages is not None:
                 ages[seen.powens_id] = seen.read_started_at - held.read_started_at
             return ledger.reconcile(
                 held,

@@ -26,6 +26,7 @@ from tests.powens_wire import Answer, account_json, connection_json
 
 CLIENT_ID = "12345"
 CLIENT_SECRET = "powens-client-secret-7d1f"
+USERS_TOKEN = "powens-users-token-8e4c"
 ERROR_TEXT = "text-that-powens-wrote-5c2a"
 ERROR_MESSAGE = "text-that-the-bank-wrote-9b3e"
 _PARIS = ZoneInfo("Europe/Paris")
@@ -120,7 +121,7 @@ class FakePowens(BaseAdapter):
         self.connections: dict[int, Connection] = {}
         self.connectors: dict[str, Connector] = {}
         self.log: list[str] = []
-        self.secrets: set[str] = {CLIENT_SECRET, ERROR_TEXT, ERROR_MESSAGE}
+        self.secrets: set[str] = {CLIENT_SECRET, USERS_TOKEN, ERROR_TEXT, ERROR_MESSAGE}
         self._troubles: list[Trouble] = []
         self._ids = itertools.count(41)
         self._tokens = itertools.count(1)
@@ -242,6 +243,12 @@ class FakePowens(BaseAdapter):
         if line == "GET /connectors":
             return Answer(200, {"connectors": [self._connector_json(c) for c in self.connectors.values()]})
         token = str(headers.get("Authorization", "")).removeprefix("Bearer ")
+        if line == "GET /users":
+            if token != USERS_TOKEN:
+                return error(HTTPStatus.FORBIDDEN, "forbidden")
+            return Answer(
+                200, {"users": [{"id": user.id, "signin": _paris(self.clock())} for user in self.users.values()]}
+            )
         me = next((user for user in self.users.values() if token in user.tokens), None)
         if me is None:
             return error(HTTPStatus.UNAUTHORIZED, "unauthorized")

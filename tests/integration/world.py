@@ -29,6 +29,7 @@ from functions.accounts_api import app as accounts_api
 from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
 from functions.institution_catalogue import app as institution_catalogue
+from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
 from shared.bootstrap import Container
@@ -53,6 +54,7 @@ FUNCTIONS = (
     connection_refresh,
     housekeeping,
     institution_catalogue,
+    orphan_check,
     outbox_publisher,
 )
 

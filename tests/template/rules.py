@@ -58,6 +58,7 @@ OWN_METRICS = frozenset(
     {
         "LateErasures",
         "MissingWebhookSecret",
+        "OrphanUsers",
         "PowensThrottled",
         "ReadsPutOff",
         "ReconciliationLag",

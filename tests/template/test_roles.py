@@ -203,6 +203,10 @@ PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
     "read what is about institutions": lambda clients, outputs: clients("dynamodb").get_item(
         TableName=outputs["TableName"], Key={"pk": {"S": "INSTITUTIONS"}, "sk": {"S": "CATALOGUE"}}
     ),
+    "note a missed look for orphans": _send("OrphanCheckFailuresQueueUrl"),
+    "look up owners": lambda clients, outputs: clients("dynamodb").batch_get_item(
+        RequestItems={outputs["TableName"]: {"Keys": [{"pk": {"S": "POWENS#41"}, "sk": {"S": "USER"}}]}}
+    ),
     "note an untold change": _send("LiveUpdatesFailuresQueueUrl"),
     "write to a socket": _write_to_a_socket,
     "cut a socket": lambda clients, outputs: _sockets(clients, outputs).delete_connection(ConnectionId="gone"),
@@ -233,11 +237,21 @@ NEEDED = {
     "InstitutionCatalogueFunctionName": {
         "read an item",
         "list a user",
+        "write a transaction",
         "delete an item",
         "read what is about institutions",
         "find what is due",
         "read Powens' credentials",
         "note a stale catalogue",
+    },
+    # As above: that it reads no user's items is left to test_template.py.
+    "OrphanCheckFunctionName": {
+        "read an item",
+        "write a transaction",
+        "read what is about institutions",
+        "look up owners",
+        "read Powens' credentials",
+        "note a missed look for orphans",
     },
     "LiveUpdatesFunctionName": {
         "read an item",

@@ -27,6 +27,7 @@ FUNCTIONS = {
     "HousekeepingFunction": "housekeeping",
     "InstitutionCatalogueFunction": "institution_catalogue",
     "LiveUpdatesFunction": "live_updates",
+    "OrphanCheckFunction": "orphan_check",
 }
 _STATE = {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")}
 # For what is new about a user, which must not appear while the user is being erased.
@@ -63,11 +64,18 @@ ALLOWED = {
         "sqs:SendMessage HousekeepingFailuresQueue",
     },
     "InstitutionCatalogueRole": _logs("InstitutionCatalogueLog")
-    | {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query")}
+    | {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")}
     | {"secretsmanager:GetSecretValue PowensSecretName", "sqs:SendMessage InstitutionCatalogueFailuresQueue"},
     "InstitutionCatalogueScheduleRole": {
         "lambda:InvokeFunction InstitutionCatalogueFunction",
         "sqs:SendMessage InstitutionCatalogueFailuresQueue",
+    },
+    "OrphanCheckRole": _logs("OrphanCheckLog")
+    | {f"dynamodb:{action} Table" for action in ("BatchGetItem", "GetItem", "PutItem", "UpdateItem")}
+    | {"secretsmanager:GetSecretValue PowensSecretName", "sqs:SendMessage OrphanCheckFailuresQueue"},
+    "OrphanCheckScheduleRole": {
+        "lambda:InvokeFunction OrphanCheckFunction",
+        "sqs:SendMessage OrphanCheckFailuresQueue",
     },
     "LiveUpdatesRole": _logs("LiveUpdatesLog")
     | {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query")}
@@ -113,6 +121,17 @@ def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stac
     assert refusal["Condition"]["Null"]["kms:EncryptionContext:user_id"] == "true"
 
 
+def test_who_looks_for_orphans_sees_whether_somebody_is_ours_and_nothing_of_them(deployed: Stack) -> None:
+    keys = {
+        key
+        for statement in statements(deployed.properties("OrphanCheckRole"))
+        if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+        for key in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    }
+
+    assert keys == {"POWENS#*", "ORPHANS", "BUDGET", "BUDGET#*"}
+
+
 def test_who_keeps_the_catalogue_reads_institutions_and_of_users_single_wishes_only(deployed: Stack) -> None:
     on_the_table = [
         statement
@@ -126,6 +145,7 @@ def test_who_keeps_the_catalogue_reads_institutions_and_of_users_single_wishes_o
             {"dynamodb:LeadingKeys": ["INSTITUTIONS", "INSTITUTION#*"]},
         ),
         (["dynamodb:GetItem", "dynamodb:PutItem"], {"dynamodb:LeadingKeys": ["USER#*"]}),
+        ("dynamodb:UpdateItem", {"dynamodb:LeadingKeys": ["BUDGET"]}),
     ]
 
 
@@ -497,7 +517,11 @@ def test_the_alarm_on_staleness_leaves_the_plan_an_hour_and_no_more(deployed: St
 
 
 def test_no_function_runs_for_longer_than_an_erasure_waits(deployed: Stack) -> None:
-    for_no_user = {"HousekeepingFunction", "InstitutionCatalogueFunction"}  # they call Powens, if at all, for nobody
+    for_no_user = {
+        "HousekeepingFunction",
+        "InstitutionCatalogueFunction",
+        "OrphanCheckFunction",
+    }  # they call Powens, if at all, for nobody
     for name, function in deployed.of("AWS::Lambda::Function"):
         assert function["Timeout"] <= QUIET_FOR.total_seconds() or name in for_no_user, name
 
