@@ -78,6 +78,10 @@ test: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) chro
 	$(DEV)/bin/pytest -q -m "not quiet" -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 --cov --cov-report= --cov-fail-under=0
 	$(DEV)/bin/pytest -q -m quiet --durations=5 --cov --cov-append --cov-report=term:skip-covered
 
+.PHONY: simulate
+simulate: $(DEV)/$(READY) ## Run many seeds of the simulated world (SEEDS=1000, FIRST_SEED=0)
+	@exec $(DEV)/bin/python -m tests.simulation $(or $(SEEDS),1000) $(or $(FIRST_SEED),0)
+
 .PHONY: bench
 bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Cold start and warm time of the built functions beside a bare handler
 	@exec $(LOCAL)/bin/python -m local.bench

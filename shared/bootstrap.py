@@ -18,6 +18,7 @@ from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.institutions import DynamoDBInstitutions, Traces
 from shared.adapters.kms import KmsSeal
 from shared.adapters.outbox import EventBus, Queues
+from shared.adapters.secrets import read_secret
 from shared.adapters.sockets import Sockets
 from shared.application.access import Access
 from shared.application.budget import Budget
@@ -151,8 +152,7 @@ class Container:
 
     @cached_property
     def _powens_secret(self) -> PowensSecret:
-        answer = self.client("secretsmanager").get_secret_value(SecretId=self.settings.powens_secret_id)
-        return PowensSecret.parse(answer["SecretString"])
+        return PowensSecret.parse(read_secret(self.client("secretsmanager"), self.settings.powens_secret_id))
 
     def _identity(self, text: str) -> str:
         key = self._powens_secret.identity_key.get_secret_value().encode()

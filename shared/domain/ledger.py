@@ -326,12 +326,14 @@ def _question(account: Account) -> str:
 def _give_up(account: Account, problem: str) -> Account:
     """Drop a choice that cannot be carried out: what is there stays, and the account says why.
 
-    A wish that Powens undid by itself (rules 3 and 4) stays on record: the user is asked instead.
+    A wish that Powens undid by itself (rules 3 and 4) stays on record: the user is asked instead. An account that is as
+    it was wanted has no problem, though its operation could not be seen through.
     """
     seen = account.choice.seen if account.choice is not None else None
     enabled = account.enabled if seen is None else seen
     wanted = account.wanted if problem == _question(account) else enabled
-    return replace(account, choice=None, enabled=enabled, wanted=wanted, problem=problem)
+    left = problem if enabled != account.wanted else None
+    return replace(account, choice=None, enabled=enabled, wanted=wanted, problem=left)
 
 
 # --- reading back ----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import pytest
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus
 from shared.domain.facts import Cause, FactType
 from shared.domain.ledger import Ordered, Outcome, begin, end_operation, expire, orders, record, then
+from shared.domain.ledger import choose as insist_on
 from tests.builders import account, after, answer, choose, connection, observed, observed_account, read
 
 
@@ -142,6 +143,16 @@ def test_at_the_deadline_what_was_seen_is_done_and_the_rest_failed() -> None:
     ]
     assert [a.enabled for a in outcome.connection.accounts] == [True, False]
     assert [line.enabled for line in outcome.facts[0].accounts] == [True]
+
+
+def test_an_account_that_is_as_it_was_wanted_has_no_problem_though_powens_never_answered() -> None:
+    held = connection(account(1, enabled=True))
+    insisted = insist_on(
+        held, {held.accounts[0].id: True}, operation_id="o", correlation_id="c", now=after(), insist=True
+    )
+    outcome = expire(insisted.connection, after(minutes=10))
+    assert ends(outcome) == [(OperationStatus.TIMED_OUT, [(ItemStatus.FAILED, "timed_out")])]
+    assert (only(outcome.connection).enabled, only(outcome.connection).problem) == (True, None)
 
 
 def test_a_younger_operation_is_left_alone_when_an_older_one_expires() -> None:

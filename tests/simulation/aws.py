@@ -1,0 +1,308 @@
+"""AWS as the functions meet it: SQS FIFO, EventBridge, KMS and Secrets Manager beside the table, and what goes wrong.
+
+Everything enters through botocore's `_make_api_call`, so the adapters run unchanged. A call takes time before and after
+its effect; its process may be killed at either side, the service may throttle, and an answer may be lost after the
+effect: then the caller knows nothing, as with a read timeout once boto3's own repetitions have run out.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+from greenlet import GreenletExit
+
+from tests.simulation.dynamodb import Refused, Table, UnknownSyntax
+from tests.simulation.engine import Engine
+
+DEDUPLICATED_SECONDS = 300
+MOST_ENTRIES = 10
+LARGEST_MESSAGE = 262_144
+
+_THROTTLING = {
+    "dynamodb": "ThrottlingException",
+    "sqs": "RequestThrottled",
+    "events": "ThrottlingException",
+    "kms": "ThrottlingException",
+    "secretsmanager": "ThrottlingException",
+}
+_USUAL_SECONDS = {"dynamodb": 0.008, "sqs": 0.012, "events": 0.025, "kms": 0.015, "secretsmanager": 0.03}
+
+
+@dataclass(eq=False)
+class Message:
+    """One message of a FIFO queue. `visible_at` in simulated seconds."""
+
+    id: str
+    body: str
+    group: str
+    deduplication_id: str
+    sent_at: float
+    visible_at: float
+    receives: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """As the event source mapping hands it to a function."""
+        return {
+            "messageId": self.id,
+            "receiptHandle": f"{self.id}/{self.receives}",
+            "body": self.body,
+            "attributes": {
+                "ApproximateReceiveCount": str(self.receives),
+                "MessageGroupId": self.group,
+                "MessageDeduplicationId": self.deduplication_id,
+            },
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+        }
+
+
+@dataclass(eq=False)
+class FifoQueue:
+    """A FIFO queue whose deduplication is by message group, and its dead-letter queue. Numbers as the template says."""
+
+    name: str
+    url: str
+    delay: int
+    visibility: int
+    max_receives: int
+    batch: int
+    concurrency: int
+    messages: list[Message] = field(default_factory=list)
+    dead: list[Message] = field(default_factory=list)
+    deduplicated: dict[tuple[str, str], float] = field(default_factory=dict)
+    sent: int = 0
+    done: int = 0
+    changed: Callable[["FifoQueue"], None] = lambda queue: None
+
+    def put(self, body: str, group: str, deduplication_id: str, now: float) -> None:
+        if not group or not deduplication_id or len(body) > LARGEST_MESSAGE:
+            raise Refused("InvalidParameterValue", "group, deduplication id and body")
+        since = self.deduplicated.get((group, deduplication_id))
+        if since is not None and now - since < DEDUPLICATED_SECONDS:
+            return
+        self.deduplicated[(group, deduplication_id)] = now
+        self.sent += 1
+        message = Message(f"{self.name}-{self.sent}", body, group, deduplication_id, now, now + self.delay)
+        self.messages.append(message)
+        self.changed(self)
+
+    def take(self, now: float) -> list[Message]:
+        """The next batch. A group waits behind its first message that is not visible,"""
+        blocked: set[str] = set()
+        taken: list[Message] = []
+        for message in list(self.messages):
+            if message.group in blocked or len(taken) == self.batch:
+                continue
+            if message.visible_at > now:
+                blocked.add(message.group)
+                continue
+            if message.receives >= self.max_receives:
+                self.messages.remove(message)
+                self.dead.append(message)
+                continue
+            message.receives += 1
+            message.visible_at = now + self.visibility
+            taken.append(message)
+        return taken
+
+    def change_visibility(self, receipt_handle: str, seconds: int, now: float) -> None:
+        name, _, receives = receipt_handle.partition("/")
+        message = next((m for m in self.messages if m.id == name), None)
+        if message is None or message.visible_at <= now or str(message.receives) != receives:
+            raise Refused("MessageNotInflight", "not in flight")
+        message.visible_at = now + seconds
+        self.changed(self)
+
+    def delete(self, message: Message) -> None:
+        if message in self.messages:
+            self.messages.remove(message)
+            self.done += 1
+            self.changed(self)
+
+    def next_visible(self) -> float | None:
+        first: dict[str, float] = {}
+        for message in self.messages:
+            first.setdefault(message.group, message.visible_at)
+        return min(first.values(), default=None)
+
+    def redrive(self, now: float) -> int:
+        """Send the dead letters back, as SQS' own redrive does: as new messages."""
+        dead, self.dead = self.dead, []
+        for message in dead:
+            message.receives = 0
+            message.visible_at = now
+            self.messages.append(message)
+        if dead:
+            self.changed(self)
+        return len(dead)
+
+
+class Aws:
+    """Every AWS call of every function."""
+
+    def __init__(self, engine: Engine, table: Table, bus: str, secret: str) -> None:
+        self.engine = engine
+        self.table = table
+        self.queues: dict[str, FifoQueue] = {}
+        self.bus: list[dict[str, Any]] = []
+        self.webhooks_queued: set[str] = set()
+        self.calls = 0
+        self._bus = bus
+        self._secret = secret
+
+    def seconds(self) -> float:
+        return self.engine.at / 1_000_000
+
+    def call(self, client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        service = client.meta.service_model.service_name
+        engine, chance = self.engine, self.engine.chance
+        task = engine.current
+        if engine.closed:
+            raise GreenletExit
+        assert task is not None, f"{operation} outside of any invocation"
+        self.calls += 1
+        step = task.step()
+        kind = "write" if operation in _WRITES else "read"
+        if chance.happens("killed before a call", step):
+            engine.tell(f"{task.key} is killed before {operation}")
+            engine.die()
+        usual = _USUAL_SECONDS[service] * (0.5 + chance.roll("time", step))
+        if chance.happens("slow AWS call", step):
+            usual += chance.between(0.5, 12, "slow", step)
+            engine.tell(f"{task.key}: {operation} takes {usual:.1f} s")
+        engine.wait(usual / 2)
+        if chance.happens(f"AWS throttles a {kind}", step):
+            engine.tell(f"{task.key}: {operation} is throttled")
+            engine.wait(usual / 2)
+            raise self._error(client, operation, _THROTTLING[service])
+        if chance.happens("AWS request lost", step):
+            engine.tell(f"{task.key}: {operation} never arrives")
+            engine.wait(chance.between(1, 7, "lost", step))
+            raise ReadTimeoutError(endpoint_url=service)
+        try:
+            answer = self._effect(service, operation, parameters, step)
+        except Refused as refused:
+            engine.note(f"{task.key} {operation} {refused.code}")
+            engine.wait(usual / 2)
+            raise self._error(client, operation, refused.code, refused.reasons) from None
+        engine.note(f"{task.key} {operation}")
+        if chance.happens("killed after a call", step):
+            engine.tell(f"{task.key} is killed after {operation}")
+            engine.die()
+        if kind == "write" and chance.happens("AWS answer lost", step):
+            engine.tell(f"{task.key}: the answer of {operation} is lost")
+            engine.wait(chance.between(1, 7, "lost", step))
+            raise ReadTimeoutError(endpoint_url=service)
+        engine.wait(usual / 2)
+        return answer
+
+    def _error(
+        self, client: Any, operation: str, code: str, reasons: list[dict[str, Any]] | None = None
+    ) -> ClientError:
+        kind: type[ClientError] = client.exceptions.from_code(code)
+        response: dict[str, Any] = {"Error": {"Code": code, "Message": "said by AWS"}}
+        if reasons is not None:
+            response["CancellationReasons"] = reasons
+        return kind(response, operation)  # type: ignore[arg-type]  # the stubs want every part of an answer
+
+    def _effect(self, service: str, operation: str, parameters: dict[str, Any], step: str) -> dict[str, Any]:
+        match service:
+            case "dynamodb":
+                return self._dynamodb(operation, parameters, step)
+            case "sqs":
+                return self._sqs(operation, parameters, step)
+            case "events":
+                return self._events(operation, parameters, step)
+            case "kms":
+                return self._kms(operation, parameters)
+            case "secretsmanager":
+                assert operation == "GetSecretValue"
+                return {"SecretString": self._secret}
+        raise UnknownSyntax(f"{service} {operation}")
+
+    def _dynamodb(self, operation: str, parameters: dict[str, Any], step: str) -> dict[str, Any]:
+        chance = self.engine.chance
+        if operation == "TransactWriteItems" and chance.happens("transaction conflict", step):
+            reasons = [{"Code": "None"} for _ in parameters["TransactItems"]]
+            reasons[0] = {"Code": "TransactionConflict"}
+            raise Refused("TransactionCanceledException", "conflict", reasons)
+        if operation in ("UpdateItem", "PutItem", "DeleteItem") and chance.happens("transaction conflict", step):
+            raise Refused("TransactionConflictException", "conflict")
+        return self.table.call(operation, parameters)
+
+    def _sqs(self, operation: str, parameters: dict[str, Any], step: str) -> dict[str, Any]:
+        queue = self.queues[parameters["QueueUrl"]]
+        now = self.seconds()
+        match operation:
+            case "SendMessage":
+                deduplication_id = parameters["MessageDeduplicationId"]
+                queue.put(parameters["MessageBody"], parameters["MessageGroupId"], deduplication_id, now)
+                self.webhooks_queued.add(deduplication_id)
+                return {"MessageId": deduplication_id}
+            case "SendMessageBatch":
+                entries = parameters["Entries"]
+                if not 1 <= len(entries) <= MOST_ENTRIES:
+                    raise Refused("TooManyEntriesInBatchRequest", str(len(entries)))
+                done, failed = [], []
+                for entry in entries:
+                    if self.engine.chance.happens("SQS takes a part of a batch", f"{step}/{entry['Id']}"):
+                        self.engine.tell(f"{step}: SQS refuses entry {entry['Id']} of {len(entries)}")
+                        failed.append({"Id": entry["Id"], "Code": "InternalError", "SenderFault": False})
+                        continue
+                    queue.put(entry["MessageBody"], entry["MessageGroupId"], entry["MessageDeduplicationId"], now)
+                    done.append({"Id": entry["Id"], "MessageId": entry["Id"]})
+                return {"Successful": done, "Failed": failed} if failed else {"Successful": done}
+            case "ChangeMessageVisibility":
+                queue.change_visibility(parameters["ReceiptHandle"], parameters["VisibilityTimeout"], now)
+                return {}
+        raise UnknownSyntax(f"sqs {operation}")
+
+    def _events(self, operation: str, parameters: dict[str, Any], step: str) -> dict[str, Any]:
+        assert operation == "PutEvents", operation
+        entries = parameters["Entries"]
+        if not 1 <= len(entries) <= MOST_ENTRIES:
+            raise Refused("ValidationException", f"{len(entries)} entries")
+        answers: list[dict[str, str]] = []
+        for position, entry in enumerate(entries):
+            assert entry["EventBusName"] == self._bus
+            key = f"{step}/{position}"
+            if self.engine.chance.happens("EventBridge takes a part of a batch", key):
+                self.engine.tell(f"{step}: EventBridge refuses entry {position} of {len(entries)}")
+                answers.append({"ErrorCode": "InternalFailure", "ErrorMessage": "said by AWS"})
+                continue
+            event = {"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
+            self.bus.append(event)
+            if self.engine.chance.happens("EventBridge delivers twice", key):
+                self.bus.append(event)
+            answers.append({"EventId": key})
+        return {"FailedEntryCount": sum("ErrorCode" in answer for answer in answers), "Entries": answers}
+
+    def _kms(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """A seal that anybody could open, yet which hides the plaintext and is bound to its context."""
+        context = json.dumps(parameters["EncryptionContext"], sort_keys=True).encode()
+        match operation:
+            case "Encrypt":
+                return {"CiphertextBlob": bytes(byte ^ 0x5A for byte in context + b"\0" + parameters["Plaintext"])}
+            case "Decrypt":
+                opened = bytes(byte ^ 0x5A for byte in parameters["CiphertextBlob"])
+                bound, _, plaintext = opened.partition(b"\0")
+                if bound != context:
+                    raise Refused("InvalidCiphertextException")
+                return {"Plaintext": plaintext}
+        raise UnknownSyntax(f"kms {operation}")
+
+
+_WRITES = frozenset(
+    {
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "TransactWriteItems",
+        "SendMessage",
+        "SendMessageBatch",
+        "ChangeMessageVisibility",
+        "PutEvents",
+    }
+)

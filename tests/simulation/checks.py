@@ -1,0 +1,307 @@
+"""What must hold once faults have ended and time has passed: Powens, the newest choices, events and our API agree."""
+
+import json
+from typing import Any
+
+from shared.domain.connection import AccountType, connection_id
+from shared.domain.facts import Folded
+from tests.integration.world import api_event
+from tests.simulation.engine import MICROSECONDS
+from tests.simulation.oracle import Ended, Oracle
+from tests.simulation.people import USERS, People
+from tests.simulation.powens import Real
+from tests.simulation.world import World
+
+QUIET_SECONDS = 45 * 60
+RECONCILED_SECONDS = 13 * 3600
+CLOSED_SECONDS = 38 * 3600
+PASSES = 2
+"""Undisturbed housekeeping passes within which an overdue operation is ended."""
+GRACE_SECONDS = 90
+
+
+class Checks:
+    def __init__(self, world: World, oracle: Oracle, people: People) -> None:
+        self.world = world
+        self.oracle = oracle
+        self.people = people
+
+    def come_to_rest(self) -> None:
+        """No more faults; then half an hour, a reconciliation, and the days after which missing accounts are closed."""
+        world = self.world
+        self.overdue()
+        world.chance.quiet = True
+        powens = world.powens
+        powens.outage_until = powens.throttled_until = 0.0
+        powens.locked.clear()
+        began = world.engine.at
+        world.engine.tell("--- from here on nothing goes wrong")
+        world.run_for(QUIET_SECONDS)
+        self.hinted(began)
+        self.overdue()
+        world.run_for(RECONCILED_SECONDS)
+        world.run_for(CLOSED_SECONDS)
+        self.everything()
+
+    # --- during the run and after it
+
+    def overdue(self) -> None:
+        """No operation stays open past its deadline, once housekeeping had its passes."""
+        world = self.world
+        for name, (deadline, _) in self.oracle.open.items():
+            later = [at for at in world.housekeeping_done if at > deadline + GRACE_SECONDS * MICROSECONDS]
+            world.invariant(len(later) < PASSES, f"operation {name} is open long past its deadline")
+
+    def hinted(self, began: int) -> None:
+        """What an accepted hint was about has been read, without waiting for a reconciliation."""
+        world, oracle = self.world, self.oracle
+        world.invariant(world.unanswered_webhooks == 0, "a webhook is still being answered")
+        for powens_id, emitted in world.hinted.items():
+            connection = world.powens.connections.get(powens_id)
+            changed = world.powens.changed.get(powens_id, 0)
+            if connection is None or emitted < changed or world.powens.misread.get(connection.user, -1) >= emitted:
+                continue
+            for real in world.powens.reals.values():
+                there = oracle.living(real)
+                if real.connection != powens_id or there is None:
+                    continue
+                held = self.ledger(real)
+                world.invariant(
+                    held is not None and held["enabled"] is not there.disabled,
+                    f"{real.name} of {powens_id} was never read: its webhook was accepted long ago",
+                )
+
+    def ledger(self, real: Real) -> dict[str, Any] | None:
+        document = self.oracle.document(real.connection)
+        for account in (document or {}).get("accounts", []):
+            if self.oracle.real(account["id"]) is real:
+                found: dict[str, Any] = account
+                return found
+        return None
+
+    def everything(self) -> None:
+        self.bugs()
+        self.queues()
+        self.events()
+        self.operations()
+        self.powens_users()
+        self.secrets()
+        for user in USERS:
+            self.user(user)
+
+    def bugs(self) -> None:
+        """Nothing that our code does not know is ever caught at its edge."""
+        log = self.world.logs.getvalue()
+        for said in ("message failed", "unexpected error", "poison message"):
+            line = next((line for line in log.splitlines() if f'"message":"{said}"' in line), "")
+            known = json.loads(line) if line else {}
+            self.world.invariant(not line, f"{said}: {known.get('exception_name')} {known.get('exception', '')[-300:]}")
+
+    def queues(self) -> None:
+        world = self.world
+        for queue in world.queues.values():
+            world.invariant(not queue.messages, f"{len(queue.messages)} messages are still in {queue.name}")
+            world.invariant(
+                queue.sent == queue.done + len(queue.dead), f"{queue.name}: {queue.sent} sent, {queue.done} handled"
+            )
+            bodies = [message.body for message in queue.dead]
+            world.invariant(not bodies, f"dead letters in {queue.name}: {bodies[:1]}")
+        world.invariant(not world.outbox_dead, "outbox entries were given up")
+
+    def events(self) -> None:
+        """Each event at least once; without repeats exactly once, and the revisions of a connection without holes."""
+        world, oracle = self.world, self.oracle
+        seen: dict[str, dict[str, Any]] = {}
+        for event in world.aws.bus:
+            name = event["detail"]["metadata"]["event_id"]
+            known = seen.setdefault(name, event)
+            world.invariant(known == event, f"event {name} was published with two contents")
+        lost = sorted(set(oracle.events) - set(seen))
+        world.invariant(not lost, f"event {lost[:1]} was never published")
+        world.invariant(set(seen) <= set(oracle.events), "an event was published that was never written")
+        revisions: dict[str, list[int]] = {}
+        ended: list[str] = []
+        for event in seen.values():
+            data = event["detail"]["data"]
+            if event["detail-type"] == "OperationEnded":
+                ended.append(data["operation_id"])
+            elif "connection_id" in data:
+                revisions.setdefault(data["connection_id"], []).append(data["revision"])
+        for found in revisions.values():
+            world.invariant(
+                sorted(found) == list(range(1, len(found) + 1)), f"revisions {sorted(found)} of a connection"
+            )
+        world.invariant(sorted(ended) == sorted(set(ended)), "an operation ended twice")
+        world.invariant(set(ended) == set(oracle.ended), "the ends of operations and their events differ")
+
+    def operations(self) -> None:
+        """Each has ended, and those that failed have a reason that happened."""
+        world, oracle = self.world, self.oracle
+        world.invariant(not oracle.open, f"operations {list(oracle.open)} are still open")
+        for ended in oracle.ended.values():
+            if ended.status == "completed":
+                continue
+            world.invariant(
+                self.explained(ended),
+                f"operation {ended.id} ended {ended.status} ({ended.reason or ended.failed}) though nothing was wrong",
+            )
+
+    def explained(self, ended: Ended) -> bool:
+        """Whether something went wrong while it was open, or shortly before."""
+        since = ended.created - 400 * MICROSECONDS
+        if any(since <= at <= ended.at for at in self.world.chance.times):
+            return True
+        for at, _, connection in self.world.powens.disturbances:
+            mine = connection is None or connection_id(connection) == ended.connection
+            if mine and since <= at <= ended.at:
+                return True
+        there = next(
+            (c for c in self.world.powens.connections.values() if connection_id(c.id) == ended.connection), None
+        )
+        if ended.kind == "refresh":
+            return there is None or there.state is not None or there.id in self.world.powens.expiries
+        return False
+
+    def powens_users(self) -> None:
+        world = self.world
+        held = {
+            int(item["powens_user_id"]["N"])
+            for item in world.table.items()
+            if item["sk"]["S"] == "PROFILE" and "powens_user_id" in item
+        }
+        for user in world.powens.users.values():
+            world.invariant(user.id in held, f"user {user.id} at Powens is nobody's")
+        permanent = [user for user in world.powens.permanent if user not in world.powens.deleted_users]
+        world.invariant(len(permanent) <= len(USERS), f"{len(permanent)} users at Powens")
+
+    def secrets(self) -> None:
+        """No token, code, IBAN or text of Powens in a log, an event, a message or, in the clear, in the table."""
+        world = self.world
+        items = world.table.items()
+        places = {
+            "the log": world.logs.getvalue(),
+            "an event": json.dumps(world.aws.bus),
+            "the table": repr([item for item in items if not item["sk"]["S"].startswith("SESSION")]),
+            "a message": repr([message.body for queue in world.queues.values() for message in queue.dead]),
+            "an answer": "\n".join(self.people.problems),
+        }
+        for place, text in places.items():
+            for secret in world.powens.secrets:
+                world.invariant(secret not in text, f"a secret is in {place}: {secret[:12]}…")
+
+    # --- what a user sees
+
+    def get(self, user: str, path: str) -> Any:
+        world = self.world
+        replies: list[Any] = []
+
+        def ask() -> None:
+            replies.append(world.request(api_event("GET", path, user=user), f"check/{user}"))
+
+        world.engine.start(f"check/{user}", ask)
+        world.run_for(60, until=lambda: bool(replies))
+        assert replies
+        assert replies[0].status == 200, replies[0].body
+        return replies[0].json
+
+    def user(self, user: str) -> None:
+        world, oracle = self.world, self.oracle
+        listed = {c["id"]: c for c in self.get(user, "/v1/connections")["connections"]}
+        there = {
+            connection_id(c.id): c
+            for c in world.powens.connections.values()
+            if c.user in self.people.powens_users[user]
+        }
+        world.invariant(set(listed) == set(there), f"{user} sees {len(listed)} connections, Powens has {len(there)}")
+        for name, connection in listed.items():
+            document = oracle.document(there[name].id)
+            assert document is not None
+            world.invariant(document.get("state") == there[name].state, f"the state of {there[name].id} is not Powens'")
+            self.connection(connection, there[name].id)
+        for powens_id, owner in oracle.owner.items():
+            if owner == user:
+                name = connection_id(powens_id)
+                shown = listed.get(name)
+                state = {
+                    a["id"]: (a["enabled"], AccountType(a["type"]), a["currency"])
+                    for a in (shown["accounts"] if shown else [])
+                }
+                world.invariant(
+                    self.folded(name) == state, f"the events of {powens_id} fold to something else than it shows"
+                )
+        self.counted(user, list(listed.values()))
+
+    def connection(self, connection: dict[str, Any], powens_id: int) -> None:
+        world, oracle = self.world, self.oracle
+        shown: dict[int, list[dict[str, Any]]] = {}
+        for account in connection["accounts"]:
+            real = oracle.real(account["id"])
+            world.invariant(real is not None, "an account that Powens never had")
+            assert real is not None
+            shown.setdefault(real.id, []).append(account)
+        for real in world.powens.reals.values():
+            if real.connection != powens_id:
+                continue
+            accounts = shown.get(real.id, [])
+            there = oracle.living(real)
+            if there is None:
+                world.invariant(
+                    all(a["status"] == "closed_at_bank" for a in accounts),
+                    f"{real.name} of {powens_id} is gone, and not shown as closed",
+                )
+                continue
+            world.invariant(len(accounts) == 1, f"{real.name} of {powens_id} is shown {len(accounts)} times")
+            [account] = accounts
+            world.invariant(
+                account["enabled"] is not there.disabled,
+                f"{real.name} of {powens_id} is {'off' if there.disabled else 'on'} at Powens and shown otherwise",
+            )
+            world.invariant(
+                account["status"] in ("enabled", "disabled", "failed"),
+                f"{real.name} of {powens_id} is {account['status']} at the end",
+            )
+            expected = oracle.expected[real.id]
+            if len(expected.allowed) == 1:
+                oracle.certain += 1
+            else:
+                oracle.uncertain += 1
+            world.invariant(
+                account["enabled"] in expected.allowed,
+                f"{real.name} of {powens_id} is {'on' if account['enabled'] else 'off'}, against the newest choice",
+            )
+            if account["status"] == "failed":
+                world.invariant(expected.excused, f"{real.name} of {powens_id} is shown as failed without a failure")
+
+    def folded(self, name: str) -> Folded:
+        """What a consumer of the bus arrives at, by the published JSON alone."""
+        state: Folded = {}
+        applied = 0
+        mine = [e for e in self.world.aws.bus if e["detail"]["data"].get("connection_id") == name]
+        for event in sorted(mine, key=lambda event: event["detail"]["data"]["revision"]):
+            data = event["detail"]["data"]
+            if event["detail-type"] == "OperationEnded" or data["revision"] <= applied:
+                continue
+            applied = data["revision"]
+            for line in data.get("accounts", []):
+                if line["change"] == "removed":
+                    state.pop(line["account_id"], None)
+                else:
+                    state[line["account_id"]] = (line["enabled"], AccountType(line["type"]), line["currency"])
+        return state
+
+    def counted(self, user: str, connections: list[dict[str, Any]]) -> None:
+        """One real account counts once, through however many connections it is seen."""
+        counts: dict[str, int] = {}
+        known: set[str] = set()
+        for connection in connections:
+            for account in connection["accounts"]:
+                real = self.oracle.real(account["id"])
+                if real is None or account["status"] == "closed_at_bank":
+                    continue
+                known.add(real.identity)
+                if account["duplicate_of"] is None:
+                    counts[real.identity] = counts.get(real.identity, 0) + 1
+        for identity in known:
+            self.world.invariant(
+                counts.get(identity, 0) == 1, f"an account of {user} counts {counts.get(identity, 0)} times"
+            )

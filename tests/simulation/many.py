@@ -1,0 +1,75 @@
+"""Many seeds, and what they came to."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.simulation.plan import FAULTS, plan_of
+from tests.simulation.run import Verdict, run, shrink
+from tests.simulation.world import installed
+
+MOST_STORIES = 3
+
+
+@dataclass
+class Tally:
+    """What some seeds came to."""
+
+    seeds: int = 0
+    times: Counter[str] = field(default_factory=Counter)
+    runs: Counter[str] = field(default_factory=Counter)
+    acted: Counter[str] = field(default_factory=Counter)
+    certain: int = 0
+    uncertain: int = 0
+    events: int = 0
+    invocations: int = 0
+    days: float = 0.0
+    failed: list[tuple[int, str]] = field(default_factory=list)
+
+    def count(self, verdict: Verdict) -> None:
+        found = Counter(fault.kind for fault in verdict.faults)
+        self.seeds += 1
+        self.times.update(found)
+        self.runs.update(found.keys())
+        self.acted.update(verdict.acted)
+        self.certain += verdict.certain
+        self.uncertain += verdict.uncertain
+        self.events += verdict.events
+        self.invocations += verdict.invocations
+        self.days += verdict.days
+
+    def add(self, other: "Tally") -> None:
+        self.seeds += other.seeds
+        for mine, theirs in ((self.times, other.times), (self.runs, other.runs), (self.acted, other.acted)):
+            mine.update(theirs)
+        self.certain += other.certain
+        self.uncertain += other.uncertain
+        self.events += other.events
+        self.invocations += other.invocations
+        self.days += other.days
+        self.failed += other.failed
+
+    def report(self) -> Iterator[str]:
+        """What a green run has survived."""
+        yield f"{'fault':40} {'times':>9} {'runs':>7}"
+        for kind in sorted({*FAULTS, *self.times}):
+            yield f"{kind:40} {self.times[kind]:9,} {self.runs[kind]:7,}"
+        yield ""
+        yield "actions: " + ", ".join(f"{kind} {times:,}" for kind, times in sorted(self.acted.items()))
+        yield (
+            f"{self.days:,.0f} simulated days, {self.invocations:,} invocations, {self.events:,} events; of "
+            f"{self.certain + self.uncertain:,} accounts at the end {self.certain:,} had one allowed state"
+        )
+
+
+def some(seeds: range) -> Tally:
+    """Run some seeds in this process; of those that fail, the stories are told small."""
+    tally = Tally()
+    with installed():
+        for seed in seeds:
+            verdict = run(plan_of(seed))
+            tally.count(verdict)
+            if verdict.violation is not None:
+                small = shrink(verdict) if len(tally.failed) < MOST_STORIES else verdict
+                tally.failed.append((seed, small.words()))
+    return tally

@@ -1,0 +1,489 @@
+"""What people do: users on several devices, and what happens to them at Powens and at their banks.
+
+Each action is a method; a user's actions run as tasks of their own, so that they overlap with everything else. A user
+repeats a request that was not answered, under the same `Idempotency-Key` if she gave one, as our app does.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from shared.domain.connection import connection_id
+from tests.fakes.powens import Account, Connection
+from tests.integration.world import ORIGIN, api_event
+from tests.simulation.oracle import Oracle
+from tests.simulation.powens import BANKS, Real
+from tests.simulation.world import Reply, World
+
+USERS = ("alice", "bruno")
+DEVICES = 2
+STATES = ("SCARequired", "wrongpass", "websiteUnavailable", "actionNeeded", "bug", "somethingNew")
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that is going to be done: when (seconds), what and by whom. `number` names its dice."""
+
+    number: int
+    at: float
+    kind: str
+    who: str
+
+
+@dataclass(eq=False)
+class User:
+    """What a user remembers. `screens`: the last list that each device showed."""
+
+    name: str
+    screens: dict[int, dict[str, Any]] = field(default_factory=dict)
+    operations: list[dict[str, Any]] = field(default_factory=list)
+    before: dict[str, dict[int, set[bool]]] = field(default_factory=dict)
+    revisions: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+class People:
+    def __init__(self, world: World, oracle: Oracle) -> None:
+        self.world = world
+        self.oracle = oracle
+        self.users = {name: User(name) for name in USERS}
+        self.powens_users: dict[str, list[int]] = {name: [] for name in USERS}
+        self.done: dict[str, int] = {}
+        self.problems: list[str] = []
+        self.removed: dict[str, int] = {}
+
+    def act(self, action: Action) -> None:
+        """Begin an action, as a task."""
+        method: Callable[[Action], None] = getattr(self, action.kind)
+        self.done[action.kind] = self.done.get(action.kind, 0) + 1
+        self.world.engine.start(f"{action.who}/{action.number}", lambda: method(action))
+
+    def roll(self, action: Action, *names: object) -> float:
+        return self.world.chance.roll("act", action.number, *names)
+
+    def pick[T](self, action: Action, name: str, among: list[T]) -> T | None:
+        return among[int(self.roll(action, name) * len(among))] if among else None
+
+    def tell(self, action: Action, text: str) -> None:
+        self.world.engine.tell(f"{action.who}: {text}")
+
+    # --- requests
+
+    def ask(
+        self, action: Action, method: str, path: str, body: object = None, *, query: str = "", **headers: str
+    ) -> tuple[Reply | None, bool]:
+        """The answer, and whether an attempt before it may have been carried out without being answered."""
+        key = headers.get("idempotency_key")
+        doubt = False
+        for attempt in range(ATTEMPTS):
+            user = None if path == "/v1/webview-return" else action.who
+            event = api_event(method, path, body, user=user, query=query, **headers)
+            event["requestContext"]["requestId"] = f"request-{action.number}-{attempt}"
+            reply = self.world.request(event, f"{action.who}/{action.number}/{method}")
+            if reply is not None and reply.status >= 400:
+                self.problems.append(reply.body)
+            if reply is not None and reply.status < 500:
+                self._once(action, key, reply)
+                return reply, doubt
+            if key is None and method != "GET":
+                return reply, True
+            doubt = True
+            self.world.engine.wait(1 + 3 * attempt)
+        return None, doubt
+
+    def _once(self, action: Action, key: str | None, reply: Reply) -> None:
+        """One key, one answer."""
+        if key is None or reply.status >= 300:
+            return
+        known = self.users[action.who].keys.setdefault(key, reply.body)
+        self.world.invariant(known == reply.body, f"the key {key} was answered in two ways")
+
+    def look(self, action: Action) -> dict[str, Any] | None:
+        """The list, as a device of the user shows it."""
+        began = self.world.engine.at
+        user = self.users[action.who]
+        known = dict(user.revisions)
+        removed = {c for c in self.removed if self.removed[c] < began}
+        reply, _ = self.ask(action, "GET", "/v1/connections")
+        if reply is None or reply.status != 200:
+            return None
+        listed: dict[str, Any] = reply.json
+        for connection in listed["connections"]:
+            name, revision = connection["id"], connection["revision"]
+            self.world.invariant(
+                revision >= known.get(name, 0),
+                f"{action.who} sees revision {revision} of a connection after {known.get(name)}",
+            )
+            self.world.invariant(name not in removed, f"{action.who} sees a connection again that she had removed")
+            user.revisions[name] = max(revision, user.revisions.get(name, 0))
+        user.screens[self._device(action)] = listed
+        return listed
+
+    def _device(self, action: Action) -> int:
+        return int(self.roll(action, "device") * DEVICES)
+
+    def _screen(self, action: Action) -> dict[str, Any] | None:
+        """What is on the device: often just loaded, sometimes old."""
+        screen = self.users[action.who].screens.get(self._device(action))
+        if screen is None or self.roll(action, "fresh") < 0.7:
+            return self.look(action)
+        return screen
+
+    def _connection(self, action: Action) -> dict[str, Any] | None:
+        screen = self._screen(action)
+        return self.pick(action, "which", screen["connections"]) if screen else None
+
+    def _key(self, action: Action) -> dict[str, str]:
+        return {"idempotency_key": f"key-{action.number}"} if self.roll(action, "key") < 0.8 else {}
+
+    # --- users
+
+    def open_screen(self, action: Action) -> None:
+        self.look(action)
+
+    def select(self, action: Action) -> None:
+        """Tick and untick on the screen, and confirm; most devices send the revision that they show."""
+        connection = self._connection(action)
+        if connection is None:
+            return
+        ticks = {a["id"]: a["enabled"] for a in connection["accounts"] if a["status"] != "closed_at_bank"}
+        if not ticks:
+            return
+        changed = {name: not on for name, on in ticks.items() if self.roll(action, "tick", name) < 0.4}
+        if not changed:
+            name = next(iter(ticks))
+            changed = {name: not ticks[name]}
+        careful = self.roll(action, "if-match") < 0.7
+        headers = self._key(action)
+        if careful:
+            headers["if_match"] = f'"{connection["revision"]}"'
+        chosen = {**ticks, **changed}
+        # Without If-Match the whole screen is what she wants; with it, what she changed.
+        said = self._reals(changed if careful else chosen)
+        self.tell(action, f"wants {self._words(said)}{'' if careful else ', on an unguarded screen'}")
+        body = {"enabled_account_ids": [name for name, on in chosen.items() if on]}
+        others = [] if careful else self._unseen(connection["id"], set(ticks))
+        for real in others:
+            self.oracle.expected[real.id].ordered.add(False)
+            self.oracle.expected[real.id].allowed = {True, False}
+        self._choose(action, "PUT", f"/v1/connections/{connection['id']}/selection", body, said, headers)
+
+    def _unseen(self, our_id: str, seen: set[str]) -> "list[Real]":
+        powens = self.world.powens
+        held = [real for real in powens.reals.values() if connection_id(real.connection) == our_id]
+        known = {real.id for name in seen if (real := self.oracle.real(name)) is not None}
+        return [real for real in held if real.id not in known]
+
+    def patch(self, action: Action) -> None:
+        """One switch of one account."""
+        connection = self._connection(action)
+        account = self.pick(action, "account", connection["accounts"]) if connection else None
+        if account is None:
+            return
+        wanted = not account["enabled"] if self.roll(action, "flip") < 0.85 else account["enabled"]
+        said = self._reals({account["id"]: wanted})
+        self.tell(action, f"switches {self._words(said)}")
+        self._choose(action, "PATCH", f"/v1/accounts/{account['id']}", {"enabled": wanted}, said, self._key(action))
+
+    def undo(self, action: Action) -> None:
+        user = self.users[action.who]
+        operation = user.operations[-1] if user.operations else None
+        if operation is None or operation["id"] not in user.before:
+            return
+        before = user.before[operation["id"]]
+        said = {real_id: next(iter(values)) for real_id, values in before.items() if len(values) == 1}
+        unclear = {real_id for real_id in before if real_id not in said}
+        for real_id in unclear:
+            self.oracle.expected[real_id].ordered |= {True, False}
+            self.oracle.expected[real_id].allowed = {True, False}
+        self.tell(action, f"undoes: back to {self._words(said)}")
+        self._choose(action, "POST", f"/v1/operations/{operation['id']}/undo", None, said, self._key(action))
+
+    def _choose(
+        self, action: Action, method: str, path: str, body: object, said: dict[int, bool], headers: dict[str, str]
+    ) -> None:
+        before = {real_id: set(self.oracle.expected[real_id].allowed) for real_id in said}
+        asked = self.oracle.ask(said)
+        reply, doubt = self.ask(action, method, path, body, **headers)
+        if reply is None or reply.status >= 500:
+            self.tell(action, "does not know whether that went through")
+            self.oracle.answered(asked, None)
+        elif reply.status == 202:
+            operation = reply.json
+            self.tell(action, f"operation {operation['id'][-6:]} is recorded")
+            user = self.users[action.who]
+            user.operations.append(operation)
+            reals = [self.oracle.real(a["account_id"]) for a in operation["accounts"]]
+            user.before[operation["id"]] = {
+                # The ledger may not have known what she did in the Webview: it then goes back to what it showed.
+                real.id: before.get(real.id, {True, False})
+                | asked.also.get(real.id, set())
+                | ({not said[real.id]} if real.id in said else set())
+                for real in reals
+                if real is not None
+            }
+            self.oracle.answered(asked, True, [real.id for real in reals if real is not None])
+        else:
+            self.tell(action, f"is refused: {json.loads(reply.body)['code']}")
+            # A first attempt without an answer may have been the one that changed the revision.
+            self.oracle.answered(asked, None if doubt and "idempotency_key" not in headers else False)
+
+    def _reals(self, changed: dict[str, bool]) -> dict[int, bool]:
+        return {real.id: on for name, on in changed.items() if (real := self.oracle.real(name)) is not None}
+
+    def _words(self, said: dict[int, bool]) -> str:
+        reals = self.world.powens.reals
+        return ", ".join(
+            f"{reals[real_id].name} of {reals[real_id].connection} {'on' if on else 'off'}"
+            for real_id, on in said.items()
+        )
+
+    def rename(self, action: Action) -> None:
+        connection = self._connection(action)
+        account = self.pick(action, "account", connection["accounts"]) if connection else None
+        if account is not None:
+            name = f"Renamed {action.number}"
+            self.tell(action, "renames an account")
+            self.ask(action, "PATCH", f"/v1/accounts/{account['id']}", {"name": name}, **self._key(action))
+
+    def refresh(self, action: Action) -> None:
+        connection = self._connection(action)
+        if connection is not None:
+            self.tell(action, "asks for a refresh")
+            self._begin(action, "POST", f"/v1/connections/{connection['id']}/refresh", None)
+
+    def end(self, action: Action) -> None:
+        """Delete a connection."""
+        connection = self._connection(action)
+        if connection is not None:
+            self.tell(action, f"ends the connection to {connection['institution']['name']}")
+            body = {"confirm": connection["institution"]["name"]}
+            self._begin(action, "DELETE", f"/v1/connections/{connection['id']}", body)
+
+    def _begin(self, action: Action, method: str, path: str, body: object) -> None:
+        reply, _ = self.ask(action, method, path, body, **self._key(action))
+        if reply is not None and reply.status == 202:
+            self.users[action.who].operations.append(reply.json)
+
+    def history(self, action: Action) -> None:
+        self.ask(action, "GET", "/v1/history")
+
+    def operation(self, action: Action) -> None:
+        user = self.users[action.who]
+        operation = self.pick(action, "operation", user.operations)
+        if operation is not None:
+            self.ask(action, "GET", f"/v1/operations/{operation['id']}")
+
+    # --- the Webview
+
+    def _open(self, action: Action, flow: str, our_id: str | None = None) -> str | None:
+        """The `state` of an opened Webview."""
+        body = {"flow": flow, "return_to": f"{ORIGIN}/accounts"} | ({"connection_id": our_id} if our_id else {})
+        reply, _ = self.ask(action, "POST", "/v1/webview-sessions", body, **self._key(action))
+        if reply is None or reply.status != 201:
+            self.tell(action, "cannot open the Webview")
+            return None
+        query: dict[str, str] = dict(parse_qsl(reply.json["url"].partition("?")[2]))
+        # The code opens Powens for the user whom it was made for.
+        powens_user = int(query["code"].split("=")[1].split("-")[0])
+        known = self.powens_users[action.who]
+        if powens_user not in known:
+            self.world.invariant(
+                all(earlier in self.world.powens.deleted_users for earlier in known),
+                f"{action.who} is two users at Powens: {[*known, powens_user]}",
+            )
+            known.append(powens_user)
+        return query["state"]
+
+    def _return(self, action: Action, state: str, connections: list[int], query: str = "") -> None:
+        """Back to our app; some never come."""
+        if self.roll(action, "return") < 0.2:
+            self.tell(action, "leaves the Webview without coming back")
+            return
+        emitted = self.world.engine.at
+        reply, _ = self.ask(action, "GET", "/v1/webview-return", query=f"state={state}{query}")
+        if reply is not None and reply.status == 303:
+            for powens_id in connections:
+                self.world.hinted[powens_id] = max(self.world.hinted.get(powens_id, 0), emitted)
+
+    def connect(self, action: Action) -> None:
+        """A bank is connected, with some of its accounts ticked."""
+        state = self._open(action, "connect")
+        if state is None:
+            return
+        self.world.engine.wait(20 + 60 * self.roll(action, "thinks"))
+        user = self.powens_users[action.who][-1]
+        if user not in self.world.powens.users:
+            return
+        bank = int(self.roll(action, "bank") * len(BANKS))
+        made = self.world.powens.connect(user, bank, lambda nth: self.roll(action, "tick", nth) < 0.7 or nth == 0)
+        for account in made.accounts.values():
+            self.oracle.know(self.world.powens.real_of[account.id], action.who, enabled=not account.disabled)
+        ticked = [self.world.powens.real_of[a.id].name for a in made.accounts.values() if not a.disabled]
+        self.tell(action, f"connects {made.bank} as connection {made.id}, ticking {', '.join(ticked)}")
+        self.world.powens.emit("connection-synced", made)
+        for account in made.accounts.values():
+            self.world.powens.emit("account-found", made, account)
+        self._return(action, state, [made.id], f"&connection_id={made.id}")
+
+    def manage(self, action: Action) -> None:
+        """Tick and untick in the Webview."""
+        connection = self._connection(action)
+        there = self._at_powens(connection)
+        if connection is None or there is None:
+            return
+        state = self._open(action, "manage", connection["id"])
+        if state is None:
+            return
+        changed: list[int] = []
+        for visit in range(1 + int(self.roll(action, "visits") * 3)):
+            self.world.engine.wait(2 + 20 * self.roll(action, "thinks", visit))
+            if there.id not in self.world.powens.connections:
+                return
+            living = [a for a in there.accounts.values() if not a.deleted]
+            account = self.pick(action, f"account{visit}", living)
+            if account is not None:
+                self._flip(action, there, account)
+                changed = [there.id]
+        self._return(action, state, changed)
+
+    def _flip(self, action: Action, connection: Connection, account: Account) -> None:
+        real = self.world.powens.real_of[account.id]
+        enabled = account.disabled
+        self.tell(action, f"{'ticks' if enabled else 'unticks'} {self._words({real.id: enabled})} in the Webview")
+        self.oracle.webview(real, enabled)
+        self.world.powens.flip(connection, account, enabled)
+
+    def _at_powens(self, connection: dict[str, Any] | None) -> Connection | None:
+        if connection is None:
+            return None
+        powens = self.world.powens
+        return next((c for c in powens.connections.values() if connection_id(c.id) == connection["id"]), None)
+
+    def reconnect(self, action: Action) -> None:
+        connection = self._connection(action)
+        there = self._at_powens(connection)
+        if connection is None or there is None:
+            return
+        state = self._open(action, "reconnect", connection["id"])
+        if state is None:
+            return
+        self.world.engine.wait(30)
+        if there.id in self.world.powens.connections:
+            there.state = None
+            self.world.powens.expiries.pop(there.id, None)
+            self.tell(action, f"repairs connection {there.id}")
+            self.world.powens.synchronise(there)
+        self._return(action, state, [there.id])
+
+    # --- Powens and the banks
+
+    def _some(self, action: Action) -> Connection | None:
+        mine = [c for c in self.world.powens.connections.values() if c.user in self.powens_users[action.who]]
+        return self.pick(action, "which", mine)
+
+    def sync(self, action: Action) -> None:
+        connection = self._some(action)
+        if connection is not None:
+            self.tell(action, f"connection {connection.id} is synchronised by Powens")
+            self.world.powens.synchronise(connection)
+
+    def renumber(self, action: Action) -> None:
+        connection = self._some(action)
+        if connection is None:
+            return
+        powens = self.world.powens
+        living = [a for a in connection.accounts.values() if not a.deleted]
+        listed = self.roll(action, "listed") < 0.5
+        for account in living:
+            if self.roll(action, "all") < 0.4 or account is self.pick(action, "account", living):
+                real = powens.real_of[account.id]
+                self.tell(action, f"Powens makes {real.name} of connection {connection.id} anew, under another id")
+                self.oracle.unread([real])
+                powens.renumber(connection, account, listed=listed)
+
+    def open_account(self, action: Action) -> None:
+        connection = self._some(action)
+        if connection is not None and len(connection.accounts) < 12:
+            account = self.world.powens.open_account(connection)
+            real = self.world.powens.real_of[account.id]
+            self.oracle.know(real, action.who, enabled=False)
+            self.tell(action, f"the bank shows {real.name} of connection {connection.id}")
+
+    def close_account(self, action: Action) -> None:
+        connection = self._some(action)
+        account = self.pick(action, "account", list(connection.accounts.values())) if connection else None
+        if connection is None or account is None:
+            return
+        real = self.world.powens.real_of[account.id]
+        if real.ids[-1] != account.id:
+            return
+        closed = not account.deleted
+        self.tell(action, f"the bank {'closes' if closed else 'shows again'} {real.name} of {connection.id}")
+        self.oracle.unread([real])
+        self.oracle.returned.add(real.id)
+        self.world.powens.close_account(connection, account, closed)
+
+    def state(self, action: Action) -> None:
+        connection = self._some(action)
+        if connection is not None:
+            connection.state = None if connection.state else self.pick(action, "state", list(STATES))
+            self.tell(action, f"connection {connection.id} is in state {connection.state}")
+            self.world.powens.disturb("state", connection.id)
+            self.world.powens.touch(connection, "connection-synced")
+
+    def consent(self, action: Action) -> None:
+        connection = self._some(action)
+        if connection is not None:
+            hours = 48 * self.roll(action, "hours")
+            self.world.powens.expiries[connection.id] = self.world.engine.now + timedelta(hours=hours)
+            self.tell(action, f"the consent of connection {connection.id} ends in {hours:.0f} hours")
+            self.world.powens.disturb("consent", connection.id)
+            self.world.powens.touch(connection, "connection-synced")
+
+    def revoke(self, action: Action) -> None:
+        for user in self.powens_users[action.who]:
+            if user in self.world.powens.users:
+                self.tell(action, "Powens revokes her tokens")
+                self.world.powens.revoke_tokens(user)
+                self.world.powens.disturb("tokens revoked")
+
+    def lock(self, action: Action) -> None:
+        connection = self._some(action)
+        if connection is not None:
+            seconds = 20 + 300 * self.roll(action, "seconds")
+            self.tell(action, f"Powens locks connection {connection.id} for {seconds:.0f} s")
+            self.world.powens.locked[connection.id] = self.world.aws.seconds() + seconds
+            self.world.powens.disturb("locked", connection.id)
+            self.world.engine.after(seconds, lambda: self.world.powens.disturb("unlocked", connection.id))
+
+    def outage(self, action: Action) -> None:
+        seconds = 20 + 400 * self.roll(action, "seconds")
+        self.tell(action, f"Powens is down for {seconds:.0f} s")
+        self.world.powens.outage_until = self.world.aws.seconds() + seconds
+        self.world.powens.disturb("outage")
+        self.world.engine.after(seconds, lambda: self.world.powens.disturb("outage over"))
+
+    def throttle(self, action: Action) -> None:
+        seconds = 20 + 200 * self.roll(action, "seconds")
+        self.tell(action, f"Powens throttles for {seconds:.0f} s")
+        self.world.powens.throttled_until = self.world.aws.seconds() + seconds
+        self.world.powens.disturb("throttled")
+        self.world.engine.after(seconds, lambda: self.world.powens.disturb("throttling over"))
+
+    def gone(self, action: Action) -> None:
+        """Powens' support deletes a connection."""
+        connection = self._some(action)
+        if connection is not None:
+            self.tell(action, f"connection {connection.id} is deleted at Powens")
+            self.world.powens.remove(connection)
+
+    def restart(self, action: Action) -> None:
+        """All environments are replaced, as by a deployment."""
+        self.tell(action, "a deployment replaces all processes")
+        for idle in self.world.idle.values():
+            idle.clear()

@@ -1,0 +1,68 @@
+"""The short form of `make simulate`: every seed of a range, and what kind of a range it is.
+
+A seed that fails prints its story, made as short as it gets. `python -m tests.simulation 1 <seed>` tells it again.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.many import Tally
+from tests.simulation.plan import ACTIONS, FAULTS, plan_of
+from tests.simulation.run import Verdict, run, shrink
+from tests.simulation.world import installed
+
+SEEDS = 300
+ROOT = Path(__file__).parents[2]
+HASHES = """
+import sys
+from tests.simulation.run import simulate
+for verdict in simulate(map(int, sys.argv[1:])):
+    print(verdict.trace, len(verdict.story), verdict.violation)
+"""
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[Verdict]:
+    with installed():
+        return [run(plan_of(seed)) for seed in range(SEEDS)]
+
+
+def test_whatever_goes_wrong_everything_ends_where_powens_and_the_newest_choice_are(verdicts: list[Verdict]) -> None:
+    failed = next((verdict for verdict in verdicts if verdict.violation is not None), None)
+    if failed is not None:
+        with installed():
+            pytest.fail(shrink(failed).words())
+
+
+def test_every_kind_of_fault_and_of_action_really_happened(verdicts: list[Verdict]) -> None:
+    tally = Tally()
+    for verdict in verdicts:
+        tally.count(verdict)
+    assert not [kind for kind in FAULTS if tally.runs[kind] == 0]
+    assert tally.times["timed out by Lambda"] > 0
+    assert not [kind for kind in ACTIONS if tally.acted[kind] == 0]
+    calm = [verdict for verdict in verdicts if not verdict.faults]
+    assert len(calm) >= SEEDS / 20, "runs without faults, in which nothing may fail"
+    assert tally.certain > 3 * tally.uncertain, "most ends are known, or the oracle would see nothing"
+
+
+def test_one_seed_is_one_run_in_every_process(verdicts: list[Verdict]) -> None:
+    seeds = range(4)
+    told = []
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(
+            [sys.executable, "-c", HASHES, *map(str, seeds)],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append(ran.stdout.splitlines())
+    assert told[0] == told[1]
+    assert told[0] == [f"{v.trace} {len(v.story)} {v.violation}" for v in verdicts[: len(seeds)]]

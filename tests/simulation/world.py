@@ -1,0 +1,610 @@
+"""All functions on a simulated AWS and Powens: who invokes whom, when, how often, and in which process.
+
+Each invocation is a task in an execution environment of its own: two at once never share a container, one after the
+other may, and a killed one takes its container with it. Queues, their consumers, the stream's source and the timeouts
+are what `template.yaml` declares.
+"""
+
+import contextlib
+import io
+import json
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from functools import cache
+from typing import Any, Self
+from unittest import mock
+
+import botocore.client
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.account_commands import app as account_commands
+from functions.accounts_api import app as accounts_api
+from functions.connection_refresh import app as connection_refresh
+from functions.housekeeping import app as housekeeping
+from functions.outbox_publisher import app as outbox_publisher
+from functions.powens_webhook import app as powens_webhook
+from shared import bootstrap
+from shared.adapters import outbox
+from shared.application import webview
+from shared.bootstrap import Container
+from shared.domain.errors import AppError
+from shared.entrypoints.observability import logger
+from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET
+from tests.integration.world import BUS, IDENTITY_KEY, ORIGIN, TABLE, WEBHOOK_SECRET, aws_client, resources
+from tests.simulation.aws import Aws, FifoQueue, Message
+from tests.simulation.dynamodb import Table
+from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task
+from tests.simulation.powens import SimulatedPowens, signed
+
+MODULES: dict[str, Any] = {
+    "accounts_api": accounts_api,
+    "powens_webhook": powens_webhook,
+    "account_commands": account_commands,
+    "connection_refresh": connection_refresh,
+    "outbox_publisher": outbox_publisher,
+    "housekeeping": housekeeping,
+}
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_QUEUES = {
+    "commands": ("CommandsQueue", "AccountCommandsFunction", "account_commands"),
+    "refresh": ("RefreshQueue", "ConnectionRefreshFunction", "connection_refresh"),
+}
+DUE = ("OPERATION#", "RECONCILE#", "ERASURE#")
+"""What waits for housekeeping in the index; the rest of it is only counted there."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a device sees of an answer."""
+
+    status: int
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(eq=False)
+class Worker:
+    """One execution environment of a function."""
+
+    function: str
+    number: int
+    container: Container | None
+    skew: timedelta
+
+
+@dataclass
+class Context:
+    """The Lambda context of one invocation."""
+
+    aws_request_id: str
+    remaining: Callable[[], float]
+    function_name: str = "function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-3:123456789012:function:function"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.remaining() * 1000)
+
+
+@cache
+def timeouts() -> dict[str, int]:
+    """Seconds, by function, as the template has them."""
+    found = {}
+    for function in MODULES:
+        name = "".join(part.capitalize() for part in function.split("_")) + "Function"
+        found[function] = resources()[name]["Properties"]["Timeout"]
+    return found
+
+
+@cache
+def stream_source() -> dict[str, Any]:
+    source: dict[str, Any] = resources()["OutboxPublisherFunction"]["Properties"]["Events"]["Outbox"]["Properties"]
+    return source
+
+
+ENVIRONMENT = {
+    "TABLE_NAME": TABLE,
+    "EVENT_BUS_NAME": BUS,
+    "COMMANDS_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/commands.fifo",
+    "REFRESH_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/refresh.fifo",
+    "TOKEN_KEY_ID": "token-key",
+    "POWENS_SECRET_ID": "powens",
+    "POWENS_API_URL": "https://acme.biapi.pro/2.0",
+    "POWENS_WEBVIEW_URL": "https://webview.powens.com",
+    "POWENS_DOMAIN": "acme.biapi.pro",
+    "POWENS_CALLS_PER_MINUTE": "0",
+    "PUBLIC_URL": "https://api.example.com",
+    "RETURN_TO_ALLOWED": f"{ORIGIN},http://localhost:8080,wealthapp://",
+    "WEBHOOK_SECRETS": json.dumps({"current": WEBHOOK_SECRET}),
+    "POWERTOOLS_SERVICE_NAME": "synced-accounts",
+    "POWERTOOLS_METRICS_NAMESPACE": "SyncedAccounts",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-3",
+}
+
+
+class World:
+    """One run's world. `engine` moves it; users and what happens at Powens are added by the plan."""
+
+    def __init__(self, chance: Chance) -> None:
+        self.engine = Engine(chance)
+        self.chance = chance
+        self.logs = io.StringIO()
+        declared = resources()["Table"]["Properties"]
+        [index] = declared["GlobalSecondaryIndexes"]
+        keys = [key["AttributeName"] for key in index["KeySchema"]]
+        self.table = Table(
+            TABLE, (index["IndexName"], keys[0], keys[1]), lambda: self.engine.at / MICROSECONDS, self._lag, self._page
+        )
+        secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "identity_key": IDENTITY_KEY}
+        self.aws = Aws(self.engine, self.table, BUS, json.dumps(secret))
+        self.powens = SimulatedPowens(self.engine)
+        self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
+        self.powens.webhook = self.webhook
+        self.queues = {name: self._queue(name) for name in _QUEUES}
+        self.idle: dict[str, list[Worker]] = {function: [] for function in MODULES}
+        self.running: dict[str, list[Task]] = {function: [] for function in MODULES}
+        self.working_on: dict[str, list[Task]] = {}
+        """Commands under way, by connection."""
+        self.hinted: dict[int, int] = {}
+        """For each connection at Powens, what its accepted hints are about: changes up to then, in microseconds."""
+        self.outbox_dead: list[dict[str, Any]] = []
+        self.published: list[str] = []
+        self.unanswered_webhooks = 0
+        self.housekeeping_done: list[int] = []
+        self.invocations = 0
+        self._workers = 0
+        self._ids = 0
+        self._polls: dict[str, float] = {}
+        self._reading_stream = False
+        self._house_at: int | None = None
+        self._read_of = 0
+        self.table.watch = self._written
+        self.violations: list[str] = []
+        self.watchers: list[Callable[[dict[str, Any] | None, dict[str, Any] | None], None]] = []
+
+    # --- what the template declares
+
+    def _queue(self, name: str) -> FifoQueue:
+        queue, function, _ = _QUEUES[name]
+        properties = resources()[queue]["Properties"]
+        assert properties["FifoQueue"] is True
+        assert properties["DeduplicationScope"] == "messageGroup"
+        [source] = resources()[function]["Properties"]["Events"].values()
+        assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        made = FifoQueue(
+            name=name,
+            url=ENVIRONMENT[f"{name.upper()}_QUEUE_URL"],
+            delay=properties.get("DelaySeconds", 0),
+            visibility=properties["VisibilityTimeout"],
+            max_receives=properties["RedrivePolicy"]["maxReceiveCount"],
+            batch=source["Properties"]["BatchSize"],
+            concurrency=source["Properties"]["ScalingConfig"]["MaximumConcurrency"],
+            changed=self._pump,
+        )
+        self.aws.queues[made.url] = made
+        return made
+
+    def _lag(self) -> float:
+        self._read_of += 1
+        return self.chance.between(0.0, 1.5, "lag", self._read_of)
+
+    def _page(self) -> int | None:
+        task = self.engine.current
+        if task is None or not self.chance.happens("query answered in pages", f"{task.key}#{task.steps}"):
+            return None
+        return 2
+
+    # --- ids, times
+
+    def new_id(self) -> str:
+        """A ULID of simulated time."""
+        self._ids += 1
+        task = self.engine.current
+        milliseconds = round((START.timestamp() + self.engine.at / MICROSECONDS) * 1000)
+        name = task.key if task is not None else ""
+        halves = [int(self.chance.roll("ulid", half, self._ids, name) * (1 << 40)) for half in (1, 2)]
+        number = (milliseconds << 80) + (halves[0] << 40) + halves[1]
+        return "".join(_CROCKFORD[number >> 5 * place & 31] for place in range(25, -1, -1))
+
+    def secret(self, size: int = 32) -> str:
+        self._ids += 1
+        value = f"{int(self.chance.roll('secret', self._ids) * (1 << 56)):014x}{self._ids:05d}"
+        self.powens.secrets.add(value)
+        return value
+
+    def container(self, function: str) -> Container:
+        task = self.engine.current
+        assert task is not None
+        worker: Worker = task.worker
+        assert worker.function == function
+        if worker.container is None:
+            worker.container = self._new_container(worker)
+        return worker.container
+
+    def _new_container(self, worker: Worker) -> Container:
+        container = Container.from_env()
+        container.clock = lambda: self.engine.now + worker.skew
+        container.sleep = self.engine.wait
+        container.queues = replace(container.queues, pause=self.engine.wait)
+        container.bus = replace(container.bus, pause=self.engine.wait)
+        return container
+
+    # --- invocations
+
+    def invoke(
+        self, function: str, event: dict[str, Any], name: str, on_end: Callable[[Task], None] = lambda task: None
+    ) -> Task:
+        """Run a function once, in a warm environment if one is idle."""
+        key = f"{function}/{name}"
+        self.invocations += 1
+        idle = self.idle[function]
+        if idle and self.chance.happens("cold restart", f"{key}/{len(self.running[function])}/{self.engine.at}"):
+            idle.clear()
+        if idle:
+            worker = idle.pop()
+        else:
+            self._workers += 1
+            skew = self.chance.between(-0.02, 0.02, "skew", function, self._workers) if self.chance.skewed else 0.0
+            worker = Worker(function, self._workers, None, timedelta(seconds=skew))
+        text = json.dumps(event)
+        engine = self.engine
+        handler = MODULES[function].lambda_handler
+
+        def work() -> Any:
+            task = engine.current
+            assert task is not None
+            engine.wait(0.004 if worker.container is not None else self.chance.between(0.2, 0.9, "cold", task.key))
+
+            def remaining() -> float:
+                assert task.deadline is not None
+                return (task.deadline - engine.at) / MICROSECONDS
+
+            return handler(json.loads(text), Context(aws_request_id=task.key, remaining=remaining))
+
+        def ended(task: Task) -> None:
+            self.running[function].remove(task)
+            if task.finished:
+                self.idle[function].append(worker)
+            if task.error is not None:
+                self.invariant(_expected(task.error), f"{function} fails with {task.error!r}")
+            on_end(task)
+
+        task = engine.start(
+            key,
+            work,
+            seconds=timeouts()[function],
+            on_end=ended,
+            entered=_entered if function == "accounts_api" else None,
+            worker=worker,
+        )
+        self.running[function].append(task)
+        return task
+
+    def request(self, event: dict[str, Any], name: str) -> Reply | None:
+        """From a user's task: a request through the HTTP API; None when no answer came back."""
+        engine, chance = self.engine, self.chance
+        step = engine.current.step() if engine.current else ""
+        engine.wait(chance.between(0.01, 0.08, "net", step))
+        if chance.happens("user's request lost", step):
+            engine.tell(f"the request of {name} is lost")
+            engine.wait(5)
+            return None
+        task = self.invoke("accounts_api", event, name)
+        if chance.happens("user's request doubled", step):
+            engine.tell(f"the request of {name} arrives twice")
+            self.invoke("accounts_api", event, name)
+        engine.wait_for(task)
+        if not task.finished or task.error is not None:
+            return Reply(503, "")
+        if chance.happens("user's answer lost", step):
+            engine.tell(f"the answer to {name} is lost")
+            engine.wait(5)
+            return None
+        engine.wait(chance.between(0.01, 0.08, "back", step))
+        return Reply(task.result["statusCode"], task.result.get("body") or "")
+
+    def webhook(self, name: str, body: bytes, connection: int | None, emitted: int, attempt: int = 1) -> None:
+        """Powens sends a webhook, again and later until it is accepted."""
+        path = f"/webhooks/powens/{name}"
+        event = {
+            "rawPath": path,
+            "pathParameters": {"event": name},
+            "headers": signed(path, body, self.engine.now),
+            "body": body.decode(),
+            "isBase64Encoded": False,
+            "requestContext": {"requestId": f"webhook-{self.engine.at}", "http": {"method": "POST", "path": path}},
+        }
+        self.unanswered_webhooks += 1
+
+        def answered(task: Task) -> None:
+            self.unanswered_webhooks -= 1
+            accepted = task.finished and task.error is None and 200 <= task.result["statusCode"] < 300
+            if accepted and "queued" in task.result["body"]:
+                self.invariant(
+                    task.key in self.aws.webhooks_queued, f"{name} was answered {task.result['statusCode']} unqueued"
+                )
+            if accepted:
+                if connection is not None:
+                    self.hinted[connection] = max(self.hinted.get(connection, 0), emitted)
+            elif attempt < 12:
+                self.engine.after(
+                    min(3600, 20 * 2**attempt), lambda: self.webhook(name, body, connection, emitted, attempt + 1)
+                )
+
+        self.invoke("powens_webhook", event, f"{name}/{connection}", answered)
+
+    # --- queues
+
+    def _pump(self, queue: FifoQueue) -> None:
+        at = queue.next_visible()
+        if at is None:
+            return
+        planned = self._polls.get(queue.name)
+        if planned is not None and planned <= at:
+            return
+        self._polls[queue.name] = at
+
+        def poll() -> None:
+            if self._polls.get(queue.name) == at:
+                del self._polls[queue.name]
+                self._poll(queue)
+
+        delay = at - self.aws.seconds() + 0.01
+        self.engine.after(max(0.01, delay), poll)
+
+    def _poll(self, queue: FifoQueue) -> None:
+        function = _QUEUES[queue.name][2]
+        while len(self.running[function]) < queue.concurrency:
+            taken = queue.take(self.aws.seconds())
+            if not taken:
+                break
+            self._deliver(queue, function, taken)
+        self._pump(queue)
+
+    def _deliver(self, queue: FifoQueue, function: str, taken: list[Message]) -> None:
+        name = f"{taken[0].group}/{taken[0].receives}"
+        event = {"Records": [message.record() for message in taken]}
+        key = f"{taken[0].id}/{taken[0].receives}"
+        copies = 2 if self.chance.happens("SQS delivers twice", key) else 1
+        outcomes: list[Task] = []
+
+        def ended(task: Task) -> None:
+            if queue.name == "commands":
+                self.working_on[taken[0].group].remove(task)
+            outcomes.append(task)
+            if len(outcomes) < copies:
+                return
+            for message in taken:
+                if all(self._handled(done, message) for done in outcomes):
+                    if self.chance.happens("SQS forgets a deletion", f"{key}/{message.id}"):
+                        self.engine.tell(f"SQS will deliver {message.id} again although it was handled")
+                    else:
+                        queue.delete(message)
+            self._pump(queue)
+
+        if copies == 2:
+            self.engine.tell(f"SQS delivers {taken[0].id} twice at once")
+        for _ in range(copies):
+            task = self.invoke(function, event, name, ended)
+            if queue.name == "commands":
+                self.working_on.setdefault(taken[0].group, []).append(task)
+
+    def _handled(self, task: Task, message: Message) -> bool:
+        if not task.finished or task.error is not None:
+            return False
+        return message.id not in {failure["itemIdentifier"] for failure in task.result["batchItemFailures"]}
+
+    # --- the stream
+
+    def _written(self, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        for watcher in self.watchers:
+            watcher(before, after)
+        if not self._reading_stream:
+            self._reading_stream = True
+            self.engine.after(self.chance.between(0.05, 0.3, "stream", self.engine.at), self._read_stream)
+        if after is not None and "due_sk" in after:
+            self._plan_housekeeping()
+
+    def _read_stream(self) -> None:
+        source = stream_source()
+        taken = self.table.stream[: source["BatchSize"]]
+        del self.table.stream[: len(taken)]
+        if not taken:
+            self._reading_stream = False
+            return
+        [pattern] = [json.loads(entry["Pattern"]) for entry in source["FilterCriteria"]["Filters"]]
+        prefixes = tuple(rule["prefix"] for rule in pattern["dynamodb"]["NewImage"]["sk"]["S"])
+        due = [
+            record
+            for record in taken
+            if record["eventName"] in pattern["eventName"]
+            and record["dynamodb"]["NewImage"]["sk"]["S"].startswith(prefixes)
+        ]
+        self._publish(due, 0, lambda: self.engine.after(0.02, self._read_stream))
+
+    def _publish(self, records: list[dict[str, Any]], attempt: int, then: Callable[[], None]) -> None:
+        """One batch of the shard, until it goes through; what follows waits. Halved when it fails."""
+        if not records:
+            then()
+            return
+        first = records[0]["dynamodb"]["Keys"]["sk"]["S"]
+
+        def ended(task: Task) -> None:
+            if task.finished and task.error is None:
+                if self.chance.happens("stream delivers a batch again", task.key):
+                    self.engine.tell(f"the stream delivers {len(records)} records again")
+                    self._publish(records, 0, then)
+                else:
+                    then()
+            elif attempt >= stream_source()["MaximumRetryAttempts"]:
+                self.outbox_dead += records
+                then()
+            else:
+                half = len(records) // 2
+                pause = min(60.0, 0.5 * 2**attempt)
+                following = attempt if half else attempt + 1
+                self.engine.after(
+                    pause,
+                    lambda: self._publish(
+                        records[:half],
+                        following,
+                        lambda: self._publish(records[half:], following, then),
+                    ),
+                )
+
+        self.invoke("outbox_publisher", {"Records": records}, f"{first}", ended)
+
+    # --- housekeeping, every minute; minutes with nothing due are skipped, as it would find nothing
+
+    def _plan_housekeeping(self) -> None:
+        due = self.table.next_due(DUE)
+        if due is None:
+            return
+        at = round((datetime.fromisoformat(due.split("#")[0]) - START).total_seconds() * MICROSECONDS)
+        minute = 60 * MICROSECONDS
+        planned = (max(at, self.engine.at) // minute + 1) * minute
+        if self._house_at is not None and self.engine.at < self._house_at <= planned:
+            return
+        self._house_at = planned
+
+        def tick() -> None:
+            if self._house_at == planned:
+                self._house_at = None
+                self._keep_house()
+
+        self.engine.after((planned - self.engine.at) / MICROSECONDS, tick)
+
+    def _keep_house(self) -> None:
+        def ended(task: Task) -> None:
+            if task.finished and task.error is None:
+                self.housekeeping_done.append(self.engine.at)
+
+        if self.chance.happens("scheduler misses a minute", f"minute/{self.engine.at}"):
+            self.engine.tell("the scheduler misses a minute")
+        else:
+            self.invoke("housekeeping", {"version": "0", "source": "aws.scheduler"}, "minute", ended)
+        self._plan_housekeeping()
+
+    # --- invariants
+
+    def invariant(self, holds: bool, otherwise: str) -> None:
+        """Note what does not hold; the run then ends. Raised nowhere, as a task of the product might catch it."""
+        if not holds and not self.violations:
+            self.violations.append(otherwise)
+            self.engine.tell(f"VIOLATED: {otherwise}")
+
+    def run_for(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass. Raises Violated as soon as an invariant does not hold."""
+        self.engine.run_for(seconds, lambda: bool(self.violations) or until())
+        if self.violations:
+            raise Violated(self.violations[0])
+
+
+class Violated(Exception):
+    """An invariant does not hold."""
+
+
+def _expected(error: BaseException) -> bool:
+    """Whether a function may fail with it: an error of ours, or what AWS answered."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_expected(inner) for inner in error.exceptions)
+    return isinstance(error, AppError | ClientError | BotoCoreError)
+
+
+def _entered() -> Callable[[], None]:
+    """What powertools keeps for one request in the process: another request's would be there otherwise."""
+    event, context = getattr(BaseRouter, "current_event", None), getattr(BaseRouter, "lambda_context", None)
+    kept = dict(accounts_api.app.context)
+
+    def restore() -> None:
+        router: Any = BaseRouter
+        router.current_event, router.lambda_context = event, context
+        accounts_api.app.context.clear()
+        accounts_api.app.context.update(kept)
+
+    return restore
+
+
+class _Installed:
+    """Where the process' patched places look for the world that runs now."""
+
+    world: World
+
+
+class SimulatedDatetime(datetime):
+    """Stands in for `datetime` in the one handler that asks it for the time."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        task = _Installed.world.engine.current
+        assert task is not None
+        return cls.fromisoformat((_Installed.world.engine.now + task.worker.skew).isoformat())
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """Patch what the product reaches the outside by, for as many worlds as are run inside."""
+    every_client: Any = botocore.client.BaseClient
+
+    class Identifier:
+        def __init__(self) -> None:
+            self.hex = _Installed.world.secret()
+
+    class Secrets:
+        @staticmethod
+        def token_urlsafe(size: int) -> str:
+            return _Installed.world.secret(size)
+
+    def new_id() -> str:
+        return _Installed.world.new_id()
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, ENVIRONMENT))
+        stack.enter_context(
+            mock.patch.object(
+                every_client,
+                "_make_api_call",
+                lambda client, operation, given: _Installed.world.aws.call(client, operation, given),  # noqa: PLW0108 - of now
+            )
+        )
+        for target, name, value in (
+            (Container, "client", lambda _, service: aws_client(service)),
+            (bootstrap, "new_id", new_id),
+            (outbox, "uuid4", Identifier),
+            (webview, "secrets", Secrets),
+            (powens_webhook, "datetime", SimulatedDatetime),
+            (powens_webhook, "_sqs", lambda: aws_client("sqs")),
+        ):
+            stack.enter_context(mock.patch.object(target, name, value))
+        stack.enter_context(mock.patch("requests.sessions.HTTPAdapter", lambda: _Installed.world.powens))  # noqa: PT008
+        for function, module in MODULES.items():
+            if hasattr(module, "container"):
+                made = lambda function=function: _Installed.world.container(function)  # noqa: E731
+                stack.enter_context(mock.patch.object(module, "container", made))
+        yield
+
+
+@contextlib.contextmanager
+def running(chance: Chance) -> Iterator[World]:
+    """A world that is the one of this process for a while. Its unfinished tasks are let go at the end."""
+    world = World(chance)
+    _Installed.world = world
+    random.seed(int(chance.roll("random") * (1 << 56)))
+    handler: Any = logger.registered_handler
+    before, handler.stream = handler.stream, world.logs
+    stdout, sys.stdout = sys.stdout, world.logs
+    try:
+        yield world
+    finally:
+        world.engine.close()
+        handler.stream, sys.stdout = before, stdout
