@@ -63,6 +63,70 @@ def reason(message: str, *, who: str = "user", step: str = "none", code: str = "
     return {"code": code, "message": message, "who_must_act": who, "next_step": step}
 
 
+def nothing_more(**more: Any) -> Json:
+    """Every known account is synchronised."""
+    return {
+        "answer": "unknown",
+        "reason": "unknown",
+        "evidence": ["no_unticked_account"],
+        "message": "Tous les comptes connus sont synchronisés.",
+        "next_step": "manage",
+        "retry_at": None,
+    } | more
+
+
+def unsupported() -> Json:
+    """A bank whose only access Powens does not support."""
+    return connection(
+        "old",
+        "Banque Ancienne",
+        [account("old.1", "Compte courant")],
+        status="failed",
+        freshness="stale",
+        status_reason=reason("Powens ne gère pas cet accès.", who="powens", step="add_manually"),
+        can_add_accounts=nothing_more(message="Powens ne gère pas cet accès.", next_step="add_manually"),
+    )
+
+
+def new_bank(**more: Any) -> Json:
+    """An institution as the catalogue has it."""
+    types = [
+        "checking",
+        "card",
+        "savings",
+        "securities",
+        "life_insurance",
+        "employee_savings",
+        "loan",
+        "crypto",
+        "other",
+    ]
+    answers = {"checking": "yes", "savings": "yes", "crypto": "no"}
+    return {
+        "id": "i-new",
+        "name": "Banque Neuve",
+        "logo_url": None,
+        "color": "7c2d12",
+        "capabilities": ["bank", "bankwealth"],
+        "restricted": False,
+        "sources": [{"name": "openapi", "disabled": False}],
+        "account_types": [
+            {"type": kind, "answer": answers.get(kind, "unknown"), "evidence": ["product:wealth"]} for kind in types
+        ],
+    } | more
+
+
+def twins(balance: str = "300.00") -> Json:
+    """An account kept by hand and the synchronised one that may be the same."""
+    same = {"account_id": "hor.la", "evidence": ["same_type", "same_currency", "same_institution", "something_new"]}
+    by_hand = cash() | {
+        "name": "Mon livret", "institution_name": "Banque Horizon", "link_suggestions": [same], "balance": balance,
+    }  # fmt: skip
+    bank = horizon()
+    bank["accounts"][2].update(enabled=True, status="enabled", balance="8650.00")
+    return user(bank, manual=(by_hand,))
+
+
 def revolut() -> Json:
     return connection(
         "rev",
@@ -72,14 +136,7 @@ def revolut() -> Json:
             account("rev.usd", "Compte courant USD", balance="640.00", currency="USD", iban_last4="3308"),
             account("rev.gbp", "Compte courant GBP", balance="118.42", currency="GBP", iban_last4="3309"),
         ],
-        can_add_accounts={
-            "answer": "no",
-            "reason": "type_not_supported",
-            "evidence": [],
-            "message": "Powens ne gère pas l’épargne flexible de Revolut. Vous pouvez ajouter ce compte à la main.",
-            "next_step": "add_manually",
-            "retry_at": None,
-        },
+        can_add_accounts=nothing_more(),
     )
 
 
@@ -107,6 +164,7 @@ def cash() -> Json:
         iban_last4=None,
         balance="300.00",
         institution_name="Maison",
+        link_suggestions=[],
     )
 
 
@@ -124,8 +182,15 @@ def entry(number: int, cause: str, change: str, **more: Any) -> Json:
     } | more
 
 
-def user(*connections: Json, manual: tuple[Json, ...] = (), history: tuple[Json, ...] = ()) -> Json:
-    return {"connections": list(connections), "manual_accounts": list(manual), "history": list(history)}
+def user(
+    *connections: Json, manual: tuple[Json, ...] = (), wishes: tuple[Json, ...] = (), history: tuple[Json, ...] = ()
+) -> Json:
+    return {
+        "connections": list(connections),
+        "manual_accounts": list(manual),
+        "wishes": list(wishes),
+        "history": list(history),
+    }
 
 
 def alice() -> Json:

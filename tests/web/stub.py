@@ -2,7 +2,7 @@
 
 Served by uvicorn together with the files of web/ and their headers. A scenario is posted to `/stub/reset`; everything
 under `/stub/` belongs to the tests, everything else is what a static host and the API would answer. State is per user,
-in memory. Shape of a scenario: `{"users": {user: {"connections", "manual_accounts", "history"}}, "settings": {...}}`;
+in memory. Shape of a scenario: `{"users": {user: {...}}, "settings": {...}}`, each user as `scenarios.user` makes one;
 the settings and their meaning are in `DEFAULTS`.
 """
 
@@ -37,7 +37,10 @@ DEFAULTS: dict[str, Any] = {
     "status_reason": None,  # of the operations that end
     "undo_seconds": 60,  # null: nothing can be undone
     "deleted_at_powens": True,  # whether dropping an account deletes its data at Powens
-    "fail": [],  # [{"method", "path", "status", "code", "detail", "times", "retry_after"}], first match wins
+    "fail": [],  # [{"method", "path", "status", "code", "detail", "field", "times", "retry_after"}], first match wins
+    "incidents": [],  # as GET /v1/incidents has them
+    "institutions": [],  # the catalogue, as GET /v1/institutions has it
+    "diagnoses": {},  # "<connection id>/<type>" -> what is known beyond "unknown"
     "live": False,  # whether config.json offers a socket
     "live_accepts": True,
     "token_seconds": 3600,
@@ -81,7 +84,9 @@ def now(offset: float = 0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=offset)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def problem(status: int, code: str, detail: str = "", retry_after: int | None = None) -> JSONResponse:
+def problem(
+    status: int, code: str, detail: str = "", retry_after: int | None = None, field: str | None = None
+) -> JSONResponse:
     headers = {"Retry-After": str(retry_after)} if retry_after is not None else {}
     body = {
         "type": "about:blank",
@@ -90,7 +95,7 @@ def problem(status: int, code: str, detail: str = "", retry_after: int | None = 
         "detail": detail,
         "code": code,
         "request_id": "req-1",
-    }
+    } | ({"field": field} if field is not None else {})
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -120,13 +125,17 @@ def api(handler: Callable[[Request, Json, str], Awaitable[Response]]) -> Callabl
             ):
                 failure["times"] -= 1
                 return problem(
-                    failure["status"], failure["code"], failure.get("detail", ""), failure.get("retry_after")
+                    failure["status"],
+                    failure["code"],
+                    failure.get("detail", ""),
+                    failure.get("retry_after"),
+                    failure.get("field"),
                 )
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in state.valid_tokens:
             return JSONResponse({"message": "Unauthorized"}, 401)
         user = token.split(".")[0]
-        if request.method in ("PUT", "POST", "DELETE") and "idempotency-key" not in request.headers:
+        if request.method in ("PUT", "POST", "PATCH", "DELETE") and "idempotency-key" not in request.headers:
             return problem(400, "idempotency_key_missing")
         return await handler(request, state.users[user], user)
 
@@ -139,7 +148,7 @@ def connection_of(data: Json, connection_id: str) -> Json | None:
 
 @api
 async def connections(request: Request, data: Json, user: str) -> Response:
-    body = {"connections": data["connections"], "manual_accounts": data["manual_accounts"]}
+    body = {name: data[name] for name in ("connections", "manual_accounts", "wishes")}
     etag = '"' + hashlib.sha256(json.dumps(body).encode()).hexdigest()[:16] + '"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"ETag": etag})
@@ -346,14 +355,103 @@ async def accounts(request: Request, data: Json, user: str) -> Response:
         "last_success_at": None,
         "duplicate_of": None,
         "linked_account_id": None,
+        "link_suggestions": [],
     }
     data["manual_accounts"].append(account)
     return JSONResponse(account, 201)
 
 
+def manual_of(data: Json, account_id: str) -> Json:
+    found: Json = next(a for a in data["manual_accounts"] if a["id"] == account_id)
+    return found
+
+
 @api
 async def account(request: Request, data: Json, user: str) -> Response:
+    if request.method == "PATCH":
+        body = await request.json()
+        if set(body) not in ({"name"}, {"balance"}):
+            return problem(422, "invalid_request")
+        found = manual_of(data, request.path_params["id"])
+        found.update(body)
+        return JSONResponse(found)
     data["manual_accounts"] = [a for a in data["manual_accounts"] if a["id"] != request.path_params["id"]]
+    return Response(status_code=204)
+
+
+@api
+async def balances(request: Request, data: Json, user: str) -> Response:
+    found = manual_of(data, request.path_params["id"])
+    lines = [{"at": now(-86400 * n), "balance": f"{300 - n}.00", "currency": "EUR", "kind": "manual"} for n in range(3)]
+    if request.query_params.get("cursor") is None:
+        first = lines[0] | {"balance": found["balance"], "kind": "synced" if found["linked_account_id"] else "manual"}
+        return JSONResponse({"balances": [first, lines[1]], "next": "c1"})
+    return JSONResponse({"balances": lines[2:], "next": None})
+
+
+@api
+async def link(request: Request, data: Json, user: str) -> Response:
+    found = manual_of(data, request.path_params["id"])
+    other = (await request.json())["account_id"] if request.method == "PUT" else None
+    for synchronised in (a for c in data["connections"] for a in c["accounts"]):
+        if synchronised["id"] == other:
+            synchronised["linked_account_id"] = found["id"]
+        elif synchronised["linked_account_id"] == found["id"]:
+            synchronised["linked_account_id"] = None
+    found.update(
+        enabled=other is None, status="disabled" if other else "enabled", linked_account_id=other, link_suggestions=[]
+    )
+    return JSONResponse(found)
+
+
+@api
+async def suggestion(request: Request, data: Json, user: str) -> Response:
+    found = manual_of(data, request.path_params["id"])
+    rejected = request.path_params["other"]
+    found["link_suggestions"] = [one for one in found["link_suggestions"] if one["account_id"] != rejected]
+    return Response(status_code=204)
+
+
+@api
+async def incidents(request: Request, data: Json, user: str) -> Response:
+    return JSONResponse({"incidents": state.settings["incidents"]})
+
+
+@api
+async def institutions(request: Request, data: Json, user: str) -> Response:
+    wanted = request.query_params["search"].lower()
+    found = [one for one in state.settings["institutions"] if wanted in one["name"].lower()]
+    return JSONResponse(
+        {"institutions": found[: int(request.query_params["limit"])], "refreshed_at": now(), "stale": False}
+    )
+
+
+@api
+async def missing_accounts(request: Request, data: Json, user: str) -> Response:
+    connection_id, kind = request.path_params["id"], request.query_params["type"]
+    unknown = {
+        "answer": "unknown", "reason": "unknown", "evidence": ["connection_works"], "message": "On ne sait pas.",
+        "next_step": "manage", "retry_at": None,
+    }  # fmt: skip
+    return JSONResponse({"type": kind} | unknown | state.settings["diagnoses"].get(f"{connection_id}/{kind}", {}))
+
+
+@api
+async def wishes(request: Request, data: Json, user: str) -> Response:
+    body = await request.json()
+    wish = body | {
+        "id": f"wish-{len(data['wishes']) + 1}",
+        "institution_name": "Revolut",
+        "created_at": now(),
+        "available_at": None,
+    }
+    data["wishes"].append(wish)
+    return JSONResponse(wish, 201)
+
+
+@api
+async def wish(request: Request, data: Json, user: str) -> Response:
+    data["wishes"] = [one for one in data["wishes"] if one["id"] != request.path_params["id"]]
     return Response(status_code=204)
 
 
@@ -506,7 +604,15 @@ app = Starlette(
         Route("/v1/history", history),
         Route("/v1/webview-sessions", webview_session, methods=["POST"]),
         Route("/v1/accounts", accounts, methods=["POST"]),
-        Route("/v1/accounts/{id}", account, methods=["DELETE"]),
+        Route("/v1/accounts/{id}", account, methods=["DELETE", "PATCH"]),
+        Route("/v1/accounts/{id}/balances", balances),
+        Route("/v1/accounts/{id}/link", link, methods=["PUT", "DELETE"]),
+        Route("/v1/accounts/{id}/link-suggestions/{other}", suggestion, methods=["DELETE"]),
+        Route("/v1/connections/{id}/missing-accounts", missing_accounts),
+        Route("/v1/incidents", incidents),
+        Route("/v1/institutions", institutions),
+        Route("/v1/wishes", wishes, methods=["POST"]),
+        Route("/v1/wishes/{id}", wish, methods=["DELETE"]),
         Route("/powens", powens),
         Route("/config.json", config),
         Route("/demo/users", demo_users),

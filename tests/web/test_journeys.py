@@ -237,20 +237,22 @@ def test_more_can_be_connected_at_powens(
     screen: Screen, stub: Stub, hook: str, flow: str, connection: str | None
 ) -> None:
     page = screen.open()
-    page.get_by_test_id(hook).click()
+    place = page if connection is None else screen.institution(connection)
+    place.get_by_test_id(hook).click()
     expect(page.get_by_role("heading", name=flow)).to_be_visible()
     assert stub.requests("POST", "webview-sessions")[0]["body"].get("connection_id") == connection
 
 
-def test_where_nothing_can_be_added_the_page_says_why_and_offers_the_next_step(screen: Screen) -> None:
+def test_where_nothing_can_be_added_the_page_says_why_and_offers_the_next_step(screen: Screen, stub: Stub) -> None:
+    stub.reset(scenarios.demo(scenarios.user(scenarios.unsupported())))
     page = screen.open()
-    revolut = screen.institution("rev")
-    expect(revolut.get_by_test_id("more")).to_have_count(0)
-    revolut.get_by_test_id("missing-hint").locator("summary").click()
-    expect(revolut.get_by_test_id("missing-hint")).to_contain_text("Powens ne gère pas l’épargne flexible")
-    revolut.get_by_test_id("next-step").click()
+    bank = screen.institution("old")
+    expect(bank.get_by_test_id("more")).to_have_count(0)
+    bank.get_by_test_id("missing-hint").locator("summary").click()
+    expect(bank.get_by_test_id("missing-hint")).to_contain_text("Powens ne gère pas cet accès")
+    bank.get_by_test_id("next-step").click()
     form = page.get_by_test_id("add-manual-account")
-    expect(form.get_by_label("Établissement (facultatif)")).to_have_value("Revolut")
+    expect(form.get_by_label("Établissement (facultatif)")).to_have_value("Banque Ancienne")
     expect(form.get_by_test_id("confirm")).to_be_disabled()
     form.get_by_label("Nom du compte").fill("Épargne flexible")
     form.get_by_label("Solde").fill("1 250,50")

@@ -111,6 +111,58 @@ def manual_form(screen: Screen, stub: Stub) -> None:
     expect(screen.page.get_by_test_id("add-manual-account")).to_be_visible()
 
 
+def missing(kind: str | None, **diagnosis: Any) -> Reach:
+    def reach(screen: Screen, stub: Stub) -> None:
+        stub.settings(diagnoses={f"hor/{kind}": diagnosis}, institutions=[scenarios.new_bank()])
+        page = screen.open()
+        page.get_by_test_id("missing-open").click()
+        if kind is None:
+            page.get_by_test_id("missing-search").fill("Banque")
+            expect(page.get_by_test_id("missing-found")).to_contain_text("1 établissement")
+            return
+        page.locator("[data-testid=missing-institution][data-institution-id=i-hor]").click()
+        page.locator(f"[data-testid=missing-type][data-type={kind}]").click()
+        expect(page.get_by_test_id("missing-answer")).to_be_visible()
+        page.get_by_test_id("missing-evidence").locator("summary").click()
+
+    return reach
+
+
+def choosing_type(screen: Screen, stub: Stub) -> None:
+    page = screen.open()
+    page.get_by_test_id("missing-open").click()
+    page.get_by_test_id("missing-institution").first.click()
+    expect(page.get_by_test_id("missing-type")).to_have_count(9)
+
+
+def refused_at_a_field(screen: Screen, stub: Stub) -> None:
+    manual_form(screen, stub)
+    form = screen.page.get_by_test_id("add-manual-account")
+    form.locator("[name=name]").fill("Tirelire")
+    form.locator("[name=balance]").fill("10")
+    form.get_by_test_id("confirm").click()
+    expect(form.get_by_test_id("refusal")).to_be_visible()
+
+
+def past_balances(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.page.get_by_test_id("past-balances").click()
+    expect(screen.page.get_by_test_id("balances").locator("li")).to_have_count(2)
+
+
+def joined(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.page.get_by_test_id("join").click()
+    expect(screen.account("hor.la").get_by_test_id("part")).to_be_visible()
+
+
+def incident(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    expect(screen.institution("hor").get_by_test_id("incident")).to_be_visible()
+    expect(screen.page.get_by_test_id("notice")).to_be_visible()
+    screen.institution("hor").get_by_test_id("missing-hint").locator("summary").click()
+
+
 def history(screen: Screen, stub: Stub) -> None:
     screen.open()
     screen.page.get_by_role("link", name="Historique").click()
@@ -261,6 +313,84 @@ STATES: dict[str, tuple[dict[str, Any], Reach]] = {
     "many": (scenarios.demo(scenarios.very_many()), many),
     "nothing-found": (scenarios.demo(scenarios.very_many(10, 2)), nothing_found),
     "returned": (scenarios.demo(), returned),
+    "missing-institution": (scenarios.demo(), missing(None)),
+    "missing-type": (scenarios.demo(), choosing_type),
+    "missing-unsupported": (
+        scenarios.demo(),
+        missing(
+            "crypto",
+            answer="no",
+            reason="type_not_supported",
+            next_step="add_manually",
+            message="Powens ne sait pas récupérer ce type de compte (portefeuille crypto) chez Banque Horizon.",
+            evidence=["connection_works", "no_such_account", "no_capability:bankwealth", "only_source:openapi"],
+        ),
+    ),
+    "missing-hidden": (
+        scenarios.demo(),
+        missing(
+            "savings",
+            answer="yes",
+            reason="hidden_by_user",
+            message="Il n’est pas coché.",
+            evidence=["unticked_accounts:1"],
+        ),
+    ),
+    "missing-temporary": (
+        scenarios.demo(),
+        missing(
+            "loan",
+            reason="temporary_problem",
+            next_step="wait",
+            retry_at=moment(hours=3.2),
+            message="La banque ne répond pas.",
+            evidence=["status:bank_unavailable", "incident:bank_unavailable"],
+        ),
+    ),
+    "manual-refused": (
+        scenarios.demo(
+            fail=[
+                {
+                    "method": "POST",
+                    "path": "/v1/accounts",
+                    "status": 422,
+                    "code": "balance_out_of_range",
+                    "field": "balance",
+                    "detail": "Ce solde est trop grand.",
+                    "times": 9,
+                }
+            ]
+        ),
+        refused_at_a_field,
+    ),
+    "balances": (scenarios.demo(), past_balances),
+    "suggested": (scenarios.demo(scenarios.twins()), ready),
+    "joined": (scenarios.demo(scenarios.twins()), joined),
+    "incident": (
+        scenarios.demo(
+            scenarios.alice()
+            | {
+                "wishes": [
+                    {
+                        "id": "w",
+                        "institution_id": "i-hor",
+                        "institution_name": "Banque Horizon",
+                        "type": "savings",
+                        "created_at": moment(days=-9),
+                        "available_at": moment(hours=-2),
+                    }
+                ]
+            },
+            incidents=[
+                {
+                    "institution_id": "i-hor",
+                    "since": moment(minutes=-41),
+                    "reason": reason("La banque est indisponible."),
+                }
+            ],
+        ),
+        incident,
+    ),
 }
 
 

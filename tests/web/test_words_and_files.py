@@ -9,15 +9,29 @@ SCRIPTS = {path.name: path.read_text() for path in (WEB / "js").glob("*.js")}
 FRENCH = json.loads((WEB / "locales" / "fr.json").read_text())
 ENGLISH = json.loads((WEB / "locales" / "en.json").read_text())
 TYPES = ["checking", "card", "savings", "securities", "life_insurance", "employee_savings", "loan", "crypto", "other"]
+# What the diagnosis may rest on: the codes before the colon (docs/diagnosis.md).
+EVIDENCE = [
+    "unticked_accounts", "refused_accounts", "added_accounts", "closed_accounts", "missing_accounts", "no_such_account",
+    "untyped_account", "connection_works", "status", "incident", "not_synchronised_lately", "source_not_added",
+    "capability", "product", "no_capability", "no_product", "source_lists_it", "only_source", "source_disabled",
+    "other_users", "fewer_other_users_than", "own_other_connection", "restricted", "catalogue_silent",
+    "catalogue_stale", "not_in_catalogue", "no_catalogue",
+]  # fmt: skip
 
 # Keys built at run time, by their beginning, and every ending that the API's contract allows.
 FAMILIES = {
     "type.": TYPES,
+    "types.": TYPES,
+    "evidence.": EVIDENCE,
+    "sign.": ["same_type", "same_currency", "same_institution", "same_balance", "same_name"],
+    "balances.": ["manual", "synced"],
+    "missing.expect.": ["yes", "no", "unknown", "closed"],
     "account.": ["enabling", "disabling", "closed_at_bank", "failed"],
     "cause.": ["user", "webview", "bank", "reconciliation", "erasure"],
     "change.": ["added", "enabled", "disabled", "refreshed", "renamed", "closed", "removed"],
     "history.kind.": [
-        "AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased", "other",
+        "AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased",
+        "AccountNowAvailable", "other",
     ],
     "operation.open.": ["selection", "refresh", "deletion", "restoration", "undo"],
     "operation.completed.": ["selection", "refresh", "deletion", "restoration", "undo"],
@@ -31,6 +45,7 @@ FAMILIES = {
     "action.": [
         *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",
         *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect")),
+        *(f"{act}{of}" for act in ("edit", "delete") for of in ("", ".account")),
     ],
 }  # fmt: skip
 

@@ -93,8 +93,9 @@ export class AccountsView {
       else this.#renderSkeleton();
       return;
     }
-    const { connections, manualAccounts } = store;
-    const empty = connections.length === 0 && manualAccounts.length === 0;
+    const { connections } = store;
+    const manualAccounts = store.manualAccounts.filter((account) => account.enabled); // the others show, joined, where they count
+    const empty = connections.length === 0 && store.manualAccounts.length === 0;
     const accounts = connections.flatMap((connection) => connection.accounts);
     const on = accounts.filter((account) => account.enabled).length;
     this.many = connections.length > MANY_INSTITUTIONS;
@@ -157,7 +158,8 @@ export class AccountsView {
           : words.t(store.live?.connected ? 'state.live' : 'state.polling')),
       h('div', { class: 'summary-actions' },
         !empty && this.#addInstitution(),
-        button(words.t('action.add_manual'), { kind: 'link', data: { testid: 'add-manual', key: 'add-manual' }, action: () => app.addManualAccount() })));
+        !empty && button(words.t('missing.title'), { kind: 'link', data: { testid: 'missing-open', key: 'missing-open' }, action: () => app.findMissing() }),
+        button(words.t('action.add_manual'), { kind: 'link', data: { testid: 'add-manual', key: 'add-manual' }, action: () => app.manual.add() })));
   }
 
   #addInstitution() {
@@ -223,7 +225,7 @@ export class AccountsView {
     }
     const manual = this.#filter ? manualAccounts.filter((account) => fold(account.name).includes(this.#filter)) : manualAccounts;
     this.found += manual.length;
-    if (manual.length > 0) wanted.push(['manual', JSON.stringify([words.language, manual]), () => this.#manualSection(manual)]);
+    if (manual.length > 0) wanted.push(['manual', JSON.stringify([words.language, manual, this.#suggested(manual)]), () => this.#manualSection(manual)]);
     if (empty) wanted.push(['empty', words.language, () => this.#emptySection()]);
     else if (wanted.length === 0) wanted.push(['nothing', words.language, () => h('p', { class: 'card blank', data: { testid: 'nothing-found' } }, words.t('search.nothing'))]);
 
@@ -269,7 +271,7 @@ export class AccountsView {
     const operation = this.#operation(connection);
     const undo = operation?.undo_until ? Date.parse(operation.undo_until) > Date.now() : false;
     return JSON.stringify([
-      connection, operation, undo, words.language, store.online, this.many, this.#filter,
+      connection, operation, undo, this.#incident(connection), this.#joinedNames(connection), words.language, store.online, this.many, this.#filter,
       this.#expanded.has(connection.id), this.#choices.has(connection.id),
     ]);
   }
@@ -297,7 +299,7 @@ export class AccountsView {
       data: { testid: 'institution', connectionId: connection.id, status: connection.status, freshness: connection.freshness, revision: String(connection.revision) },
     },
     h('header', { class: 'card-head' },
-      this.#logo(institution),
+      this.app.logos.mark(institution),
       h('div', { class: 'card-title' },
         h('h2', { id: heading }, institution.name),
         h('p', { class: 'card-status', data: { testid: 'connection-status' } },
@@ -309,6 +311,11 @@ export class AccountsView {
     if (connection.status !== 'ok' && connection.status_reason?.message) {
       section.append(h('p', { class: `reason ${tone}`, data: { testid: 'connection-reason' } }, connection.status_reason.message));
     }
+    const incident = this.#incident(connection);
+    if (incident) {
+      section.append(h('p', { class: 'reason warn', data: { testid: 'incident' } },
+        words.t('incident.since', { name: institution.name }), ' ', this.app.ago(incident.since), '. ', incident.reason.message));
+    }
     const operation = this.#operation(connection);
     if (operation) section.append(this.#operationPanel(connection, operation));
     const accounts = connection.accounts.filter((account) => matches.has(account.id));
@@ -316,17 +323,13 @@ export class AccountsView {
     return section;
   }
 
-  #logo(institution) {
-    const mark = h('span', { class: 'logo', 'aria-hidden': 'true' }, (institution.name.match(/\p{L}|\p{N}/u)?.[0] ?? '?').toUpperCase());
-    const color = /^#?([0-9a-f]{6})$/i.exec(institution.color ?? '')?.[1];
-    if (color) {
-      const [red, green, blue] = [0, 2, 4].map((start) => parseInt(color.slice(start, start + 2), 16) / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-      const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-      mark.style.setProperty('--institution', `#${color}`);
-      mark.style.setProperty('--on-institution', light > 0.179 ? '#000' : '#fff');
-    }
-    this.app.logos.lay(institution, mark);
-    return mark;
+  #incident(connection) {
+    return this.app.store.incidents.find((incident) => incident.institution_id === connection.institution.id) ?? null;
+  }
+
+  /** Names that a section shows and does not hold. */
+  #joinedNames(connection) {
+    return connection.accounts.filter((account) => account.linked_account_id).map((account) => this.#nameOf(account.linked_account_id));
   }
 
   #freshness(connection) {
@@ -385,11 +388,13 @@ export class AccountsView {
     return h('li', { class: 'row', data: { testid: 'account', accountId: account.id, status: account.status, enabled: String(account.enabled) } },
       this.#identity(account),
       this.#balance(account),
-      button(words.t('action.manage'), {
-        kind: 'link', 'aria-label': words.t('action.manage.account', { name: account.name }),
-        data: { testid: 'modify', key: `modify-${account.id}` },
-        action: () => app.goToPowens('manage', connection),
-      }));
+      h('div', { class: 'row-actions' },
+        account.linked_account_id && [this.#pastBalances(account), this.#part(account.linked_account_id, account.name)],
+        button(words.t('action.manage'), {
+          kind: 'link', 'aria-label': words.t('action.manage.account', { name: account.name }),
+          data: { testid: 'modify', key: `modify-${account.id}` },
+          action: () => app.goToPowens('manage', connection),
+        })));
   }
 
   #identity(account) {
@@ -435,14 +440,14 @@ export class AccountsView {
     const more = connection.can_add_accounts ?? null;
     const expired = consentLeft(connection) <= 0;
     const healthy = !expired && (connection.status === 'ok' || connection.status === 'syncing');
-    const offerMore = healthy && (more === null || more.answer === 'yes');
+    const offerMore = healthy && (more === null || more.next_step === 'manage');
     const at = (action) => ({ 'aria-label': words.t(`action.${action}.at`, { name }), data: { testid: action.replaceAll('_', '-'), key: `${action}-${id}` } });
     return h('footer', { class: 'card-foot' },
       h('div', { class: 'card-actions' },
         (expired || connection.status === 'action_required') && button(words.t('action.reconnect'), { kind: 'outline', ...at('reconnect'), action: () => app.goToPowens('reconnect', connection) }),
         button(words.t('action.choose'), { kind: 'outline', ...at('choose'), disabled: ending || connection.accounts.length === 0, action: () => this.choose(connection) }),
         offerMore && button(words.t('action.more'), { kind: 'outline', icon: 'plus', ...at('more'), action: () => app.goToPowens('manage', connection) })),
-      !offerMore && more && this.#hint(connection, more),
+      this.#hint(connection, offerMore ? null : more),
       h('details', { class: 'extra', data: { testid: 'extra' } },
         h('summary', { 'aria-label': words.t('action.extra.at', { name }), data: { key: `extra-${id}` } }, icon('chevron'), words.t('action.extra')),
         h('div', { class: 'card-actions' },
@@ -451,14 +456,19 @@ export class AccountsView {
           button(words.t('action.end'), { kind: 'quiet bad', ...at('end'), disabled: ending, action: () => app.endConnection(connection) }))));
   }
 
-  /** No way to add accounts here: which cause it is, and what to do next. */
+  /** Where the button to add accounts is, the way to ask about one; where it is not, also which cause it is. */
   #hint(connection, more) {
-    const { words } = this.app;
-    return h('details', { class: 'hint', data: { testid: 'missing-hint', reason: more.reason ?? '' } },
+    const { app } = this;
+    const { words } = app;
+    const ask = button(words.t('missing.ask'), {
+      kind: more ? 'link' : 'outline', 'aria-label': words.t('missing.ask.at', { name: connection.institution.name }),
+      data: { testid: 'missing-ask', key: `ask-${connection.id}` }, action: () => app.findMissing(connection),
+    });
+    return h('details', { class: 'hint', data: { testid: 'missing-hint', reason: more?.reason ?? '' } },
       h('summary', { data: { key: `hint-${connection.id}` } }, icon('chevron'), words.t('missing.title')),
-      h('p', {}, more.message || words.t('missing.unknown')),
-      more.retry_at && h('p', {}, words.t('missing.retry'), ' ', this.app.ago(more.retry_at)),
-      this.#nextStep(more.next_step, connection, `hint-step-${connection.id}`));
+      h('p', {}, more ? more.message || words.t('missing.unknown') : words.t('missing.ask.text')),
+      more?.retry_at && h('p', {}, words.t('missing.retry'), ' ', app.ago(more.retry_at)),
+      h('div', { class: 'card-actions' }, more && this.#nextStep(more.next_step, connection, `hint-step-${connection.id}`), ask));
   }
 
   #nextStep(step, connection, key) {
@@ -470,7 +480,7 @@ export class AccountsView {
         data: { testid: 'next-step', step, key }, action: () => app.goToPowens(step, connection),
       });
     }
-    if (step === 'add_manually') return button(words.t('action.add_manual'), { kind: 'outline', data: { testid: 'next-step', step, key }, action: () => app.addManualAccount(connection) });
+    if (step === 'add_manually') return button(words.t('action.add_manual'), { kind: 'outline', data: { testid: 'next-step', step, key }, action: () => app.manual.add({ institution: connection.institution.name }) });
     return null;
   }
 
@@ -518,8 +528,9 @@ export class AccountsView {
 
   // --- choosing with tick-boxes ---
 
-  choose(connection) {
-    this.#choices.set(connection.id, new Map());
+  /** @param {string[]} ticked accounts that are ticked beforehand */
+  choose(connection, ticked = []) {
+    this.#choices.set(connection.id, new Map(ticked.map((id) => [id, true])));
     this.render();
     const section = this.#sections.get(connection.id)?.element;
     (section?.querySelector('input[type=checkbox]') ?? section?.querySelector('button'))?.focus();
@@ -590,19 +601,75 @@ export class AccountsView {
   // --- manual accounts ---
 
   #manualSection(accounts) {
-    const { app } = this;
-    const { words } = app;
+    const { words } = this.app;
     return h('section', { class: 'card', 'aria-labelledby': 'manual-heading', data: { testid: 'manual-accounts' } },
       h('header', { class: 'card-head' },
         h('span', { class: 'logo manual', 'aria-hidden': 'true' }, icon('pencil')),
         h('div', { class: 'card-title' }, h('h2', { id: 'manual-heading' }, words.t('manual.title')), h('p', { class: 'card-status' }, h('span', { class: 'when' }, words.t('manual.text')))),
         this.#cardTotals(accounts)),
-      h('ul', { class: 'rows' }, accounts.map((account) => h('li', { class: 'row', data: { testid: 'manual-account', accountId: account.id } },
-        this.#identity(account), this.#balance(account),
-        button(words.t('action.delete'), {
-          kind: 'link', 'aria-label': words.t('action.delete.account', { name: account.name }),
-          data: { testid: 'delete-manual', key: `delete-${account.id}` }, action: () => app.deleteManualAccount(account),
-        })))));
+      h('ul', { class: 'rows' }, accounts.map((account) => this.#manualRow(account))));
+  }
+
+  #manualRow(account) {
+    const { manual, words } = this.app;
+    const act = (name, testid, kind, work) => button(words.t(`action.${name}`), {
+      kind, 'aria-label': words.t(`action.${name}.account`, { name: account.name }), data: { testid, key: `${testid}-${account.id}` }, action: work,
+    });
+    return h('li', { class: 'row', data: { testid: 'manual-account', accountId: account.id } },
+      this.#identity(account), this.#balance(account),
+      h('div', { class: 'row-actions' },
+        this.#pastBalances(account),
+        account.linked_account_id
+          ? this.#part(account.id, account.name)
+          : act('delete', 'delete-manual', 'quiet', () => manual.remove(account)),
+        act('edit', 'edit-manual', 'link', () => manual.edit(account))),
+      this.#suggestions(account));
+  }
+
+  #pastBalances(account) {
+    const { manual, words } = this.app;
+    return button(words.t('action.balances'), {
+      'aria-label': words.t('action.balances.account', { name: account.name }), data: { testid: 'past-balances', key: `balances-${account.id}` },
+      action: () => manual.balances(account),
+    });
+  }
+
+  #part(manualId, name) {
+    const { manual, words } = this.app;
+    return button(words.t('join.part'), {
+      'aria-label': words.t('join.part.account', { name }), data: { testid: 'part', key: `part-${manualId}` }, action: () => manual.part(manualId, name),
+    });
+  }
+
+  #suggested(accounts) {
+    return accounts.map((account) => (account.link_suggestions ?? []).map((suggestion) => this.#synchronised(suggestion.account_id)));
+  }
+
+  #synchronised(accountId) {
+    for (const connection of this.app.store.connections) {
+      const account = connection.accounts.find((one) => one.id === accountId);
+      if (account) return { ...account, institution: connection.institution.name };
+    }
+    return null;
+  }
+
+  /** "C'est le même compte ?": both accounts beside each other, and what speaks for it. */
+  #suggestions(account) {
+    const { manual, words } = this.app;
+    return (account.link_suggestions ?? []).map(({ account_id: accountId, evidence }) => {
+      const other = this.#synchronised(accountId);
+      if (!other) return null;
+      const signs = evidence.filter((code) => words.has(`sign.${code}`)).map((code) => words.t(`sign.${code}`));
+      return h('div', { class: 'suggestion', role: 'group', 'aria-label': words.t('join.title'), data: { testid: 'suggestion', accountId } },
+        h('p', { class: 'suggestion-title' }, words.t('join.title')),
+        h('ul', {},
+          h('li', {}, h('span', {}, words.t('join.by_hand', { name: account.name })), this.#balance(account)),
+          h('li', {}, h('span', {}, words.t('join.synchronised', { name: other.name, institution: other.institution })), this.#balance(other))),
+        signs.length > 0 && h('p', { class: 'fine' }, words.t('join.signs', { signs: words.lists.format(signs) })),
+        h('div', { class: 'card-actions' },
+          button(words.t('join.yes'), { kind: 'outline', data: { testid: 'join', key: `join-${account.id}-${accountId}` }, action: () => manual.join(account, other) }),
+          button(words.t('join.no'), { data: { testid: 'not-the-same', key: `reject-${account.id}-${accountId}` }, action: () => manual.reject(account, other) })));
+    });
   }
 }
 

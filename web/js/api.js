@@ -11,6 +11,7 @@ export class Problem extends Error {
     super(typeof body?.detail === 'string' ? body.detail : '');
     this.status = status;
     this.code = typeof body?.code === 'string' ? body.code : 'unknown';
+    this.field = typeof body?.field === 'string' ? body.field.split('.').at(-1) : null;
     this.requestId = typeof body?.request_id === 'string' ? body.request_id : null;
     this.retryAfter = retryAfter;
   }

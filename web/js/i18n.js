@@ -2,6 +2,9 @@
 
 export const LANGUAGES = ['fr', 'en'];
 
+/** The API's account types, in the order in which they are offered. */
+export const ACCOUNT_TYPES = ['checking', 'card', 'savings', 'securities', 'life_insurance', 'employee_savings', 'loan', 'crypto', 'other'];
+
 /** @param {string|null} chosen by the switch @param {readonly string[]} browser languages, best first */
 export function pickLanguage(chosen, browser) {
   if (LANGUAGES.includes(chosen)) return chosen;
@@ -28,6 +31,8 @@ export class Words {
     this.#catalogue = catalogue;
     this.#plurals = new Intl.PluralRules(this.locale);
     this.numbers = new Intl.NumberFormat(this.locale);
+    this.decimals = new Intl.NumberFormat(this.locale, { useGrouping: false, maximumFractionDigits: 18 });
+    this.decimalMark = this.decimals.formatToParts(0.5).find((part) => part.type === 'decimal').value;
     this.dates = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long' });
     this.moments = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long', timeStyle: 'short' });
     this.times = new Intl.DateTimeFormat(this.locale, { timeStyle: 'short' });
@@ -63,6 +68,11 @@ export class Words {
       this.#money.set(currency, format);
     }
     return this.#money.get(currency).format(amount); // decimal strings are formatted exactly
+  }
+
+  /** A decimal string as somebody would type it. */
+  plain(amount) {
+    return this.decimals.format(amount);
   }
 
   /** "il y a 3 minutes", "dans 6 jours", "à l'instant". */

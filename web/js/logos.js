@@ -15,8 +15,21 @@ export class Logos {
     this.api = api;
   }
 
-  /** Lay the logo over an institution's initial. */
-  async lay(institution, mark) {
+  /** An institution's initial on its colour, under its logo once that has come. */
+  mark(institution) {
+    const mark = h('span', { class: 'logo', 'aria-hidden': 'true' }, (institution.name.match(/\p{L}|\p{N}/u)?.[0] ?? '?').toUpperCase());
+    const color = /^#?([0-9a-f]{6})$/i.exec(institution.color ?? '')?.[1];
+    if (color) {
+      const [red, green, blue] = [0, 2, 4].map((start) => parseInt(color.slice(start, start + 2), 16) / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+      const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+      mark.style.setProperty('--institution', `#${color}`);
+      mark.style.setProperty('--on-institution', light > 0.179 ? '#000' : '#fff');
+    }
+    this.#lay(institution, mark);
+    return mark;
+  }
+
+  async #lay(institution, mark) {
     const path = this.#path(institution.logo_url);
     if (path === null) return;
     if (!this.#found.has(path)) {

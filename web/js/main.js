@@ -8,14 +8,15 @@ import { HistoryView } from './history-view.js';
 import { LANGUAGES, Words, pickLanguage } from './i18n.js';
 import { Logos } from './logos.js';
 import { Live } from './live.js';
+import { ManualAccounts } from './manual.js';
 import { memory } from './memory.js';
+import { MissingAccount } from './missing.js';
 import { Session, SignInFailed } from './session.js';
 import { signInView } from './sign-in-view.js';
 import { Store } from './store.js';
 
 const TICK_MS = 30_000;
 const TOAST_MS = 12_000;
-const ACCOUNT_TYPES = ['checking', 'card', 'savings', 'securities', 'life_insurance', 'employee_savings', 'loan', 'crypto', 'other'];
 
 const $ = (id) => document.getElementById(id);
 const path = (strings, ...ids) => String.raw({ raw: strings }, ...ids.map(encodeURIComponent));
@@ -27,9 +28,14 @@ class Notices {
     this.entries = new Map();
   }
 
-  show(key, { tone, text, actions = [], close }) {
+  /** `closed`: what closing means beyond taking the message away. */
+  show(key, { tone, text, actions = [], close, closed = () => {} }) {
+    const shut = () => {
+      this.drop(key);
+      return closed();
+    };
     const entry = h('div', { class: `notice ${tone}`, data: { testid: 'notice', notice: key } }, h('p', {}, text),
-      h('div', { class: 'card-actions' }, actions, button(close, { data: { testid: 'notice-close' }, action: () => this.drop(key) })));
+      h('div', { class: 'card-actions' }, actions, button(close, { data: { testid: 'notice-close' }, action: shut })));
     if (this.entries.has(key)) this.entries.get(key).replaceWith(entry);
     else this.element.prepend(entry);
     this.entries.set(key, entry);
@@ -54,6 +60,7 @@ class App {
     this.logos = new Logos(this.api);
     this.api.language = words.language;
     this.store = new Store(this.api);
+    this.manual = new ManualAccounts(this);
     this.notices = new Notices();
     this.view = null;
     this.accounts = undefined; // the latest AccountsView, whose unsent ticks outlive a look at the history
@@ -215,6 +222,7 @@ class App {
     if (this.view === null) this.route();
     else this.view.render();
     this.noticeArrival();
+    this.tellAboutWishes();
   }
 
   /** Render once more at that moment: an offer on the page runs out then. */
@@ -317,10 +325,57 @@ class App {
     if (this.notices.entries.has('return')) this.notices.show('return', { tone: 'good', text: words.t('return.arrived'), close: words.t('action.close') });
   }
 
+  // --- accounts that are missing ---
+
+  findMissing(connection = null) {
+    new MissingAccount(this, connection).open();
+  }
+
+  /** An account that somebody asked to be told about can be had now: said until it is closed. */
+  tellAboutWishes() {
+    const { notices, store, words } = this;
+    const granted = new Map((store.connections === null ? [] : store.wishes).filter((wish) => wish.available_at).map((wish) => [`wish-${wish.id}`, wish]));
+    for (const key of [...notices.entries.keys()]) if (key.startsWith('wish-') && !granted.has(key)) notices.drop(key);
+    for (const [key, wish] of granted) {
+      const connection = store.connections.find((one) => one.institution.id === wish.institution_id) ?? null;
+      const tickable = (connection?.accounts ?? []).filter((account) => account.type === wish.type && account.status === 'disabled').map((account) => account.id);
+      const signature = `${connection?.id} ${tickable}`;
+      if (notices.entries.get(key)?.dataset.signature === signature) continue;
+      const step = tickable.length > 0
+        ? button(words.t('action.choose'), { kind: 'outline', data: { testid: 'wish-step' }, action: () => this.showTicked(connection.id, tickable) })
+        : button(words.t(connection ? 'action.open_powens' : 'missing.connect'), { kind: 'outline', data: { testid: 'wish-step' }, action: () => this.goToPowens(connection ? 'manage' : 'connect', connection) });
+      notices.show(key, {
+        tone: 'good', text: words.t('wish.granted', { name: wish.institution_name, type: words.t(`types.${wish.type}`) }), actions: [step], close: words.t('action.close'),
+        closed: async () => {
+          await this.attempt(() => this.api.change('DELETE', path`/v1/wishes/${wish.id}`, undefined));
+          await store.refresh(); // tells again what could not be taken away
+        },
+      });
+      notices.entries.get(key).dataset.signature = signature;
+    }
+  }
+
   // --- choices ---
 
+  /** Open the tick-boxes of one institution with some more accounts ticked, from whatever page. */
+  showTicked(connectionId, accountIds) {
+    const connection = this.store.connection(connectionId);
+    if (!connection) return;
+    if (this.view !== this.accounts) {
+      history.pushState(null, '', '#/');
+      this.route();
+    }
+    this.accounts.choose(connection, accountIds);
+  }
+
+  async tick(connectionId, accountIds) {
+    if (accountIds.length === 0) return;
+    this.showTicked(connectionId, accountIds);
+    await this.finishChoosing(connectionId);
+  }
+
   async finishChoosing(connectionId) {
-    const { words, store, view } = this;
+    const { words, store, accounts: view } = this;
     const connection = store.connection(connectionId);
     if (!connection) return;
     const ids = view.ticked(connection);
@@ -415,54 +470,6 @@ class App {
       this.notices.show('ended', { tone: 'good', text: words.t('operation.completed.deletion'), close: words.t('action.close') });
       store.dismiss(operation.connection_id);
     }
-  }
-
-  // --- manual accounts ---
-
-  async addManualAccount(connection = null) {
-    const { words } = this;
-    const field = (name, label, props) => h('label', { class: 'field' }, h('span', {}, words.t(label)), h('input', { name, autocomplete: 'off', ...props }));
-    const amount = (form) => form.elements.balance.value.trim().replace(/[\s\u00a0\u202f]/g, '').replace(',', '.');
-    let form = null;
-    const filled = await ask({
-      testid: 'add-manual-account', title: words.t('manual.add'),
-      body: [
-        h('p', {}, words.t('manual.add.text')),
-        field('name', 'manual.name', { required: true, maxlength: '200', autofocus: true }),
-        field('institution_name', 'manual.institution', { maxlength: '200', value: connection?.institution.name }),
-        h('label', { class: 'field' }, h('span', {}, words.t('manual.type')), h('select', { name: 'type' }, ACCOUNT_TYPES.map((type) => h('option', { value: type }, words.t(`type.${type}`))))),
-        h('div', { class: 'fields' },
-          field('balance', 'manual.balance', { required: true, inputmode: 'decimal' }),
-          field('currency', 'manual.currency', { required: true, maxlength: '3', value: 'EUR', class: 'code' })),
-      ],
-      confirm: words.t('manual.confirm'), cancel: words.t('action.cancel'),
-      ready: (candidate) => {
-        form = candidate;
-        return candidate.elements.name.value.trim() !== '' && /^-?\d+(\.\d+)?$/.test(amount(candidate)) && /^[A-Za-z]{3}$/.test(candidate.elements.currency.value.trim());
-      },
-    });
-    if (filled === null) return;
-    const institution = filled.get('institution_name').trim();
-    const answer = await this.attempt(() => this.api.change('POST', '/v1/accounts', {
-      name: filled.get('name').trim(), type: filled.get('type'), currency: filled.get('currency').trim().toUpperCase(), balance: amount(form),
-      ...(institution ? { institution_name: institution } : {}),
-    }));
-    if (answer === null) return;
-    await this.store.refresh();
-    this.announce(words.t('manual.added', { name: filled.get('name').trim() }));
-  }
-
-  async deleteManualAccount(account) {
-    const { words } = this;
-    const yes = await ask({
-      testid: 'delete-manual-account', danger: true, title: words.t('manual.delete', { name: account.name }),
-      body: [h('p', {}, words.t('manual.delete.text'))], confirm: words.t('action.delete'), cancel: words.t('action.cancel'),
-    });
-    if (yes === null) return;
-    const answer = await this.attempt(() => this.api.change('DELETE', path`/v1/accounts/${account.id}`, undefined));
-    if (answer === null) return;
-    await this.store.refresh();
-    this.announce(words.t('manual.deleted', { name: account.name }));
   }
 }
 

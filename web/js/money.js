@@ -16,14 +16,14 @@ export function sum(amounts) {
 const DECIMAL = /^-?\d+(\.\d+)?$/;
 
 /**
- * One total per currency over the accounts that count: synchronised or manual, with a balance, each real account once.
+ * One total per currency over the accounts that count: enabled, with a balance, each real account once. An account kept
+ * by hand is not enabled while the synchronised one that it was joined with counts.
  * @returns {[string, string][]} [currency, decimal string], most accounts first
  */
 export function totals(accounts) {
   const byCurrency = new Map();
   for (const account of accounts) {
-    const counted = (account.kind === 'manual' ? !account.linked_account_id : account.enabled) && !account.duplicate_of;
-    if (!counted || !account.currency || !DECIMAL.test(account.balance ?? '')) continue;
+    if (!account.enabled || account.duplicate_of || !account.currency || !DECIMAL.test(account.balance ?? '')) continue;
     byCurrency.set(account.currency, [...(byCurrency.get(account.currency) ?? []), account.balance]);
   }
   return [...byCurrency].sort((a, b) => b[1].length - a[1].length).map(([currency, amounts]) => [currency, sum(amounts)]);

@@ -15,6 +15,7 @@ const FAST_MS = [250, 350, 500, 700, 1000, 1400, 2000];
 const SLOW_FIRST_MS = 10_000;
 const SLOW_LAST_MS = 120_000;
 const HURRY_MS = 45_000;
+const INCIDENTS_MS = 60_000;
 const RESULT_IS_NEWS_MS = 10 * 60 * 1000;
 
 export const settling = (connection) => connection.accounts.some((account) => CHANGING.has(account.status));
@@ -29,6 +30,7 @@ export class Store extends EventTarget {
   #failures = 0;
   #hurryUntil = 0;
   #running = false;
+  #incidentsAt = 0;
   #followed = new Map(); // connection id -> {id, timer}
 
   constructor(api) {
@@ -45,6 +47,9 @@ export class Store extends EventTarget {
     this.#etag = null;
     this.connections = null; // null: nothing was ever received
     this.manualAccounts = [];
+    this.wishes = [];
+    this.incidents = [];
+    this.#incidentsAt = 0;
     this.operations = new Map(); // connection id -> Operation, open or just ended
     this.failure = null; // Problem | Unreachable of the last attempt
     this.receivedAt = null;
@@ -109,6 +114,7 @@ export class Store extends EventTarget {
       this.failure = null;
       this.#failures = 0;
       this.receivedAt = Date.now();
+      this.#fetchIncidents();
       if (answer.status === 304) {
         this.#slow = Math.min(this.#slow * 2, SLOW_LAST_MS);
         this.#fastStep += 1;
@@ -118,6 +124,7 @@ export class Store extends EventTarget {
       this.#etag = answer.etag;
       this.connections = answer.data.connections;
       this.manualAccounts = answer.data.manual_accounts;
+      this.wishes = answer.data.wishes ?? [];
       this.#slow = SLOW_FIRST_MS;
       this.#fastStep = 0;
     } catch (error) {
@@ -133,6 +140,22 @@ export class Store extends EventTarget {
     }
     this.#pickUpOperations(first);
     this.#emit('change');
+  }
+
+  /** Incidents are nobody's own, so they come by themselves, after the list, and what cannot be had is asked for later. */
+  async #fetchIncidents() {
+    if (Date.now() - this.#incidentsAt < INCIDENTS_MS || this.connections?.length === 0) return;
+    this.#incidentsAt = Date.now();
+    let incidents;
+    try {
+      ({ incidents } = (await this.api.get('/v1/incidents')).data);
+    } catch (error) {
+      if (error instanceof Problem || error instanceof Unreachable || error instanceof SignInFailed) return; // the list itself says so
+      throw error;
+    }
+    if (JSON.stringify(incidents) === JSON.stringify(this.incidents)) return;
+    this.incidents = incidents;
+    if (this.connections !== null) this.#emit('change');
   }
 
   #schedule() {
