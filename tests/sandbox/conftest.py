@@ -2,19 +2,17 @@
 
 import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 
 import pytest
 
 from tests.polling import eventually
-from tests.sandbox.driver import RETURN, SECRET, Consumer, Person, Sandbox, consumer_handler, running
+from tests.sandbox.driver import RETURN, SECRET, Consumer, ConsumerServer, Person, Sandbox, consumer_handler, running
 
 
 @pytest.fixture(scope="session")
 def consumer() -> Iterator[Consumer]:
     consumer = Consumer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), consumer_handler(consumer))
-    server.daemon_threads = True
+    server = ConsumerServer(("127.0.0.1", 0), consumer_handler(consumer))
     consumer.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -88,10 +88,16 @@ class Consumer:
     def names(self) -> list[str]:
         return [delivery.event for delivery in list(self.deliveries)]
 
-    def wait_for(self, event: str, count: int = 1, seconds: float = 5) -> list[Delivery]:
+    def wait_for(self, event: str, count: int = 1, seconds: float = 20) -> list[Delivery]:
         """The deliveries of this event, once there are at least `count`."""
         eventually(lambda: len(self.of(event)) >= count, seconds=seconds)
         return self.of(event)
+
+
+class ConsumerServer(ThreadingHTTPServer):
+    daemon_threads = True
+    # Shuffled deliveries come all at once; the five that wait by default are not enough on a busy machine.
+    request_queue_size = 128
 
 
 def consumer_handler(consumer: Consumer) -> type[BaseHTTPRequestHandler]:
