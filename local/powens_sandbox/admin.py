@@ -17,6 +17,7 @@ from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
 from local.powens_sandbox.faults import Faults
 from local.powens_sandbox.gate import Received
+from local.powens_sandbox.hooks import EVENTS
 from local.powens_sandbox.institutions import OUTAGES
 from local.powens_sandbox.logbook import Logbook
 from local.powens_sandbox.model import Account, Connection, User
@@ -76,6 +77,7 @@ class Admin:
             ("DELETE", "/faults/{id}", self.fault_remove),
             ("GET", "/requests", self.requests),
             ("GET", "/webhooks", self.webhooks),
+            ("POST", "/events", self.event_send),
             ("POST", "/webhooks/flush", self.webhooks_flush),
             ("POST", "/webhooks/{id}/redeliver", self.webhook_redeliver),
         ]
@@ -522,6 +524,22 @@ class Admin:
             "lost": self.deliveries.lost,
             "overflowed": self.deliveries.overflowed,
         }
+
+    def event_send(self, call: Call) -> Json:
+        """Send an event of another product, or with another body: `event`, `id_user`, `data` (its body: an object)."""
+        _only(call.params, "event", "id_user", "data")
+        name = call.params.text("event").upper().replace("-", "_")
+        if name not in EVENTS:
+            raise invalid("event")
+        user_id = call.params.integer("id_user")
+        if user_id is None:
+            raise missing("id_user")
+        user = self.world.user(user_id)
+        data = call.params.get("data", {"id_user": user.id})
+        if not isinstance(data, dict):
+            raise invalid("data", "must be an object")
+        self.world.tell(name, user, data)
+        return {"status": "queued"}
 
     async def webhooks_flush(self, _call: Call) -> Json:
         """One run of the flusher, now."""

@@ -182,8 +182,8 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
 _MORTGAGE: Mapping[str, object] = {
     "total_amount": 210000.0, "available_amount": None, "used_amount": None, "subscription_date": "2021-06-15",
     "maturity_date": "2041-06-15", "start_repayment_date": "2021-07-05", "deferred": False,
-    "next_payment_amount": 1043.18, "next_payment_date": None, "rate": 1.15, "nb_payments_left": 184,
-    "nb_payments_done": 56, "nb_payments_total": 240, "last_payment_amount": 1043.18, "last_payment_date": None,
+    "next_payment_amount": 1005.31, "next_payment_date": None, "rate": 1.15, "nb_payments_left": 184,
+    "nb_payments_done": 56, "nb_payments_total": 240, "last_payment_amount": 1005.31, "last_payment_date": None,
     "account_label": None, "insurance_label": "Assurance emprunteur", "insurance_amount": 31.5, "insurance_rate": None,
     "duration": 240, "type": "mortgage",
 }  # fmt: skip

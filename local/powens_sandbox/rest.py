@@ -118,6 +118,9 @@ class RestApi:
             ],
             ("GET", "/users/{u}/transactions/{t}", self.transaction_read),
             ("GET", "/users/{u}/investments/{i}", self.investment_read),
+            ("GET", "/users/{u}/investments/{i}/pockets", self.pockets_list),
+            ("GET", "/pockets/{id}", self.pocket_read),
+            ("GET", "/marketorders/{id}", self.order_read),
             ("GET", "/users/{u}/account_ownerships", self.ownerships_list),
             ("GET", "/webauth-url", self.webauth_url),
             ("GET", "/webhooks", self.webhooks_list),
@@ -740,18 +743,39 @@ class RestApi:
         return self._page(call, "account_ownerships", self._enabled(call), show)
 
     def pockets_list(self, call: Call) -> Response:
-        return self._nothing(call, "pockets")
+        lines = self._below(call, self.world.views.pockets)
+        if "i" in call.request.path_params:
+            wanted = call.path_id("i", "investment")
+            if all(line["id"] != wanted for line in self._investments(call)):
+                raise not_found("investment")
+            lines = [line for line in lines if line["id_investment"] == wanted]
+        return self._page(call, "pockets", lines, lambda line: line)
+
+    def pocket_read(self, call: Call) -> Response:
+        return self._one(call, self.world.views.pockets, "pocket")
 
     def orders_list(self, call: Call) -> Response:
-        return self._nothing(call, "marketorders")
+        return self._page(call, "marketorders", self._below(call, self.world.views.market_orders), lambda line: line)
+
+    def order_read(self, call: Call) -> Response:
+        return self._one(call, self.world.views.market_orders, "market order")
 
     def amortizations_list(self, call: Call) -> Response:
-        return self._nothing(call, "loanamortizations")
+        lines = self._below(call, self.world.views.amortizations)
+        return self._page(call, "loanamortizations", lines, lambda line: line)
 
-    def _nothing(self, call: Call, key: str) -> Response:
-        """A list that exists and is empty here, for the accounts of a path that has to exist."""
-        self._enabled(call)
-        return answer({key: [], "total": 0})
+    def _below(self, call: Call, lines: Callable[[Account], list[Json]]) -> list[Json]:
+        return [line for account in self._enabled(call) for line in lines(account)]
+
+    def _one(self, call: Call, lines: Callable[[Account], list[Json]], what: str) -> Response:
+        """One of the token's user, whom these paths do not name."""
+        user = self.world.users[self._user_token(call).user_id]
+        wanted = call.path_id("id", what)
+        for account in self.world.accounts_of(user):
+            for line in lines(account):
+                if line["id"] == wanted:
+                    return answer(line)
+        raise not_found(what)
 
     # Webhooks
 

@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import cast
 from zoneinfo import ZoneInfo
 
+from local.powens_sandbox import wealth
 from local.powens_sandbox.catalogue import (
     ACCOUNT_TYPES,
     COUNTRIES,
@@ -250,7 +252,7 @@ class Views:
         if transactions is not None:
             shown["transactions"] = self.transactions(account) if transactions else []
             shown["investments"] = self.investments(account)
-            shown["market_orders"] = []
+            shown["market_orders"] = self.market_orders(account)
         return shown
 
     def account_type_of(self, account: Account) -> object:
@@ -379,7 +381,19 @@ class Views:
                     "pockets": [],
                 }
             )
+        of_all = wealth.pockets(account, lines, self.moment(account.last_update))
+        for line in lines:
+            line["pockets"] = [pocket for pocket in of_all if pocket["id_investment"] == line["id"]]
         return lines
+
+    def pockets(self, account: Account) -> list[Json]:
+        return [pocket for line in self.investments(account) for pocket in cast(list[Json], line["pockets"])]
+
+    def market_orders(self, account: Account) -> list[Json]:
+        return wealth.market_orders(account, self.investments(account), self.moment)
+
+    def amortizations(self, account: Account) -> list[Json]:
+        return wealth.amortizations(account, self.moment(account.last_update))
 
     def ownership(self, account: Account, connection: Connection) -> Json:
         source = next((source for source in connection.sources if source.id == account.source_id), None)

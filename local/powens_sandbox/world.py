@@ -627,6 +627,10 @@ class World:
 
     # Events
 
+    def tell(self, name: str, user: User, data: Mapping[str, object]) -> None:
+        """Send an event that nothing here causes by itself."""
+        self._emit(name, user.id, data)
+
     def _emit(self, name: str, user_id: int, data: Mapping[str, object]) -> None:
         user = self.users.get(user_id)
         number = self._next("event")

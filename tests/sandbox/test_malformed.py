@@ -53,6 +53,7 @@ ADMIN = [
     "/connectors/revolut",
     "/accounts/{a}",
     "/faults",
+    "/events",
     "/clock",
     "/settings",
     "/requests",

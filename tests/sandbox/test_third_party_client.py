@@ -68,15 +68,45 @@ def test_it_reads_every_resource(sandbox: Sandbox, person: Person) -> None:
             assert sum(line.valuation or 0 for line in lines) == pea.balance
             assert (await user.investments.get(investment_id=lines[0].id)) == lines[0]
             assert (await user.account_ownerships.list()).account_ownerships
+            orders = (await user.market_orders.list(account_id=pea.id)).marketorders
+            assert [order.state for order in orders] == ["EXECUTED", "PENDING"]
+            assert (await user.market_orders.get(market_order_id=orders[0].id)) == orders[0]
+            loan = next(item for item in envelope.accounts if item.type == "loan")
+            plan = (await user.loan_amortizations.list(account_id=loan.id)).loanamortizations
+            assert sum(line.amortization_amount.value or 0 for line in plan) == -(loan.balance or 0)
+            assert plan[-1].remaining_capital.value == 0
             assert (await user.pockets.list()).pockets == []
-            assert (await user.market_orders.list()).marketorders == []
-            assert (await user.loan_amortizations.list()).loanamortizations == []
             assert (await user.account_types.get(type_id=2)).name == "checking"
             assert (await user.currencies.list()).currencies
             assert (await user.connections.list_sources(connection_id=made[0].id)).sources
             assert await user.connections.list_logs_raw(connection_id=made[0].id)
             await user.connections.delete(connection_id=made[0].id)
             await user.users.delete()
+
+    run(story())
+
+
+def test_it_reads_the_pockets_of_employee_savings(sandbox: Sandbox, person: Person) -> None:
+    person.connect("epargne-salariale-union")
+    eventually(lambda: all(item["last_update"] for item in person.accounts().values()))
+
+    async def story() -> None:
+        async with client(sandbox, person.token) as user:
+            held = {item.type: item async for item in user.accounts.list()}
+            for kind, locked in (("pee", "date"), ("perco", "retirement")):
+                pockets = (await user.pockets.list(account_id=held[kind].id)).pockets
+                assert {pocket.condition for pocket in pockets} == {locked, "available"}
+                assert sum(pocket.value for pocket in pockets) == held[kind].balance
+                assert {pocket.availability_date is not None for pocket in pockets} == {locked == "date", False}
+                assert (await user.pockets.get(pocket_id=pockets[0].id)) == pockets[0]
+                lines = [item async for item in user.investments.list(account_id=held[kind].id)]
+                below = (await user.pockets.list(investment_id=lines[0].id)).pockets
+                assert sum(pocket.quantity for pocket in below) == lines[0].quantity
+            for lost in (user.pockets.get(pocket_id=1), user.market_orders.get(market_order_id=1)):
+                with pytest.raises(PowensNotFoundError):
+                    await lost
+            with pytest.raises(PowensNotFoundError):
+                await user.pockets.list(investment_id=1)
 
     run(story())
 

@@ -89,6 +89,29 @@ def test_the_root_shapes_are_those_of_the_documentation(sandbox: Sandbox, person
     assert not {"ACCOUNT_DELETED", "CONNECTION_CREATED"} & set(consumer.names())
 
 
+def test_events_of_other_products_are_sent_when_asked_for(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
+    listed = sandbox.http.get("/2.0/webhooks_events", headers=OPERATOR).json()["webhooks_events"]
+    other = {
+        "TRANSACTION_ATTACHMENTS_FOUND",
+        "SUBSCRIPTION_FOUND",
+        "SUBSCRIPTION_SYNCED",
+        "PAYMENT_STATE_UPDATED",
+        "TRANSACTIONS_CLUSTERED",
+        "CONNECTION_CERTIFICATE_AVAILABLE",
+    }
+    for event in other:
+        body = {"id": 7, "id_user": person.id, "kind": event}
+        sandbox.admin("POST", "/events", {"event": event, "id_user": person.id, "data": body})
+        (delivery,) = consumer.wait_for(event)
+        assert delivery.data == {**body, "id_webhook_data": delivery.data["id_webhook_data"]}
+        assert verified(delivery)
+    assert other <= {item["name"] for item in listed}
+    good = {"event": "USER_SYNCED", "id_user": person.id, "data": {}}
+    refused: list[dict[str, object]] = [{"event": "NOTHING"}, {"event": None}, {"id_user": None}, {"data": []}]
+    for change in refused:
+        assert sandbox.http.post("/sandbox/events", json=good | change).status_code == 400
+
+
 def test_only_new_transactions_are_told(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
     made = person.connect("revolut")
     consumer.wait_for("CONNECTION_SYNCED")
