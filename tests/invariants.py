@@ -58,7 +58,7 @@ class Published:
         for kind, detail in self.once.values():
             data = detail["data"]
             if kind in STATE_EVENTS:
-                revisions[data["connection_id"], data["revision"]] += 1
+                revisions[_ordered(data), data["revision"]] += 1
             elif kind == "OperationEnded":
                 ends[data["operation_id"]] += 1
         twice = [f"revision {number} of {connection} was told {n} times"
@@ -74,9 +74,7 @@ class Published:
 
     def of_connection(self, connection_id: str) -> list[Detail]:
         """The events that change this connection, in the order of their revisions."""
-        own = [
-            d for kind, d in self.once.values() if kind in STATE_EVENTS and d["data"]["connection_id"] == connection_id
-        ]
+        own = [d for kind, d in self.once.values() if kind in STATE_EVENTS and _ordered(d["data"]) == connection_id]
         return sorted(own, key=lambda d: int(d["data"]["revision"]))
 
     def violations(self) -> list[str]:
@@ -87,11 +85,16 @@ class Published:
         connections: dict[str, set[int]] = defaultdict(set)
         for kind, detail in self.once.values():
             if kind in STATE_EVENTS:
-                connections[detail["data"]["connection_id"]].add(detail["data"]["revision"])
+                connections[_ordered(detail["data"])].add(detail["data"]["revision"])
         for connection, revisions in connections.items():
             holes = set(range(1, max(revisions) + 1)) - revisions
             found += [f"revision {hole} of {connection} was never told" for hole in sorted(holes)]
         return found
+
+
+def _ordered(data: Mapping[str, Any]) -> str:
+    """Whose revisions these are: a connection's, or those of the one account that its user keeps by hand."""
+    return str(data.get("connection_id") or data["accounts"][0]["account_id"])
 
 
 def _id(detail: Detail) -> str:

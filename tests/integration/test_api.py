@@ -37,6 +37,9 @@ def test_the_event_files_of_the_api_are_answered(world: World) -> None:
         "put-selection": 404,
         "open-webview": 404,
         "webview-return": 404,
+        "add-account": 201,
+        "join-accounts": 404,
+        "add-wish": 422,
     }
     for name, status in expected.items():
         assert world.invoke(app.lambda_handler, event_file(f"accounts_api/{name}"))["statusCode"] == status

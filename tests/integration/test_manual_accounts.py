@@ -109,6 +109,14 @@ def test_every_mutation_happens_once_per_key(world: World) -> None:
     assert (reused.status, reused.json["code"]) == (422, "idempotency_key_reused")
 
 
+def test_an_account_added_twice_at_the_same_moment_under_one_key_is_one(world: World) -> None:
+    other: list[Reply] = []
+    world.meanwhile(lambda: other.append(add(world, headers={"idempotency_key": "k"})))
+    assert add(world, headers={"idempotency_key": "k"}).body == other[0].body
+    assert len(world.api("GET", "/v1/connections").json["manual_accounts"]) == 1
+    assert told(world) == [(1, "added", True)]
+
+
 def test_the_balances_of_an_account_are_shown_newest_first_page_by_page(world: World) -> None:
     path = add(world, balance="0").headers["location"]
     for balance in range(1, 75):
