@@ -28,7 +28,7 @@ from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason,
 from shared.domain.erasure import Erasure
 from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Change
-from shared.domain.joins import Suggestion, counts, joined_with, suggestions
+from shared.domain.joins import Suggestion, Synchronised, counts, joined_with, suggestions
 from shared.domain.ledger import Preview, duplicates
 from shared.domain.manual import ManualAccount
 from shared.domain.status import (
@@ -349,10 +349,10 @@ class Around:
 
     @classmethod
     def of(cls, listed: Listed) -> Self:
-        connections = listed.connections
+        connections = Synchronised(listed.connections)
         joined = {m.id: a.id for m in listed.manual_accounts if (a := joined_with(m, connections)) is not None}
         return cls(
-            duplicates=duplicates(connections),
+            duplicates=duplicates(connections.connections),
             manual_of={synchronised: by_hand for by_hand, synchronised in joined.items()},
             uncounted=frozenset(m.id for m in listed.manual_accounts if m.id in joined and not counts(m, connections)),
             suggestions=suggestions(listed.manual_accounts, connections),

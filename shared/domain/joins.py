@@ -14,9 +14,10 @@ So between them exactly one counts at any time, and whatever comes back takes it
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from shared.domain.connection import Account, AccountType, Connection
 from shared.domain.errors import Conflict
@@ -31,6 +32,10 @@ MOST_SUGGESTED = 3
 _SIGN_UNCERTAIN = {AccountType.CARD, AccountType.LOAN}
 """Powens does not say with which sign it shows what is owed (Powens, bank accounts reference)."""
 _SAYS_NOTHING = {"banque", "bank", "la", "le", "les", "du", "de", "des", "et", "l", "d", "the", "and", "sa", "plc"}
+
+
+type Held = tuple[Account, Connection]
+type Connections = Iterable[Connection] | Synchronised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +57,36 @@ def standing(connection: Connection | None) -> frozenset[tuple[object, ...]]:
     return frozenset((a.id, identity(a, connection), counting(a)) for a in connection.accounts)
 
 
-def same_account(account_id: str, connections: Iterable[Connection]) -> list[tuple[Account, Connection]]:
+class Synchronised:
+    """The accounts of living connections, found by id and by what they really are. Made once for many looks."""
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        self.connections = tuple(c for c in connections if c.removed_at is None)
+        self._by_id: dict[str, Held] = {}
+        self._by_identity: dict[tuple[object, ...], list[Held]] = {}
+        for connection in self.connections:
+            for account in connection.accounts:
+                self._by_id |= dict.fromkeys(known_as(account), (account, connection))
+                if (key := identity(account, connection)) is not None:
+                    self._by_identity.setdefault(key, []).append((account, connection))
+
+    def same(self, account_id: str) -> list[Held]:
+        """The account, and the same real one through other connections (rule 6); empty when there is none."""
+        found = self._by_id.get(account_id)
+        if found is None:
+            return []
+        key = identity(*found)
+        alike = self._by_identity[key] if key is not None else []
+        return [found, *(held for held in alike if held[1].id != found[1].id)]
+
+
+def _synchronised(connections: Connections) -> Synchronised:
+    return connections if isinstance(connections, Synchronised) else Synchronised(connections)
+
+
+def same_account(account_id: str, connections: Connections) -> list[Held]:
     """The account, and the same real one through other connections (rule 6); empty when no living one has it."""
-    living = [(a, c) for c in connections if c.removed_at is None for a in c.accounts]
-    found = next(((a, c) for a, c in living if account_id in known_as(a)), None)
-    if found is None:
-        return []
-    key = identity(*found)
-    return [found] + [(a, c) for a, c in living if key is not None and c.id != found[1].id and identity(a, c) == key]
+    return _synchronised(connections).same(account_id)
 
 
 def known_as(account: Account) -> tuple[str, ...]:
@@ -67,7 +94,7 @@ def known_as(account: Account) -> tuple[str, ...]:
     return (account.id, *account.former_ids)
 
 
-def joined_with(account: ManualAccount, connections: Iterable[Connection]) -> Account | None:
+def joined_with(account: ManualAccount, connections: Connections) -> Account | None:
     """The synchronised account of a join. None without one, and when its connection is gone."""
     if account.linked_account_id is None:
         return None
@@ -75,12 +102,12 @@ def joined_with(account: ManualAccount, connections: Iterable[Connection]) -> Ac
     return same[0][0] if same else None
 
 
-def counts(account: ManualAccount, connections: Sequence[Connection]) -> bool:
+def counts(account: ManualAccount, connections: Connections) -> bool:
     """Whether an account kept by hand counts by itself."""
     return taken_over_by(account, connections) is None
 
 
-def taken_over_by(account: ManualAccount, connections: Sequence[Connection]) -> Account | None:
+def taken_over_by(account: ManualAccount, connections: Connections) -> Account | None:
     """The synchronised account that counts instead of one kept by hand: the joined one before its duplicates."""
     if account.linked_account_id is None:
         return None
@@ -88,9 +115,10 @@ def taken_over_by(account: ManualAccount, connections: Sequence[Connection]) -> 
 
 
 def join(
-    account: ManualAccount, account_id: str, others: Iterable[ManualAccount], connections: Sequence[Connection]
+    account: ManualAccount, account_id: str, others: Iterable[ManualAccount], connections: Connections
 ) -> ManualOutcome:
     """Join with an account that a living connection has. Raises Conflict when the two cannot be the same."""
+    connections = _synchronised(connections)
     held = joined_with(account, connections)
     if held is not None and account_id in known_as(held):
         return ManualOutcome(account=account)
@@ -112,19 +140,19 @@ def join(
     return _retold(replace(account, linked_account_id=target.id), connections)
 
 
-def part(account: ManualAccount, connections: Sequence[Connection]) -> ManualOutcome:
+def part(account: ManualAccount, connections: Connections) -> ManualOutcome:
     """Take a join back: both accounts are as if there had been none."""
     if account.linked_account_id is None:
         return ManualOutcome(account=account)
     return _retold(replace(account, linked_account_id=None), connections)
 
 
-def _retold(account: ManualAccount, connections: Sequence[Connection]) -> ManualOutcome:
+def _retold(account: ManualAccount, connections: Connections) -> ManualOutcome:
     followed = follow(account, connections, Cause.USER)
     return followed if followed.facts else told(account, Change.REFRESHED)
 
 
-def follow(account: ManualAccount, connections: Sequence[Connection], cause: Cause) -> ManualOutcome:
+def follow(account: ManualAccount, connections: Connections, cause: Cause) -> ManualOutcome:
     """Say that the account counts, or no longer does, unless the last event said so."""
     now_counts = counts(account, connections)
     if now_counts == account.announced:
@@ -133,13 +161,14 @@ def follow(account: ManualAccount, connections: Sequence[Connection], cause: Cau
 
 
 def affected(
-    accounts: Iterable[ManualAccount], changed: Connection, connections: Sequence[Connection], cause: Cause
+    accounts: Iterable[ManualAccount], changed: Connection, connections: Connections, cause: Cause
 ) -> tuple[tuple[ManualAccount, ManualOutcome], ...]:
     """What a change of one connection does to accounts kept by hand. `connections` are all of them, after it.
 
     Each account whose join it may concern is among them even when nothing is to be said, so that it is written: two
     connections that change at once must see each other.
     """
+    connections = _synchronised(connections)
     of_it = {account.id for account in changed.accounts}
     found = []
     for account in accounts:
@@ -152,37 +181,42 @@ def affected(
     return tuple(found)
 
 
-def suggestions(
-    accounts: Iterable[ManualAccount], connections: Sequence[Connection]
-) -> dict[str, tuple[Suggestion, ...]]:
+def suggestions(accounts: Iterable[ManualAccount], connections: Connections) -> dict[str, tuple[Suggestion, ...]]:
     """For each account kept by hand, the synchronised accounts that may be the same, the likeliest first.
 
     Type and currency must be the same, and so must the institution's name or the balance: an account's own name alone
     proves nothing (rule 3). Not again what the user has denied, and nothing that is joined already.
     """
     accounts = list(accounts)
-    living = [c for c in connections if c.removed_at is None]
-    doubled = duplicates(living)
+    if not accounts:
+        return {}
+    living = _synchronised(connections)
+    doubled = duplicates(living.connections)
     taken = {
         a.id
         for other in accounts
         if other.linked_account_id is not None
-        for a, _ in same_account(other.linked_account_id, living)
+        for a, _ in living.same(other.linked_account_id)
     }
-    candidates = [
-        (a, c, {known for same, _ in same_account(a.id, living) for known in known_as(same)})
-        for c in living
-        for a in c.accounts
-        if a.closed_at is None and a.id not in doubled and a.id not in taken
-    ]
+    candidates: dict[tuple[object, ...], list[Held]] = {}
+    for c in living.connections:
+        for a in c.accounts:
+            if a.closed_at is None and a.id not in doubled and a.id not in taken:
+                candidates.setdefault((a.type, a.currency), []).append((a, c))
     found = {}
     for account in accounts:
         if joined_with(account, living) is not None:
             continue
+        named = {
+            c.id
+            for c in living.connections
+            if account.institution_name is not None and _same_name(account.institution_name, c.institution.name)
+        }
+        denied = {known for a_id in account.not_the_same for a, _ in living.same(a_id) for known in known_as(a)}
         alike = [
             Suggestion(account_id=a.id, evidence=evidence)
-            for a, c, ids in candidates
-            if not ids & set(account.not_the_same) and (evidence := _evidence(account, a, c))
+            for a, c in candidates.get((account.type, account.currency), ())
+            if (evidence := _evidence(account, a, same_institution=c.id in named)) and a.id not in denied
         ]
         if alike:
             ranked = sorted(alike, key=lambda suggestion: (-len(suggestion.evidence), suggestion.account_id))
@@ -190,20 +224,16 @@ def suggestions(
     return found
 
 
-def _evidence(account: ManualAccount, other: Account, connection: Connection) -> tuple[str, ...]:
-    """The signs that both are the same account; none at all when the necessary ones are not there."""
-    if other.type is not account.type or other.currency != account.currency:
-        return ()
-    independent = []
-    if account.institution_name is not None and _same_name(account.institution_name, connection.institution.name):
-        independent.append("same_institution")
+def _evidence(account: ManualAccount, other: Account, *, same_institution: bool) -> tuple[str, ...]:
+    """The signs that two accounts of one type and currency are the same; none when only their names are alike."""
+    signs = ["same_institution"] if same_institution else []
     if other.balance is not None and _same_balance(account.balance, other.balance, account.type):
-        independent.append("same_balance")
-    if not independent:
+        signs.append("same_balance")
+    if not signs:
         return ()
     if _same_name(account.name, other.name):
-        independent.append("same_name")
-    return ("same_type", "same_currency", *independent)
+        signs.append("same_name")
+    return ("same_type", "same_currency", *signs)
 
 
 def _same_balance(ours: Decimal, theirs: Decimal, kind: AccountType) -> bool:
@@ -217,7 +247,8 @@ def _same_name(ours: str, theirs: str) -> bool:
     return bool(first) and bool(second) and (first <= second or second <= first)
 
 
-def _words(name: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def _words(name: str) -> frozenset[str]:
     plain = unicodedata.normalize("NFKD", name).casefold()
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return set(re.findall(r"[a-z0-9]+", bare)) - _SAYS_NOTHING
+    return frozenset(re.findall(r"[a-z0-9]+", bare)) - _SAYS_NOTHING

@@ -152,6 +152,14 @@ def test_what_is_written_down_while_the_synchronised_account_counts_waits_for_th
     assert kinds == [("1600", "manual"), ("1500", "manual")]
 
 
+def test_a_synchronised_account_without_a_balance_shows_none(world: World) -> None:
+    connection = world.connect(1, disabled=(1,))
+    world.powens.add_account(connection, 2, disabled=True, balance=None)
+    read(world, connection)
+    path = f"/v1/accounts/{world.ids(connection)[2]}/balances"
+    assert world.api("GET", path).json == {"balances": [], "next": None}
+
+
 def test_repeating_a_join_or_a_parting_writes_and_tells_nothing(world: World) -> None:
     path = add(world)
     connection = world.connect(1)
