@@ -181,37 +181,39 @@ def test_a_refused_address_and_a_spent_code_look_right(town: Sandbox, citizen: P
     page.close()
 
 
+def tab_to(page: Page, testid: str, label: str = "") -> None:
+    """With nothing but the keyboard, to the control with that test id, or that accessible name."""
+    for _ in range(250):
+        page.keyboard.press("Tab")
+        here = page.evaluate(
+            """(node => [node.dataset.testid ?? '', node.dataset.account ?? node.getAttribute('aria-label')
+              ?? node.labels?.[0]?.firstChild?.textContent?.trim() ?? node.textContent])(document.activeElement)"""
+        )
+        if here[0] == testid and (not label or here[1] == label):
+            return
+    raise AssertionError(f"the keyboard does not reach {testid} {label}")
+
+
 def test_connecting_needs_no_mouse(town: Sandbox, citizen: Person, open_page: Open) -> None:
     page = open_page(DESKTOP)
     keys = page.keyboard
-
-    def tab_to(testid: str, label: str = "") -> None:
-        for _ in range(60):
-            keys.press("Tab")
-            here = page.evaluate(
-                "[document.activeElement.dataset.testid ?? '', document.activeElement.dataset.account ?? '']"
-            )
-            if here[0] == testid and (not label or here[1] == label):
-                return
-        raise AssertionError(f"the keyboard does not reach {testid} {label}")
-
     page.goto(address(town, "connect", citizen))
-    tab_to("accept-terms")
+    tab_to(page, "accept-terms")
     keys.press("Enter")
     expect(page.locator("main")).to_have_attribute("data-step", "pick")
-    tab_to("search")
+    tab_to(page, "search")
     keys.type("revolut")
     keys.press("Enter")
     expect(page.get_by_test_id("institution")).to_have_count(1)
-    tab_to("institution")
+    tab_to(page, "institution")
     keys.press("Enter")
     expect(page.locator("main")).to_have_attribute("data-step", "bank")
-    tab_to("bank-approve")
+    tab_to(page, "bank-approve")
     keys.press("Space")
     expect(page.locator("main")).to_have_attribute("data-step", "accounts")
-    tab_to("account", "Compte courant USD")
+    tab_to(page, "account", "Compte courant USD")
     keys.press("Space")
-    tab_to("account", "Compte courant GBP")
+    tab_to(page, "account", "Compte courant GBP")
     # Enter in the form finishes it.
     keys.press("Enter")
     page.wait_for_url(re.compile(r"connection_id=\d+"))
@@ -219,6 +221,53 @@ def test_connecting_needs_no_mouse(town: Sandbox, citizen: Person, open_page: Op
         "Compte courant EUR",
         "Compte courant GBP",
     }
+
+
+def test_managing_needs_no_mouse(town: Sandbox, citizen: Person, open_page: Open) -> None:
+    citizen.connect("revolut")
+    page = open_page(PHONE)
+    page.goto(address(town, "manage", citizen))
+    tab_to(page, "connection")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_have_attribute("data-step", "accounts")
+    tab_to(page, "account", "Compte courant USD")
+    page.keyboard.press("Space")
+    tab_to(page, "finish")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("notice")).to_be_visible()
+    assert citizen.accounts()["Compte courant USD"]["disabled"] is not None
+    tab_to(page, "connection")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_have_attribute("data-step", "accounts")
+    tab_to(page, "delete-connection")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_have_attribute("data-step", "delete")
+    tab_to(page, "confirm-delete")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("connection")).to_have_count(0)
+    tab_to(page, "close")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/sandbox/health"))
+
+
+def test_the_switches_need_no_mouse(town: Sandbox, citizen: Person, open_page: Open) -> None:
+    town.admin("DELETE", "/faults")
+    made = citizen.connect("revolut")
+    page = open_page(DESKTOP, language="en-GB")
+    page.goto(f"{town.url}/sandbox")
+    expect(page.get_by_role("heading", name=f"User {citizen.id}")).to_be_visible()
+    tab_to(page, "", "Match")
+    page.keyboard.type("GET /users/me$")
+    tab_to(page, "", "Status")
+    page.keyboard.type("503")
+    tab_to(page, "", "Switch on")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("The fault is on")
+    assert citizen.call("GET", "/users/me").status_code == 503
+    tab_to(page, "", f"Lock connection {made['id']}")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=f"Unlock connection {made['id']}", exact=True)).to_be_focused()
+    town.admin("DELETE", "/faults")
 
 
 def test_the_first_stop_of_the_keyboard_skips_to_the_content(town: Sandbox, citizen: Person, open_page: Open) -> None:

@@ -35,10 +35,13 @@ const draw = (id, children) => {
   const place = $(id);
   const key = JSON.stringify(children.key);
   if (place.dataset.key === key || place.contains(document.activeElement) && document.activeElement.matches("select, input")) return;
+  const stops = () => [...place.querySelectorAll("button, select, input")];
   const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  const position = stops().indexOf(document.activeElement);
   place.dataset.key = key;
   place.replaceChildren(...children.nodes);
-  if (focused) [...place.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus();
+  // A button that became its opposite, or went with its line, leaves the focus to what stands in its place.
+  if (focused) (stops().find((node) => node.getAttribute("aria-label") === focused) ?? stops()[position] ?? stops().at(-1))?.focus();
 };
 
 const account = (item) => element("li", { class: item.enabled ? "" : "off" },
