@@ -76,6 +76,7 @@ from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, documented
 from shared.entrypoints.observability import logger
 
 HISTORY_PAGE = 50
+LARGEST_PAGE = 100
 ERASURE_RETRY_AFTER = "5"
 JSON = "application/json"
 
@@ -87,7 +88,7 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", description='the `"<rev
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
 Flag = Annotated[bool, Query()]
 Text = Annotated[str | None, Query(max_length=200)]
-PageSize = Annotated[int, Query(ge=1, le=100)]
+PageSize = Annotated[int, Query(description=f"1 to {LARGEST_PAGE}")]
 
 
 @cache
@@ -312,6 +313,8 @@ def explain_missing_accounts(connection_id: str, type: Text = None) -> Response[
 @app.get("/v1/institutions", responses=answers(InstitutionList))
 def list_institutions(search: Text = None, limit: PageSize = 20) -> Response[Any]:
     """The best match first; without `search`, in the order of the alphabet."""
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise InvalidInput("no such page", code="invalid_limit", field="limit")
     institutions = container().institutions
     listed = institution_list(
         institutions.search(search or "", most=limit),

@@ -1,14 +1,12 @@
 """A diagnosis in words: what stands in the way of an account, and what to do next, in French and English."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from shared.contracts.texts import Language, text
 from shared.domain.connection import AccountType
 from shared.domain.diagnosis import Diagnosis, DiagnosisReason
 from shared.domain.status import REASONS
 
-_PARIS = ZoneInfo("Europe/Paris")
 # The runtime image has no French locale.
 _MONTHS = (
     ("janvier", "January"), ("février", "February"), ("mars", "March"), ("avril", "April"), ("mai", "May"),
@@ -52,6 +50,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
         (
             "At {institution} this type of account ({type}) comes through another access, which you have not "
             "added yet. Open the Powens space and choose to connect more accounts."
+        ),
+    ),
+    "needs_user_action.source_may_be_added": (
+        (
+            "Chez {institution}, ce type de compte ({type}) viendrait d'un autre accès, que vous n'avez pas encore "
+            "ajouté. Dans l'espace Powens, « Connecter d'autres comptes » dira s'il est proposé."
+        ),
+        (
+            "At {institution} this type of account ({type}) would come through another access, which you have not "
+            "added yet. In the Powens space, connecting more accounts will tell whether it is offered."
         ),
     ),
     "needs_user_action.account_refused": (
@@ -166,7 +174,9 @@ def _retry(diagnosis: Diagnosis, pick: int) -> str:
 
 def _moment(at: datetime, pick: int) -> str:
     """In the wall time of France, where the banks are; `retry_at` beside it is exact."""
-    here = at.astimezone(_PARIS)
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - a cold start that tells no time need not read the zones
+
+    here = at.astimezone(ZoneInfo("Europe/Paris"))
     month = _MONTHS[here.month - 1][pick]
     if pick == 0:
         day = "1er" if here.day == 1 else str(here.day)

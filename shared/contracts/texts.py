@@ -121,6 +121,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Every known account is synchronised. The Powens space may offer more.",
     ),
     # problems
+    "problem.invalid_limit": ("La limite va de 1 à 100.", "The limit is between 1 and 100."),
     "problem.unknown_account_type": ("Ce type de compte n'existe pas.", "There is no such type of account."),
     "problem.invalid_json": ("Le corps de la requête n'est pas du JSON.", "The request body is not JSON."),
     "problem.invalid_request": ("La requête est incorrecte.", "The request is not valid."),

@@ -1,7 +1,7 @@
 """Why an account may be missing: from evidence to one answer, which never claims more than its evidence.
 
-Two steps. `gather` reduces what is known to a few levels (`Evidence`); `decide` maps levels to a verdict. The decision
-table is written out in docs/diagnosis.md, and the tests hold `decide` to it, row by row and for every combination.
+Two steps. `diagnose` reduces what is known to a few levels (`Evidence`), `decide` maps levels to a verdict. The table
+of decisions is in docs/diagnosis.md, and the tests hold `decide` to it, row by row and for every combination.
 
 `no` needs all of: two statements of Powens' description that deny the type and none that allows it (`Support.LACKING`,
 of a current catalogue), a connection that works and never showed such an account, and no user who gets one.
@@ -447,7 +447,7 @@ def _cause(verdict: Verdict, held: Held, link: Link, way: Way, code: str | None)
         case DiagnosisReason.NEEDS_USER_ACTION if held is Held.REFUSED and link is not Link.USER:
             return "account_refused"
         case DiagnosisReason.NEEDS_USER_ACTION if way is Way.NOT_ADDED and link is Link.HEALTHY:
-            return "source_not_added"
+            return "source_not_added" if verdict.answer is _YES else "source_may_be_added"
         case DiagnosisReason.NEEDS_USER_ACTION | DiagnosisReason.TEMPORARY_PROBLEM:
             return code
         case DiagnosisReason.NOT_SHARED_AT_BANK:

@@ -27,6 +27,17 @@ def fail(world: World, connections: list[Connection], state: str | None = "websi
         change(world, connection, state)
 
 
+def incidents_fail(world: World, operation: str, error: Exception) -> None:
+    """The next such call about what is remembered of incidents fails; others go on."""
+
+    def answer(parameters: dict[str, Any]) -> None:
+        key = parameters.get("Key") or parameters["Item"]
+        if key["sk"] == {"S": "INCIDENTS"}:
+            raise error
+
+    world.aws.fault(operation, answer, times=5)
+
+
 def look(world: World, minutes: int = 1) -> None:
     """Housekeeping, for so many minutes."""
     for _ in range(minutes):
@@ -123,7 +134,7 @@ def test_who_watches_at_the_same_time_is_believed(world: World) -> None:
     look(world)
     error = world.dynamodb.exceptions.ConditionalCheckFailedException({"Error": {}}, "PutItem")
     fail(world, list(world.powens.connections.values()), None)
-    world.aws.raising("PutItem", error)
+    incidents_fail(world, "PutItem", error)
     look(world)
     assert len(incidents(world)) == 1
 
@@ -131,7 +142,7 @@ def test_who_watches_at_the_same_time_is_believed(world: World) -> None:
 def test_housekeeping_that_cannot_watch_does_the_rest_and_is_an_alarm(world: World) -> None:
     world.connect(1)
     world.clock.advance(hours=13)
-    world.aws.raising("GetItem", throttled("GetItem"))
+    incidents_fail(world, "GetItem", throttled("GetItem"))
     with pytest.raises(ExceptionGroup):
         world.keep_house()
     assert world.refresh.messages

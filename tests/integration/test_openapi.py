@@ -39,6 +39,9 @@ CONTRACT = {
     "DELETE /v1/accounts/{account_id}/link-suggestions/{suggested_id}",
     "POST /v1/wishes",
     "DELETE /v1/wishes/{wish_id}",
+    "GET /v1/connections/{connection_id}/missing-accounts",
+    "GET /v1/institutions",
+    "GET /v1/incidents",
     "GET /v1/me/export",
     "DELETE /v1/me",
 }
@@ -167,6 +170,10 @@ def fuzz(world: World, data: st.DataObject) -> None:
                 f"/v1/operations/{segment}/undo",
                 "/v1/webview-sessions",
                 "/v1/history",
+                "/v1/institutions",
+                f"/v1/institutions/{segment}/logo",
+                f"/v1/connections/{connection_id(77)}/missing-accounts",
+                "/v1/incidents",
                 "/v1/webview-return",
                 f"/{segment}",
             ]
@@ -180,7 +187,11 @@ def fuzz(world: World, data: st.DataObject) -> None:
     names = st.sampled_from(["if-match", "if-none-match", "idempotency-key", "accept-language", "content-type", "x"])
     headers = data.draw(st.dictionaries(names, anything, max_size=3))
     pairs = data.draw(
-        st.dictionaries(st.sampled_from(["dry_run", "state", "error", "cursor", "connection_id"]), anything, max_size=2)
+        st.dictionaries(
+            st.sampled_from(["dry_run", "state", "error", "cursor", "connection_id", "type", "search", "limit"]),
+            anything,
+            max_size=2,
+        )
     )
     query = "&".join(f"{name}={quote(value)}" for name, value in pairs.items())
     sound(world.api(method, path, raw=raw, query=query, **headers))

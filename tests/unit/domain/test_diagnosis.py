@@ -170,8 +170,10 @@ def test_a_type_that_comes_through_a_source_not_added_yet_is_for_the_user_to_con
     told = diagnose(held(), SAVINGS, NOW, knowing(RICH))
     assert said(told) == ("unknown", "needs_user_action", "manage")
     assert "source_not_added" in told.evidence
+    assert "viendrait" in diagnosis_sentence(told, institution="N", kind=SAVINGS, language="fr")
     told = diagnose(held(), SAVINGS, NOW, knowing(RICH, others=(SAVINGS,)))
     assert said(told) == ("yes", "needs_user_action", "manage")
+    assert "passe par" in diagnosis_sentence(told, institution="N", kind=SAVINGS, language="fr")
 
 
 def test_a_type_that_others_get_and_this_user_was_never_shown_is_not_shared_as_far_as_is_known() -> None:
