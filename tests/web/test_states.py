@@ -448,3 +448,13 @@ def test_no_animation_runs_for_people_who_asked_for_less_motion(new_screen: Open
     screen = new_screen(reduced_motion="reduce")
     changing(screen, stub)
     assert screen.page.evaluate("document.getAnimations().length") == 0
+
+
+def test_how_long_ago_something_was_grows_while_the_page_is_looked_at(new_screen: OpenScreen) -> None:
+    screen = new_screen()
+    screen.page.clock.install()
+    screen.open()
+    status = screen.institution("rev").get_by_test_id("connection-status")
+    expect(status).to_contain_text("il y a 12 minutes")
+    screen.page.clock.run_for("01:05")
+    expect(status).to_contain_text("il y a 13 minutes")

@@ -368,7 +368,7 @@ class App {
     this.accounts.choose(connection, accountIds);
   }
 
-  async tick(connectionId, accountIds) {
+  async tickMore(connectionId, accountIds) {
     if (accountIds.length === 0) return;
     this.showTicked(connectionId, accountIds);
     await this.finishChoosing(connectionId);

@@ -250,7 +250,7 @@ export class MissingAccount {
         kind: 'primary', data: { testid: 'missing-step', step },
         action: () => {
           const ids = [...this.body.querySelectorAll('input:checked')].map((box) => box.value);
-          return this.#leave(() => app.tick(connection.id, ids));
+          return this.#leave(() => app.tickMore(connection.id, ids));
         },
       });
     }
