@@ -26,8 +26,8 @@ class Person:
         """Without a connector the person has been at Powens but has connected nothing."""
         self.system = system
         self.id = f"user-{uuid4().hex[:12]}"
-        token, _ = Issuer(system.url, STATE / "issuer.pem").token(self.id)
-        self.api = httpx.Client(base_url=system.url, headers={"authorization": f"Bearer {token}"}, timeout=30)
+        self.token, self.token_expires_at = Issuer(system.url, STATE / "issuer.pem").token(self.id)
+        self.api = httpx.Client(base_url=system.url, headers={"authorization": f"Bearer {self.token}"}, timeout=30)
         self.powens = httpx.Client(base_url=system.sandbox_url, timeout=30)
         self.since = system.mark()
         self.webview("connect")

@@ -16,6 +16,16 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
+def axe(page: Page) -> list[str]:
+    """What axe finds, one line per rule and element."""
+    results = Axe().run(page, options={"resultTypes": ["violations"]})
+    return [
+        f"{v['id']}: {node['target']} {node['failureSummary']}"
+        for v in results.response["violations"]
+        for node in v["nodes"]
+    ]
+
+
 class Stub:
     """The stub server as a test sees it."""
 
@@ -110,13 +120,7 @@ class Screen:
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{size['width']}.png", full_page=full)
 
     def axe(self) -> list[str]:
-        """What axe finds, one line per rule and element."""
-        results = Axe().run(self.page, options={"resultTypes": ["violations"]})
-        return [
-            f"{v['id']}: {node['target']} {node['failureSummary']}"
-            for v in results.response["violations"]
-            for node in v["nodes"]
-        ]
+        return axe(self.page)
 
 
 type OpenScreen = Callable[..., Screen]
