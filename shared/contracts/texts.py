@@ -172,8 +172,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "You keep 100 accounts by hand already: that is the most.",
     ),
     "problem.too_many_joined_accounts": (
-        "Vous avez déjà rattaché 10 comptes : c'est le maximum.",
-        "You have joined 10 accounts already: that is the most.",
+        "Vous avez déjà rattaché 8 comptes à cet établissement : c'est le maximum.",
+        "You have joined 8 accounts with this institution already: that is the most.",
     ),
     "problem.too_many_wishes": (
         "Vous attendez déjà 50 types de compte : supprimez-en avant d'en ajouter.",

@@ -25,8 +25,8 @@ from shared.domain.facts import Cause, Change
 from shared.domain.ledger import duplicates, identity
 from shared.domain.manual import ManualAccount, ManualOutcome, told
 
-MOST_JOINED = 10
-"""Accounts of one user that may be joined at once: all that a read changes must fit one transaction of 100 writes."""
+MOST_JOINED = 8
+"""Accounts joined with those of one connection: what a read of it changes must fit one transaction of 100 writes."""
 MOST_SUGGESTED = 3
 
 _SIGN_UNCERTAIN = {AccountType.CARD, AccountType.LOAN}
@@ -126,10 +126,15 @@ def join(
         raise Conflict("joined with another one", code="account_already_joined")
     same = same_account(account_id, connections)
     target = same[0][0]
-    elsewhere = [j for other in others if other.id != account.id and (j := joined_with(other, connections)) is not None]
-    if any(other.id in {a.id for a, _ in same} for other in elsewhere):
+    elsewhere = [
+        same_account(other.linked_account_id, connections)
+        for other in others
+        if other.id != account.id and other.linked_account_id is not None
+    ]
+    if any(joined[0][0].id in {a.id for a, _ in same} for joined in elsewhere if joined):
         raise Conflict("another account kept by hand is joined with it", code="account_already_joined")
-    if len(elsewhere) >= MOST_JOINED:
+    here = {c.id for _, c in same}
+    if sum(any(c.id in here for _, c in joined) for joined in elsewhere) >= MOST_JOINED:
         raise Conflict("too many joined accounts", code="too_many_joined_accounts")
     if target.type is not account.type:
         raise Conflict(f"{target.type.value} and {account.type.value}", code="types_differ")
@@ -169,7 +174,7 @@ def affected(
     connections that change at once must see each other.
     """
     connections = _synchronised(connections)
-    of_it = {account.id for account in changed.accounts}
+    of_it = {known for account in changed.accounts for known in known_as(account)}
     found = []
     for account in accounts:
         if account.linked_account_id is None:

@@ -19,7 +19,7 @@ from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection, connection_id
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.facts import Cause, Fact, fold
-from shared.domain.ledger import duplicates, identity
+from shared.domain.ledger import MOST_OPEN_OPERATIONS, duplicates, identity
 from shared.domain.manual import CHUNK, BalancePoint, ManualAccount, ManualOutcome
 from shared.domain.money import HIGHEST_BALANCE, check_balance, check_currency
 from shared.domain.observation import Institution
@@ -140,6 +140,28 @@ def test_an_account_without_a_currency_is_not_joined() -> None:
     with pytest.raises(Conflict) as refused:
         joins.join(kept(), held.accounts[0].id, [], [held])
     assert refused.value.code == "currencies_differ"
+
+
+def test_what_a_read_changes_at_most_fits_one_transaction() -> None:
+    """The connection and its markers at the institution; ends and a restoration; facts; joins; wishes."""
+    connection_and_markers = 1 + len(AccountType) + 1
+    operations = 2 * MOST_OPEN_OPERATIONS + 2
+    facts = 2
+    joined = 2 * joins.MOST_JOINED
+    wishes = 3 * len(AccountType)
+    assert connection_and_markers + operations + facts + joined + wishes <= 100
+
+
+def test_an_account_is_joined_as_long_as_few_are_with_its_connection() -> None:
+    held = connection(*(account(n) for n in range(1, joins.MOST_JOINED + 2)))
+    elsewhere = connection(account(99), powens_id=78)
+    others = [replace(kept(linked=a.id), id=f"other-{a.id}") for a in held.accounts[1:]]
+    with pytest.raises(Conflict) as refused:
+        joins.join(kept(), held.accounts[0].id, others, [held, elsewhere])
+    assert refused.value.code == "too_many_joined_accounts"
+    assert joins.join(kept(), elsewhere.accounts[0].id, others, [held, elsewhere]).facts != ()
+    gone = replace(held, removed_at=NOW)
+    assert joins.join(kept(), elsewhere.accounts[0].id, others, [gone, elsewhere]).facts != ()
 
 
 def test_a_chunk_of_balances_leaves_the_account_when_it_is_full_and_none_is_lost() -> None:
