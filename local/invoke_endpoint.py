@@ -58,7 +58,7 @@ class InvokeEndpoint:
         if function not in self._plane.names:
             return "404 Not Found", failure("ResourceNotFoundException", function)
         try:
-            answer = await self._plane.invoke(function, event)
+            answer = await self._plane.invoke(function, event, patient=True)
         except TooLarge:
             return "413 Payload Too Large", failure("RequestTooLargeException", function)
         return ("500 Internal Server Error" if answer.error else "200 OK"), answer.payload

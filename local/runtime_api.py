@@ -24,6 +24,7 @@ from local.paths import RUNTIME_PYTHON, clean_environment
 INIT_SECONDS = 10.0
 IDLE_SECONDS = 120.0  # that a worker is kept for, beyond the first of its function
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes, request and response alike, for synchronous invocations
+PATIENCE_SECONDS = 0.3  # less than a start costs, for events that nobody waits for
 _MAX_AGE_SECONDS = 6 * 3600.0  # of a worker, so that its role credentials never run out
 
 
@@ -297,6 +298,7 @@ class Plane:
         self._idle: dict[str, deque[Worker]] = {}
         self._busy: set[Worker] = set()
         self._slots: dict[str, asyncio.Semaphore] = {}
+        self._freed: dict[str, asyncio.Condition] = {}
         self._most = most_workers
         self._note = note
 
@@ -304,6 +306,7 @@ class Plane:
         self._functions[function.logical_id] = function
         self._idle[function.logical_id] = deque()
         self._slots[function.logical_id] = asyncio.Semaphore(self._most)
+        self._freed[function.logical_id] = asyncio.Condition()
 
     @property
     def names(self) -> list[str]:
@@ -318,11 +321,17 @@ class Plane:
             if worker.healthy
         ]
 
-    async def invoke(self, name: str, event: bytes) -> Answer:
-        """Raises KeyError for an unknown function, TooLarge for an event above Lambda's limit."""
+    async def invoke(self, name: str, event: bytes, *, patient: bool = False) -> Answer:
+        """Raises KeyError for an unknown function, TooLarge for an event above Lambda's limit.
+
+        Lambda starts a process on a processor of its own when all are busy. Here a start takes the processor from what
+        runs, so an event that is `patient` waits a moment for a process to become free.
+        """
         if len(event) > PAYLOAD_LIMIT:
             raise TooLarge(name)
         async with self._slots[name]:
+            if patient:
+                await self._wait_for_a_free_one(name)
             worker = await self._lease(self._functions[name])
             try:
                 answer = await worker.invoke(event)
@@ -331,12 +340,22 @@ class Plane:
                 if worker.reusable:
                     worker.idle_since = time.monotonic()
                     self._idle[name].append(worker)
+                    async with self._freed[name]:
+                        self._freed[name].notify()
                 else:
                     await worker.stop()
         await self._let_go()
         if self._note is not None:
             await self._note(name, answer)
         return answer
+
+    async def _wait_for_a_free_one(self, name: str) -> None:
+        freed, idle = self._freed[name], self._idle[name]
+        if idle or not any(worker.function.logical_id == name for worker in self._busy):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS), freed:
+                await freed.wait_for(lambda: bool(idle))
 
     async def warm(self, name: str) -> None:
         """Start a worker ahead of its first event, as provisioned concurrency would."""

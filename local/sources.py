@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # Lambda runs five pollers per queue to begin with; a FIFO queue keeps the order of each group by itself.
 QUEUE_CONCURRENCY = 5
+# What is worth a processor each on Lambda shares those of one machine here.
+SCALED_DOWN = 10
 # While something happens, look often; otherwise seldom, so that an idle system costs next to nothing.
 _EAGER_SECONDS, _IDLE_SECONDS, _EAGER_FOR = 0.02, 0.25, 1.0
 _LONGEST_BACKOFF = 10.0
@@ -66,9 +68,14 @@ def read_mapping(raw: Mapping[str, Any], function: str) -> SourceMapping:
         retries=-1 if retries is None else int(retries),
         bisect=bool(raw.get("BisectBatchOnFunctionError")),
         failures_arn=destination,
-        concurrency=int((raw.get("ScalingConfig") or {}).get("MaximumConcurrency") or QUEUE_CONCURRENCY),
+        concurrency=_concurrency((raw.get("ScalingConfig") or {}).get("MaximumConcurrency")),
         starts_at=raw.get("StartingPosition") or "TRIM_HORIZON",
     )
+
+
+def _concurrency(most: int | None) -> int:
+    """What one machine takes of a template's MaximumConcurrency: the same part of each, so taps keep their lead."""
+    return QUEUE_CONCURRENCY if most is None else max(2, most // SCALED_DOWN)
 
 
 class Activity:

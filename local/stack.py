@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
                 # The double does not see which stream a call is about, so it would refuse every role.
                 return double.client(service, None if service == "dynamodbstreams" else credentials())
 
-            poller = asyncio.create_task(Poller(mapping, plane.invoke, client, activity).run())
+            poller = asyncio.create_task(Poller(mapping, partial(plane.invoke, patient=True), client, activity).run())
             cleanup.push_async_callback(_end, poller)
 
         issuer = Issuer(url, STATE / "issuer.pem")

@@ -1,11 +1,12 @@
 """`make load`: the morning on which Powens synchronises everybody at once, on the system that `make run` starts.
 
-A crowd has connected banks. Some people tap, first alone, then while every connection of the crowd is synchronised and
-tells about it with a handful of webhooks. Nothing may be lost, and a tap must not take more than twice as long. Both
-are measured in the same run: what else the machine does is in both.
+A crowd has connected banks. Some people tap, first alone, then while every connection of the crowd has news from its
+bank and is synchronised, each telling so with a handful of webhooks. Nothing may be lost, and a tap must not take more
+than twice as long.
 
 Two times are taken of each tap: until the API has written the choice down (202), and until the operation has ended,
-which is when Powens was told and read back. Both are held to the promise.
+which is when Powens was told and read back. Both are held to the promise. What other programs take of the processors is
+measured beside: a measurement that they disturbed is void and is made again, a few times; then the last one counts.
 """
 
 import argparse
@@ -33,6 +34,9 @@ from tests.polling import eventually
 MOST_RATIO = 2.0
 """How much longer a tap may take in the storm than alone, at the median and at the 95th percentile."""
 LOOK_EVERY = 0.05
+MOST_FOREIGN = 0.3
+"""Processors that other programs may take, on average, while it is measured."""
+MEASUREMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,10 @@ class Report:
     events: Published = field(default_factory=lambda: Published((), ()))
     longest: float = 0.0
     """Seconds from the first synchronisation until all of the crowd was up to date."""
-    load: float = 0.0
+    foreign: float = 0.0
+    """Processors that other programs took while it was measured: the larger of the two averages."""
+    void: int = 0
+    """Measurements made before the one that counts, and thrown away."""
     violations: list[str] = field(default_factory=list)
 
     def ratios(self) -> dict[str, float]:
@@ -92,7 +99,7 @@ class Report:
         written = {detail["metadata"]["event_id"] for _, detail in self.events.expected}
         return [
             f"{self.plan.crowd} users, {self.plan.tapping} others tap; {self.plan.storm_seconds:.0f} s of storm",
-            f"machine           load {self.load:.1f} on {os.cpu_count()} processors",
+            f"machine           {os.cpu_count()} processors, others took {self.foreign:.2f}; void before: {self.void}",
             f"requests          {self.tally['requests']}",
             f"webhooks          {self.webhooks} attempts to deliver in the storm",
             f"events            {len(written)} expected, {len(self.events.once)} seen, lost {len(self.events.lost)}",
@@ -122,20 +129,35 @@ class Storm:
     def run(self) -> Report:
         try:
             self._arrive()
-            self._tap_for(self.plan.alone_seconds, self.report.alone)
-            first_webhook = self._newest_webhook()
-            storm = threading.Thread(target=self._synchronise_everybody, daemon=True)
-            began = time.monotonic()
-            storm.start()
-            self._tap_for(self.plan.storm_seconds, self.report.storm)
-            self.report.load = os.getloadavg()[0]
-            storm.join()
-            self._calm(began, first_webhook)
+            while True:
+                self._measure()
+                if self.report.foreign <= MOST_FOREIGN or self.report.void == MEASUREMENTS - 1:
+                    break
+                self.report.void += 1
+            self._check()
         finally:
             for one in [*self.tapping, *self.crowd]:
                 one.close()
             self.sandbox.close()
         return self.report
+
+    def _measure(self) -> None:
+        report, plan = self.report, self.plan
+        report.alone, report.storm = Taps(), Taps()
+        before = Processors(self.system.launcher)
+        self._tap_for(plan.alone_seconds, report.alone)
+        between = Processors(self.system.launcher)
+        first_webhook = self._newest_webhook()
+        storm = threading.Thread(target=self._news_for_everybody, daemon=True)
+        began = time.monotonic()
+        storm.start()
+        self._tap_for(plan.storm_seconds, report.storm)
+        after = Processors(self.system.launcher)
+        report.foreign = max(between.foreign_since(before), after.foreign_since(between))
+        storm.join()
+        self._wait_until_quiet()
+        report.longest = max(report.longest, time.monotonic() - began - plan.storm_seconds)
+        report.webhooks = self._newest_webhook() - first_webhook
 
     def _newest_webhook(self) -> int:
         newest = self.sandbox.get("/sandbox/webhooks", params={"limit": 1}).raise_for_status().json()["webhooks"]
@@ -148,25 +170,11 @@ class Storm:
 
         for thread in acting(self.tapping, come):
             thread.join()
-        # The crowd connects its banks while nobody is told: the storm is also the first that we hear of them.
-        self._lose_webhooks(1)
-        with ThreadPoolExecutor(6) as pool:
+        with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda one: one.arrive("revolut"), self.crowd))
-        eventually(self._nothing_scheduled, seconds=10)
-        self._lose_webhooks(0)
+        self._wait_until_quiet()
         troubles = [line for one in self.tapping for line in one.broken]
         assert not troubles, troubles
-
-    def _lose_webhooks(self, probability: float) -> None:
-        self.sandbox.patch("/sandbox/settings", json={"webhook_loss": probability}).raise_for_status()
-
-    def _nothing_scheduled(self) -> bool:
-        """Whether the synchronisation that follows each new connection is over for the crowd."""
-        known = {one.powens_user for one in self.crowd}
-        found = self.sandbox.get("/sandbox/connections", params={"limit": 500}).raise_for_status().json()["connections"]
-        own = [c for c in found if c["id_user"] in known]
-        self.connections = [c["id"] for c in own]
-        return len(own) == len(self.crowd) and all(c["last_update"] for c in own)
 
     # --- tapping ---------------------------------------------------------------------------------------------------
 
@@ -204,21 +212,33 @@ class Storm:
 
     # --- storm -----------------------------------------------------------------------------------------------------
 
-    def _synchronise_everybody(self) -> None:
-        order = random.Random(self.plan.seed)
-        order.shuffle(self.connections)
+    def _news_for_everybody(self) -> None:
+        """Each connection has a new balance, and Powens synchronises it."""
+        accounts = []
+        for one in self.crowd:
+            (connection,) = one.at_powens().values()
+            accounts.append(next(iter(connection["accounts"].values()))["id"])
+        chance = random.Random(self.plan.seed + self.report.void)
+        chance.shuffle(accounts)
         began = time.monotonic()
-        for number, connection in enumerate(self.connections):
-            time.sleep(max(0.0, began + number * self.plan.storm_seconds / len(self.connections) - time.monotonic()))
-            self.sandbox.post(f"/sandbox/connections/{connection}/sync").raise_for_status()
+        for number, account in enumerate(accounts):
+            time.sleep(max(0.0, began + number * self.plan.storm_seconds / len(accounts) - time.monotonic()))
+            news = {"balance": chance.randint(1, 9999)}
+            self.sandbox.patch(f"/sandbox/accounts/{account}", json=news).raise_for_status()
 
-    def _calm(self, began: float, first_webhook: int) -> None:
-        deadline = time.monotonic() + self.plan.quiet_seconds
-        while (troubles := self._cheap_troubles()) and time.monotonic() < deadline:
-            time.sleep(0.3)
-        self.report.longest = time.monotonic() - began
-        self.report.webhooks = self._newest_webhook() - first_webhook
+    def _wait_until_quiet(self) -> None:
+        eventually(lambda: not self._under_way(), seconds=self.plan.quiet_seconds, every=0.3)
+
+    def _under_way(self) -> list[str]:
+        waiting = self.sandbox.get("/sandbox/webhooks", params={"limit": 1}).raise_for_status().json()["waiting"]
+        if waiting:
+            return [f"{waiting} webhooks wait"]
+        return [f"{number} {name} wait" for name, number in self.operator.waiting().items()]
+
+    def _check(self) -> None:
         people = [*self.tapping, *self.crowd]
+        deadline = time.monotonic() + self.plan.quiet_seconds
+        troubles: list[str] = []
         with ThreadPoolExecutor(4) as pool:
             for found in pool.map(lambda one: one.troubles(), people):
                 troubles += found
@@ -235,11 +255,32 @@ class Storm:
         troubles += secrets_found(self.operator, people, events)
         self.report.violations += troubles
 
-    def _cheap_troubles(self) -> list[str]:
-        waiting = self.sandbox.get("/sandbox/webhooks", params={"limit": 1}).raise_for_status().json()["waiting"]
-        if waiting:
-            return [f"{waiting} webhooks wait"]
-        return [f"{number} {name} wait" for name, number in self.operator.waiting().items()]
+
+class Processors:
+    """Processor seconds at this moment: of the whole machine, and of the system with this process."""
+
+    def __init__(self, launcher: int) -> None:
+        self.at = time.monotonic()
+        tick = os.sysconf("SC_CLK_TCK")
+        # user, nice, system; not idle, and not waiting for a disk.
+        self.all = sum(map(int, Path("/proc/stat").read_text("ascii").split()[1:4])) / tick
+        mine = os.times()
+        self.own = mine.user + mine.system
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                pid, _, rest = stat.read_text("utf-8", "replace").partition(" ")
+            except OSError:
+                continue
+            fields = rest.rpartition(")")[2].split()
+            if int(pid) == launcher:
+                # With its children that have ended.
+                self.own += sum(map(int, fields[11:15])) / tick
+            elif int(fields[1]) == launcher:
+                self.own += sum(map(int, fields[11:13])) / tick
+
+    def foreign_since(self, before: "Processors") -> float:
+        """How many processors other programs took on average."""
+        return max(0.0, ((self.all - before.all) - (self.own - before.own)) / (self.at - before.at))
 
 
 def main() -> int:

@@ -93,6 +93,30 @@ def test_events_at_the_same_time_get_processes_of_their_own(code: Path) -> None:
     assert len({answer.json()["pid"] for answer in answers}) == 3
 
 
+def test_an_event_that_nobody_waits_for_takes_a_process_that_is_freed_soon(code: Path) -> None:
+    async def work(plane: Plane) -> list[Answer]:
+        await invoke(plane)
+        busy = [asyncio.create_task(plane.invoke("F", b"{}", patient=True)) for _ in range(5)]
+        return await asyncio.gather(*busy)
+
+    answers = on_a_plane(function(code), work)
+    assert len({answer.json()["pid"] for answer in answers}) == 1
+    assert [answer.cold for answer in answers] == [False] * 5
+
+
+def test_and_gets_one_of_its_own_when_none_is(code: Path) -> None:
+    async def work(plane: Plane) -> tuple[Answer, bool]:
+        await invoke(plane)
+        long = asyncio.create_task(invoke(plane, do="sleep", seconds=4))
+        while not any(worker["busy"] for worker in plane.workers()):  # noqa: ASYNC110 - until it has begun
+            await asyncio.sleep(0.01)
+        answer = await plane.invoke("F", b"{}", patient=True)
+        return answer, long.done()
+
+    answer, waited_for_the_other = on_a_plane(function(code), work)
+    assert (answer.error, answer.cold, waited_for_the_other) == (False, True, False)
+
+
 def test_a_raised_error_is_an_error_answer_and_the_process_lives_on(code: Path) -> None:
     async def work(plane: Plane) -> tuple[Answer, Answer]:
         return await invoke(plane, do="fail"), await invoke(plane)

@@ -65,6 +65,12 @@ def test_an_unknown_filter_operator_is_not_guessed() -> None:
         matches({"a": [{"cidr": "10.0.0.0/8"}]}, {"a": "10.0.0.1"})
 
 
+@pytest.mark.parametrize(("most", "here"), [(50, 5), (20, 2), (2, 2), (None, 5)])
+def test_a_queue_gets_its_part_of_the_machine(most: int | None, here: int) -> None:
+    raw = {"EventSourceArn": "arn:aws:sqs:us-east-1:0:q", "ScalingConfig": {"MaximumConcurrency": most} if most else {}}
+    assert read_mapping(raw, "F").concurrency == here
+
+
 # --- queues
 
 
