@@ -199,8 +199,9 @@ class Chaos:
         began = time.monotonic()
         self.stop.wait(self.plan.seconds)
         # A run is worth what it met: up to twice as long when some kind of fault has found no victim yet.
-        while not self._met_everything() and time.monotonic() < began + 2 * self.plan.seconds:
+        while (unmet := self._unmet()) and time.monotonic() < began + 2 * self.plan.seconds:
             self.stop.wait(self.plan.every)
+        self.report.violations += [f"the run proves too little: no {what}" for what in unmet]
         # First everybody puts the finger down, then the machines stop breaking.
         self.stop.set()
         for thread in [*acts, *chaos]:
@@ -208,10 +209,12 @@ class Chaos:
             if thread.is_alive():
                 self.report.violations.append(f"{thread.name} got no answer")
 
-    def _met_everything(self) -> bool:
-        wanted = {name_of(fault) for fault in FAULTS if fault["target"] != "webview"}
-        killed = self.tally.of("killed Function ").keys() >= set(VICTIMS)
-        return killed and wanted <= self.tally.of("fault ").keys() and self.tally["killed at work"] >= len(VICTIMS)
+    def _unmet(self) -> list[str]:
+        struck, killed = self.tally.of("fault "), self.tally.of("killed Function ")
+        faults = {name_of(fault) for fault in FAULTS if fault["target"] != "webview"}
+        missing = [f"fault {name}" for name in sorted(faults - struck.keys())]
+        missing += [f"{function} was killed" for function in sorted(set(VICTIMS) - killed.keys())]
+        return missing + (["five kills at work"] if self.tally["killed at work"] < len(VICTIMS) else [])
 
     def _act(self, one: Somebody) -> None:
         acts: dict[Callable[[], Any], int] = {

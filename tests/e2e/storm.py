@@ -37,6 +37,7 @@ LOOK_EVERY = 0.05
 MOST_FOREIGN = 0.3
 """Processors that other programs may take, on average, while it is measured."""
 MEASUREMENTS = 3
+WARM_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class Storm:
     def run(self) -> Report:
         try:
             self._arrive()
+            # Not measured: the first taps start processes.
+            self._tap_for(WARM_SECONDS, Taps())
             while True:
                 self._measure()
                 if self.report.foreign <= MOST_FOREIGN or self.report.void == MEASUREMENTS - 1:
