@@ -105,6 +105,8 @@ class Connection:
     last_update: datetime | None = None
     last_push: datetime | None = None
     next_try: datetime | None = None
+    # Synchronisations in a row that met wrong credentials.
+    wrong_tries: int = 0
     # An authentication that was begun: the outcome still to play, by source name.
     pending: dict[str, str] = field(default_factory=dict)
     # Events of the connect flow are told when the user confirms, or when the connection is used without it.

@@ -44,7 +44,6 @@ class RestApi:
     def __init__(self, world: World, deliveries: Deliveries) -> None:
         self.world = world
         self.deliveries = deliveries
-        self.config: dict[str, object] = {}
 
     @property
     def settings(self) -> Settings:
@@ -337,21 +336,23 @@ class RestApi:
 
     def _config_view(self) -> Json:
         return {
-            **self.config,
+            **self.world.config,
             "webhooks.compression.enabled": "1" if self.settings.webhook_gzip else "0",
             "autosync.frequency": str(self.settings.background_sync_hours),
-            "autosync.retry_wrongpass": self.config.get("autosync.retry_wrongpass", "1"),
+            "autosync.retry_wrongpass": self.world.config.get("autosync.retry_wrongpass", "1"),
         }
 
     def config_update(self, call: Call) -> Response:
         self._config_caller(call)
-        if len(self.config) + len(call.params) > 200:
+        if len(self.world.config) + len(call.params) > 200:
             raise invalid("config", "has too many keys")
         # The documentation spells this key in two ways.
         for key in ("webhooks.compression.enabled", "webhooks.compressions.enabled"):
             if key in call.params:
                 self.world.configure(self.settings.changed({"webhook_gzip": call.params.boolean(key)}))
-        self.config |= {key: value for key, value in call.params.items() if isinstance(value, str | int | bool | None)}
+        self.world.config |= {
+            key: value for key, value in call.params.items() if isinstance(value, str | int | bool | None)
+        }
         return answer(self._config_view())
 
     # Connectors and reference data: no token needed

@@ -81,6 +81,8 @@ class World:
         self._syncing: dict[int, int] = {}
         self._late_choices: dict[int, list[Account]] = {}
         self.institutions.reset()
+        # What the operator set under /config.
+        self.config: dict[str, object] = {}
         self.clients.reset(self.settings)
         if not hasattr(self, "_numbers"):
             starts = {
@@ -528,9 +530,7 @@ class World:
                 source.state = "SCARequired"
         self._follow_institution(connection, now)
         state = connection.shown_state
-        connection.next_try = (
-            None if state in USER_MUST_ACT else now + timedelta(hours=self.settings.background_sync_hours)
-        )
+        connection.next_try = self._next_try(connection, state, now)
         connection.last_push = now
         self._log(connection, now)
         fresh: list[Account] = []
@@ -571,6 +571,15 @@ class World:
         for account in news:
             account.told = True
         self._tell_choices(connection, self._late_choices.pop(connection.id, []))
+
+    def _next_try(self, connection: Connection, state: str | None, now: datetime) -> datetime | None:
+        """None when only the user can help. Wrong credentials are tried again all the same, unless configured not to:
+        after twelve hours, then once a week."""
+        if state == "wrongpass" and str(self.config.get("autosync.retry_wrongpass", "1")) in {"1", "True"}:
+            connection.wrong_tries += 1
+            return now + (timedelta(hours=12) if connection.wrong_tries == 1 else timedelta(days=7))
+        connection.wrong_tries = 0
+        return None if state in USER_MUST_ACT else now + timedelta(hours=self.settings.background_sync_hours)
 
     def _follow_institution(self, connection: Connection, now: datetime) -> None:
         """What a synchronisation notices of the institution: that it is out, that a way in is closed or open again,

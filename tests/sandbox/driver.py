@@ -243,6 +243,13 @@ class Browser:
         return self.press(found[1])
 
 
+def told(sandbox: Sandbox, consumer: Consumer, event: str, count: int = 1) -> list[Delivery]:
+    """The deliveries of this event, once everything that belongs to it has arrived, on whatever webhook."""
+    consumer.wait_for(event, count)
+    eventually(lambda: sandbox.admin("GET", "/webhooks?limit=1")["waiting"] == 0)
+    return consumer.of(event)
+
+
 @contextlib.contextmanager
 def running(**settings: object) -> Iterator[Sandbox]:
     """A sandbox process under these settings."""

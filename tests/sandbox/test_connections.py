@@ -96,11 +96,12 @@ def test_sources_have_every_documented_field(person: Person) -> None:
     assert person.get(f"/users/me/connections/{made['id']}/sources/{sources[1]['id']}") == sources[1]
 
 
-def test_a_source_can_be_disabled_and_is_then_hidden(person: Person) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_source_can_be_disabled_and_is_then_hidden(person: Person, method: str) -> None:
     made = person.connect("banque-horizon", sources=["openapi", "directaccess"])
     path = f"/users/me/connections/{made['id']}/sources"
     source = person.get(path)["sources"][1]["id"]
-    assert person.call("POST", f"{path}/{source}", json={"disabled": True}).json()["disabled"]
+    assert person.call(method, f"{path}/{source}", json={"disabled": True}).json()["disabled"]
     assert len(person.get(path)["sources"]) == 1
     assert len(person.get(f"{path}?all")["sources"]) == 2
     assert person.call("GET", f"{path}/{source}").status_code == 404
@@ -155,6 +156,28 @@ def test_every_connection_is_synchronised_once_a_day(sandbox: Sandbox, person: P
     consumer.wait_for("CONNECTION_SYNCED")
     sandbox.admin("POST", "/clock", {"days": 1.01})
     consumer.wait_for("CONNECTION_SYNCED", 2)
+
+
+@pytest.mark.parametrize("retried", [True, False])
+def test_wrong_credentials_are_tried_again_after_twelve_hours_and_then_weekly_if_configured(
+    sandbox: Sandbox, person: Person, retried: bool
+) -> None:
+    operator = {"Authorization": "Bearer sandbox-config-token"}
+    if not retried:
+        sandbox.http.post("/2.0/config", json={"autosync.retry_wrongpass": "0"}, headers=operator)
+    sandbox.admin("POST", "/clock", {"now": "2026-03-01T10:00:00Z"})
+    made = person.connect("revolut")
+    sandbox.admin("POST", "/clock", {"seconds": 60})
+    sandbox.admin("PATCH", f"/connections/{made['id']}", {"state": "wrongpass"})
+    path = f"/users/me/connections/{made['id']}"
+    if not retried:
+        assert person.get(path)["next_try"] is None
+        return
+    assert str(person.get(path)["next_try"]).startswith("2026-03-01 23:01")
+    sandbox.admin("POST", "/clock", {"seconds": 12 * 3600 + 10})
+    assert str(person.get(path)["next_try"]).startswith("2026-03-08 23:01")
+    sandbox.admin("PATCH", f"/connections/{made['id']}", {"state": None})
+    assert str(person.get(path)["next_try"]).startswith("2026-03-02 23:01")
 
 
 def test_an_inactive_connection_is_left_alone(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:

@@ -306,3 +306,15 @@ def test_reset_forgets_everything_and_takes_settings_back(sandbox: Sandbox, pers
 def test_a_page_of_another_site_cannot_turn_the_switches(sandbox: Sandbox) -> None:
     answer = sandbox.http.post("/sandbox/reset", headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
+
+
+def test_personas_and_connections_are_listed(sandbox: Sandbox, person: Person) -> None:
+    personas = {item["id"]: item for item in sandbox.admin("GET", "/personas")["personas"]}
+    assert {"wealth", "couple", "company", "expat", "sparse"} <= set(personas)
+    assert "PEA" in personas["wealth"]["banks"]["banque-horizon"]
+    made = [person.connect("revolut"), person.connect("banque-horizon"), sandbox.person().connect("revolut")]
+    listed = sandbox.admin("GET", "/connections")
+    assert [item["id"] for item in listed["connections"]] == [item["id"] for item in made[::-1]]
+    own = sandbox.admin("GET", f"/connections?id_user={person.id}&limit=1")
+    assert ([item["id"] for item in own["connections"]], own["total"]) == ([made[1]["id"]], 2)
+    assert {item["locked"] for item in listed["connections"]} == {False}

@@ -7,7 +7,7 @@ import pytest
 from local.powens_sandbox.catalogue import CONNECTORS
 from local.powens_sandbox.people import PERSONAS, accounts_of
 from tests.polling import eventually
-from tests.sandbox.driver import Consumer, Person, Sandbox
+from tests.sandbox.driver import Consumer, Person, Sandbox, told
 from tests.sandbox.test_webview import connected
 
 SAVINGS = "Compte d'épargne flexible"
@@ -40,7 +40,7 @@ def test_a_bank_that_starts_to_share_a_type_lets_its_connections_find_the_accoun
     sandbox: Sandbox, person: Person, consumer: Consumer, reference: str
 ) -> None:
     made = person.connect("revolut")
-    consumer.wait_for("CONNECTION_SYNCED")
+    told(sandbox, consumer, "USER_SYNCED")
     uuid = sandbox.http.get("/2.0/connectors/revolut").json()["uuid"]
     name = {"uuid": uuid, "100": str(made["id_connector"])}.get(reference, reference)
     shown = change(sandbox, name, sources={"openapi": {"account_types": ["checking", "savings"]}})
@@ -153,18 +153,19 @@ def test_an_outage_stops_every_connection_of_the_institution_until_it_is_over(
     one, other, elsewhere = sandbox.person(), sandbox.person(), sandbox.person()
     out = [one.connect("revolut"), other.connect("revolut")]
     fine = elsewhere.connect("banque-horizon")
-    consumer.wait_for("CONNECTION_SYNCED", 3)
+    told(sandbox, consumer, "USER_SYNCED", 3)
     change(sandbox, "revolut", outage="websiteUnavailable")
     last_update = one.get(f"/users/me/connections/{out[0]['id']}")["last_update"]
     assert one.get(f"/users/me/connections/{out[0]['id']}")["state"] is None
 
     consumer.clear()
     sandbox.admin("POST", "/clock", {"days": 1.01})
-    told = {delivery.data["connection"]["id"]: delivery.data for delivery in consumer.wait_for("CONNECTION_SYNCED", 3)}
+    told(sandbox, consumer, "USER_SYNCED", 3)
+    synced = {d.data["connection"]["id"]: d.data["connection"] for d in consumer.of("CONNECTION_SYNCED")}
     for made in out:
-        assert told[made["id"]]["connection"]["state"] == "websiteUnavailable"
-        assert told[made["id"]]["connection"]["next_try"] is not None
-    assert told[fine["id"]]["connection"]["state"] is None
+        assert synced[made["id"]]["state"] == "websiteUnavailable"
+        assert synced[made["id"]]["next_try"] is not None
+    assert synced[fine["id"]]["state"] is None
     assert {delivery.data["id_connection"] for delivery in consumer.of("ACCOUNT_SYNCED")} == {fine["id"]}
     assert one.get(f"/users/me/connections/{out[0]['id']}")["last_update"] == last_update
     assert one.get(f"/users/me/connections/{out[0]['id']}/logs")["connectionlogs"][0]["state"] == "websiteUnavailable"
@@ -221,7 +222,7 @@ def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing(sandbox: Sa
 
 def test_the_bank_shows_one_more_account(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
     made = person.connect("revolut")
-    consumer.wait_for("CONNECTION_SYNCED")
+    told(sandbox, consumer, "USER_SYNCED")
     consumer.clear()
     body = {
         "name": "Livret du voyage",
@@ -252,11 +253,11 @@ def test_the_bank_shows_one_more_account(sandbox: Sandbox, person: Person, consu
 
 def test_one_more_account_can_come_without_a_word(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
     made = person.connect("revolut")
-    consumer.wait_for("CONNECTION_SYNCED")
+    told(sandbox, consumer, "USER_SYNCED")
     consumer.clear()
     sandbox.admin("POST", f"/connections/{made['id']}/accounts", {"name": "Secret", "type": "card", "sync": False})
     person.call("DELETE", f"/users/me/connections/{made['id']}")
-    consumer.wait_for("CONNECTION_DELETED")
+    told(sandbox, consumer, "CONNECTION_DELETED")
     assert consumer.names() == ["CONNECTION_DELETED"]
 
 

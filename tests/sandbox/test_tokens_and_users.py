@@ -194,6 +194,35 @@ def test_the_operator_pages_through_the_users_and_deletes_one(
     assert person.call("GET", "/users/me").status_code == 401
 
 
+def test_the_old_way_to_a_shared_token_still_works(sandbox: Sandbox, person: Person) -> None:
+    wanted = {"application": "sharedAccess"}
+    for path, token in (
+        (f"/2.0/users/{person.id}/token", "sandbox-users-token"),
+        ("/2.0/users/me/token", person.token),
+    ):
+        answer = sandbox.http.post(path, headers=bearer(token), json=wanted)
+        user = sandbox.http.get("/2.0/users/me", headers=bearer(answer.json()["token"])).json()
+        assert user["id"] == person.id
+    refused = person.call("POST", "/users/me/token", json={"application": "other"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalidValue")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_client_and_configuration_are_changed_by_either_method(sandbox: Sandbox, method: str) -> None:
+    operator = bearer("sandbox-config-token")
+    body = {"name": f"By {method}", "primary_color": "2447c8", "redirect_uris": ["https://app.example/back"]}
+    answer = sandbox.http.request(method, "/2.0/clients/10000001", headers=operator, json=body)
+    assert answer.status_code == 200
+    shown = sandbox.http.get("/2.0/clients/10000001", headers=operator).json()
+    assert (shown["name"], shown["redirect_uris"]) == (body["name"], body["redirect_uris"])
+    key = "autosync.retry_wrongpass"
+    assert sandbox.http.request(method, "/2.0/config", headers=operator, json={key: "0"}).status_code == 200
+    assert sandbox.http.get("/2.0/config", headers=operator).json()[key] == "0"
+    for hidden in (True, False):
+        answer = sandbox.http.request(method, "/2.0/connectors/revolut", headers=operator, json={"hidden": hidden})
+        assert answer.json()["hidden"] is hidden
+
+
 def test_a_deleted_user_is_gone_with_its_token(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
     connection = person.connect()
     assert person.call("DELETE", "/users/me").status_code == 204

@@ -7,7 +7,7 @@ import pytest
 
 from local.powens_sandbox.signature import sign
 from tests.polling import eventually
-from tests.sandbox.driver import CLIENT, SECRET, Consumer, Delivery, Person, Sandbox, running
+from tests.sandbox.driver import CLIENT, SECRET, Consumer, Delivery, Person, Sandbox, running, told
 
 OPERATOR = {"Authorization": "Bearer sandbox-config-token"}
 ACCOUNT_KEYS = {"id", "id_user", "id_connection", "type", "balance", "currency", "disabled", "id_webhook_data"}
@@ -41,9 +41,9 @@ def test_no_body_names_its_event_and_each_has_an_id_of_its_own(person: Person, c
     assert len(set(ids)) == len(ids)
 
 
-def test_a_new_connection_tells_its_story(person: Person, consumer: Consumer) -> None:
+def test_a_new_connection_tells_its_story(sandbox: Sandbox, person: Person, consumer: Consumer) -> None:
     person.connect("revolut", enabled=["Compte courant EUR", "Compte courant USD"])
-    consumer.wait_for("USER_SYNCED")
+    told(sandbox, consumer, "USER_SYNCED")
     names = consumer.names()
     assert names.count("ACCOUNT_FOUND") == 3
     assert names.count("ACCOUNT_ENABLED") == 2
@@ -383,6 +383,23 @@ def test_a_webhook_of_one_user_hears_of_nobody_else(sandbox: Sandbox, consumer: 
     consumer.wait_for("CONNECTION_DELETED", 3)
     mine = [delivery.data["id_user"] for delivery in consumer.of("CONNECTION_DELETED") if "/alone/" in delivery.path]
     assert mine == [alone.id]
+
+
+def test_a_webhook_is_read_changed_by_either_method_and_deleted_with_all_others(sandbox: Sandbox) -> None:
+    made = sandbox.http.post("/2.0/webhooks", headers=OPERATOR, json={"event": "USER_CREATED"}).json()
+    path = f"/2.0/webhooks/{made['id']}"
+    for method in ("POST", "PUT"):
+        body = {"url": f"http://127.0.0.1:9/{method}", "id_user": 41, "params": {"a": "b"}, "id_service": 3}
+        assert sandbox.http.request(method, path, headers=OPERATOR, json=body).status_code == 200
+        shown = sandbox.http.get(path, headers=OPERATOR).json()
+        assert {name: shown[name] for name in body} == body
+    assert sandbox.http.get(f"{path}/add_to_data", headers=OPERATOR).json() == {"add_to_data": []}
+    kept = sandbox.http.post(f"{path}/add_to_data", headers=OPERATOR, json={"key": "tenant"}).json()
+    assert sandbox.http.get(f"{path}/add_to_data", headers=OPERATOR).json() == kept == {"add_to_data": ["tenant"]}
+    gone = sandbox.http.delete("/2.0/webhooks", headers=OPERATOR).json()["webhooks"]
+    assert made["id"] in {hook["id"] for hook in gone}
+    assert sandbox.http.get("/2.0/webhooks", headers=OPERATOR).json()["webhooks"] == []
+    assert sandbox.http.get(path, headers=OPERATOR).status_code == 404
 
 
 def test_the_events_are_listed_and_can_be_tried(sandbox: Sandbox, consumer: Consumer) -> None:
