@@ -218,6 +218,9 @@ class Settings:
         choices=("naive", "offset"),
     )
     account_type_form: str = _option("name", "Form of an account's type.", choices=("name", "object"))
+    source_account_types: bool = _option(
+        True, "Whether a connector's sources name the types of accounts that they share."
+    )
     currency_form: str = _option("object", "Form of an account's currency.", choices=("object", "code"))
     source_form: str = _option(
         "flat",

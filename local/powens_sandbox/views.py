@@ -84,7 +84,7 @@ class Views:
         return shown
 
     def connector_source(self, connector: Connector, source: ConnectorSource) -> Json:
-        return {
+        shown: Json = {
             "id": source.id,
             "id_connector": connector.id,
             "name": source.name,
@@ -93,8 +93,10 @@ class Views:
             "disabled": self.moment(source.disabled),
             "priority": source.priority,
             "account_usages": list(connector.usages),
-            "account_types": list(source.account_types),
         }
+        if self.settings.source_account_types:
+            shown["account_types"] = list(source.account_types)
+        return shown
 
     def field(self, item: Field) -> Json:
         return {

@@ -59,6 +59,7 @@ UNKNOWNS: dict[str, list[Any]] = {
     "datetime_form": ["naive", "offset"],
     "account_type_form": ["name", "object"],
     "currency_form": ["object", "code"],
+    "source_account_types": [True, False],
     "source_form": ["flat", "nested"],
     "links_key": ["_links", "_link"],
     "list_cap": [0, 2],
@@ -76,7 +77,7 @@ NOT_UNKNOWN = {
     "app_name", "domain", "redirect_uris", "agent", "webhook_shuffle_window", "first_sync_transactions", "sync_delay",
     "background_sync_hours", "forced_sync_interval", "consent_days", "temporary_seconds",
 }  # fmt: skip
-USERS_TOKEN = {"authorization": "Bearer sandbox-users-token"}
+MANAGER = {"authorization": "Bearer sandbox-manage-token"}
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ class Powens:
     def another_token(self, person: Person) -> str:
         """The user's second token beside ours, which stays good."""
         body = {"application": "sharedAccess"}
-        return str(self.call("POST", f"/2.0/users/{person.powens_user}/token", body, **USERS_TOKEN)["token"])
+        return str(self.call("POST", f"/2.0/users/{person.powens_user}/token", body, **MANAGER)["token"])
 
     def connections(self, person: Person) -> list[dict[str, Any]]:
         shown: list[dict[str, Any]] = self.call("GET", f"/sandbox/connections?id_user={person.powens_user}")[
@@ -271,7 +272,7 @@ def _journey(
     person.wait(lambda: banks() == powens.banks(person) == [*kept, "Nef & Rive"], seconds=30)
 
     # Powens deletes the user, who begins anew: when Powens' word is lost, that visit tells.
-    powens.call("DELETE", f"/2.0/users/{person.powens_user}", **USERS_TOKEN)
+    powens.call("DELETE", f"/2.0/users/{person.powens_user}", **MANAGER)
     if not values["webhook_loss"]:
         person.wait(lambda: person.connections() == [], seconds=30)
     page.goto(person.webview("connect"))

@@ -321,3 +321,10 @@ def test_the_manual_lists_every_setting_with_its_default_and_values() -> None:
         row = next((line for line in manual.splitlines() if line.startswith(f"| `{item.name}`")), "")
         assert str(item.metadata["doc"]) in row, item.name
         assert all(f"`{choice}`" in row for choice in item.metadata["choices"]), item.name
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_sources_of_a_connector_may_not_say_what_they_share(sandbox: Sandbox, named: bool) -> None:
+    sandbox.settings(source_account_types=named)
+    connectors = sandbox.http.get("/2.0/connectors?expand=sources").json()["connectors"]
+    assert {"account_types" in source for item in connectors for source in item["sources"]} == {named}
