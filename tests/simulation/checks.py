@@ -10,7 +10,7 @@ from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle import Ended, Oracle
 from tests.simulation.people import USERS, People
 from tests.simulation.powens import Real
-from tests.simulation.world import World
+from tests.simulation.world import Violated, World
 
 QUIET_SECONDS = 45 * 60
 RECONCILED_SECONDS = 13 * 3600
@@ -25,6 +25,13 @@ class Checks:
         self.world = world
         self.oracle = oracle
         self.people = people
+        world.soon = self.soon
+
+    def hold(self, holds: bool, otherwise: str) -> None:
+        """Raises Violated at once: all of this runs outside of any task."""
+        self.world.invariant(holds, otherwise)
+        if not holds:
+            raise Violated(otherwise)
 
     def come_to_rest(self) -> None:
         """No more faults; then half an hour, a reconciliation, and the days after which missing accounts are closed."""
@@ -50,26 +57,43 @@ class Checks:
         world = self.world
         for name, (deadline, _) in self.oracle.open.items():
             later = [at for at in world.housekeeping_done if at > deadline + GRACE_SECONDS * MICROSECONDS]
-            world.invariant(len(later) < PASSES, f"operation {name} is open long past its deadline")
+            self.hold(len(later) < PASSES, f"operation {name} is open long past its deadline")
 
     def hinted(self, began: int) -> None:
         """What an accepted hint was about has been read, without waiting for a reconciliation."""
-        world, oracle = self.world, self.oracle
-        world.invariant(world.unanswered_webhooks == 0, "a webhook is still being answered")
+        world = self.world
+        self.hold(world.unanswered_webhooks == 0, "a webhook is still being answered")
         for powens_id, emitted in world.hinted.items():
-            connection = world.powens.connections.get(powens_id)
-            changed = world.powens.changed.get(powens_id, 0)
-            if connection is None or emitted < changed or world.powens.misread.get(connection.user, -1) >= emitted:
+            self.hint(powens_id, emitted)
+
+    def soon(self, powens_id: int, emitted: int) -> None:
+        """While nothing goes wrong, a hint is answered within minutes."""
+        if any(at >= emitted for at in self.world.chance.times):
+            return
+        if any(
+            at >= emitted - 600 * MICROSECONDS and "flip" not in what for at, what, _ in self.world.powens.disturbances
+        ):
+            return
+        self.hint(powens_id, emitted)
+
+    def hint(self, powens_id: int, emitted: int) -> None:
+        """What was said to have changed shows, unless more has changed since."""
+        world, oracle = self.world, self.oracle
+        connection = world.powens.connections.get(powens_id)
+        changed = world.powens.changed.get(powens_id, 0)
+        if connection is None or emitted < changed or world.powens.misread.get(connection.user, -1) >= emitted:
+            return
+        if connection.user in world.powens.erasing:
+            return
+        for real in world.powens.reals.values():
+            there = oracle.living(real)
+            if real.connection != powens_id or there is None:
                 continue
-            for real in world.powens.reals.values():
-                there = oracle.living(real)
-                if real.connection != powens_id or there is None:
-                    continue
-                held = self.ledger(real)
-                world.invariant(
-                    held is not None and held["enabled"] is not there.disabled,
-                    f"{real.name} of {powens_id} was never read: its webhook was accepted long ago",
-                )
+            held = self.ledger(real)
+            self.hold(
+                held is not None and (held["enabled"] is not there.disabled or "choice" in held),
+                f"{real.name} of {powens_id} was never read: its webhook was accepted long ago",
+            )
 
     def ledger(self, real: Real) -> dict[str, Any] | None:
         document = self.oracle.document(real.connection)
@@ -84,6 +108,7 @@ class Checks:
         self.queues()
         self.events()
         self.operations()
+        self.erasures()
         self.powens_users()
         self.secrets()
         for user in USERS:
@@ -95,18 +120,18 @@ class Checks:
         for said in ("message failed", "unexpected error", "poison message"):
             line = next((line for line in log.splitlines() if f'"message":"{said}"' in line), "")
             known = json.loads(line) if line else {}
-            self.world.invariant(not line, f"{said}: {known.get('exception_name')} {known.get('exception', '')[-300:]}")
+            self.hold(not line, f"{said}: {known.get('exception_name')} {known.get('exception', '')[-300:]}")
 
     def queues(self) -> None:
         world = self.world
         for queue in world.queues.values():
-            world.invariant(not queue.messages, f"{len(queue.messages)} messages are still in {queue.name}")
-            world.invariant(
+            self.hold(not queue.messages, f"{len(queue.messages)} messages are still in {queue.name}")
+            self.hold(
                 queue.sent == queue.done + len(queue.dead), f"{queue.name}: {queue.sent} sent, {queue.done} handled"
             )
             bodies = [message.body for message in queue.dead]
-            world.invariant(not bodies, f"dead letters in {queue.name}: {bodies[:1]}")
-        world.invariant(not world.outbox_dead, "outbox entries were given up")
+            self.hold(not bodies, f"dead letters in {queue.name}: {bodies[:1]}")
+        self.hold(not world.outbox_dead, "outbox entries were given up")
 
     def events(self) -> None:
         """Each event at least once; without repeats exactly once, and the revisions of a connection without holes."""
@@ -115,10 +140,10 @@ class Checks:
         for event in world.aws.bus:
             name = event["detail"]["metadata"]["event_id"]
             known = seen.setdefault(name, event)
-            world.invariant(known == event, f"event {name} was published with two contents")
+            self.hold(known == event, f"event {name} was published with two contents")
         lost = sorted(set(oracle.events) - set(seen))
-        world.invariant(not lost, f"event {lost[:1]} was never published")
-        world.invariant(set(seen) <= set(oracle.events), "an event was published that was never written")
+        self.hold(not lost, f"event {lost[:1]} was never published")
+        self.hold(set(seen) <= set(oracle.events), "an event was published that was never written")
         revisions: dict[str, list[int]] = {}
         ended: list[str] = []
         for event in seen.values():
@@ -128,20 +153,18 @@ class Checks:
             elif "connection_id" in data:
                 revisions.setdefault(data["connection_id"], []).append(data["revision"])
         for found in revisions.values():
-            world.invariant(
-                sorted(found) == list(range(1, len(found) + 1)), f"revisions {sorted(found)} of a connection"
-            )
-        world.invariant(sorted(ended) == sorted(set(ended)), "an operation ended twice")
-        world.invariant(set(ended) == set(oracle.ended), "the ends of operations and their events differ")
+            self.hold(sorted(found) == list(range(1, len(found) + 1)), f"revisions {sorted(found)} of a connection")
+        self.hold(sorted(ended) == sorted(set(ended)), "an operation ended twice")
+        self.hold(set(ended) == set(oracle.ended), "the ends of operations and their events differ")
 
     def operations(self) -> None:
         """Each has ended, and those that failed have a reason that happened."""
-        world, oracle = self.world, self.oracle
-        world.invariant(not oracle.open, f"operations {list(oracle.open)} are still open")
+        oracle = self.oracle
+        self.hold(not oracle.open, f"operations {list(oracle.open)} are still open")
         for ended in oracle.ended.values():
             if ended.status == "completed":
                 continue
-            world.invariant(
+            self.hold(
                 self.explained(ended),
                 f"operation {ended.id} ended {ended.status} ({ended.reason or ended.failed}) though nothing was wrong",
             )
@@ -162,6 +185,21 @@ class Checks:
             return there is None or there.state is not None or there.id in self.world.powens.expiries
         return False
 
+    def erasures(self) -> None:
+        """Each has ended, once, and told; nothing of the user is left but what she did afterwards."""
+        world, oracle = self.world, self.oracle
+        left = sorted(set(oracle.erasing) - set(oracle.erased))
+        self.hold(not left, f"erasures {left} have not ended")
+        told: dict[str, str] = {}
+        for event in world.aws.bus:
+            if event["detail-type"] == "UserErased":
+                told[event["detail"]["metadata"]["event_id"]] = event["detail"]["data"]["user_id"]
+        self.hold(sorted(told.values()) == sorted(oracle.erasing.values()), "erasures and their events differ")
+        for name, user in oracle.erasing.items():
+            if self.people.last.get(user, 0) < oracle.erased[name]:
+                items = [item["sk"]["S"] for item in world.table.items() if item["pk"]["S"] == f"USER#{user}"]
+                self.hold(not items, f"{items[:3]} of {user} are left after her erasure")
+
     def powens_users(self) -> None:
         world = self.world
         held = {
@@ -170,9 +208,9 @@ class Checks:
             if item["sk"]["S"] == "PROFILE" and "powens_user_id" in item
         }
         for user in world.powens.users.values():
-            world.invariant(user.id in held, f"user {user.id} at Powens is nobody's")
+            self.hold(user.id in held, f"user {user.id} at Powens is nobody's")
         permanent = [user for user in world.powens.permanent if user not in world.powens.deleted_users]
-        world.invariant(len(permanent) <= len(USERS), f"{len(permanent)} users at Powens")
+        self.hold(len(permanent) <= len(USERS), f"{len(permanent)} users at Powens")
 
     def secrets(self) -> None:
         """No token, code, IBAN or text of Powens in a log, an event, a message or, in the clear, in the table."""
@@ -187,7 +225,7 @@ class Checks:
         }
         for place, text in places.items():
             for secret in world.powens.secrets:
-                world.invariant(secret not in text, f"a secret is in {place}: {secret[:12]}…")
+                self.hold(secret not in text, f"a secret is in {place}: {secret[:12]}…")
 
     # --- what a user sees
 
@@ -206,29 +244,29 @@ class Checks:
 
     def user(self, user: str) -> None:
         world, oracle = self.world, self.oracle
-        listed = {c["id"]: c for c in self.get(user, "/v1/connections")["connections"]}
+        screen = self.get(user, "/v1/connections")
+        self.manual(user, screen["manual_accounts"])
+        listed = {c["id"]: c for c in screen["connections"]}
         there = {
             connection_id(c.id): c
             for c in world.powens.connections.values()
             if c.user in self.people.powens_users[user]
         }
-        world.invariant(set(listed) == set(there), f"{user} sees {len(listed)} connections, Powens has {len(there)}")
+        self.hold(set(listed) == set(there), f"{user} sees {len(listed)} connections, Powens has {len(there)}")
         for name, connection in listed.items():
             document = oracle.document(there[name].id)
             assert document is not None
-            world.invariant(document.get("state") == there[name].state, f"the state of {there[name].id} is not Powens'")
+            self.hold(document.get("state") == there[name].state, f"the state of {there[name].id} is not Powens'")
             self.connection(connection, there[name].id)
         for powens_id, owner in oracle.owner.items():
-            if owner == user:
+            if owner == user and powens_id not in self.oracle.forgotten:
                 name = connection_id(powens_id)
                 shown = listed.get(name)
                 state = {
                     a["id"]: (a["enabled"], AccountType(a["type"]), a["currency"])
                     for a in (shown["accounts"] if shown else [])
                 }
-                world.invariant(
-                    self.folded(name) == state, f"the events of {powens_id} fold to something else than it shows"
-                )
+                self.hold(self.folded(name) == state, f"the events of {powens_id} fold to something else than it shows")
         self.counted(user, list(listed.values()))
 
     def connection(self, connection: dict[str, Any], powens_id: int) -> None:
@@ -236,7 +274,7 @@ class Checks:
         shown: dict[int, list[dict[str, Any]]] = {}
         for account in connection["accounts"]:
             real = oracle.real(account["id"])
-            world.invariant(real is not None, "an account that Powens never had")
+            self.hold(real is not None, "an account that Powens never had")
             assert real is not None
             shown.setdefault(real.id, []).append(account)
         for real in world.powens.reals.values():
@@ -245,18 +283,18 @@ class Checks:
             accounts = shown.get(real.id, [])
             there = oracle.living(real)
             if there is None:
-                world.invariant(
+                self.hold(
                     all(a["status"] == "closed_at_bank" for a in accounts),
                     f"{real.name} of {powens_id} is gone, and not shown as closed",
                 )
                 continue
-            world.invariant(len(accounts) == 1, f"{real.name} of {powens_id} is shown {len(accounts)} times")
+            self.hold(len(accounts) == 1, f"{real.name} of {powens_id} is shown {len(accounts)} times")
             [account] = accounts
-            world.invariant(
+            self.hold(
                 account["enabled"] is not there.disabled,
                 f"{real.name} of {powens_id} is {'off' if there.disabled else 'on'} at Powens and shown otherwise",
             )
-            world.invariant(
+            self.hold(
                 account["status"] in ("enabled", "disabled", "failed"),
                 f"{real.name} of {powens_id} is {account['status']} at the end",
             )
@@ -265,12 +303,12 @@ class Checks:
                 oracle.certain += 1
             else:
                 oracle.uncertain += 1
-            world.invariant(
+            self.hold(
                 account["enabled"] in expected.allowed,
                 f"{real.name} of {powens_id} is {'on' if account['enabled'] else 'off'}, against the newest choice",
             )
             if account["status"] == "failed":
-                world.invariant(expected.excused, f"{real.name} of {powens_id} is shown as failed without a failure")
+                self.hold(expected.excused, f"{real.name} of {powens_id} is shown as failed without a failure")
 
     def folded(self, name: str) -> Folded:
         """What a consumer of the bus arrives at, by the published JSON alone."""
@@ -289,6 +327,27 @@ class Checks:
                     state[line["account_id"]] = (line["enabled"], AccountType(line["type"]), line["currency"])
         return state
 
+    def manual(self, user: str, shown: list[dict[str, Any]]) -> None:
+        """Accounts kept by hand are what she made of them, and the events say so too."""
+        world, remembered = self.world, self.people.users[user]
+        names = {account["id"]: account["name"] for account in shown}
+        for manual_id, manual in remembered.manual.items():
+            if manual.dropped is not None:
+                there = manual_id in names
+                self.hold(there is not manual.dropped, f"an account by hand is {'' if there else 'not '}there")
+            if manual_id in names:
+                self.hold(names[manual_id] in manual.names, f"an account by hand is called {names[manual_id]}")
+        for manual_id, name in names.items():
+            known = manual_id in remembered.manual or name in remembered.unclear
+            self.hold(known, f"{user} never made the account {name} by hand")
+            told: dict[int, bool] = {}
+            for event in world.aws.bus:
+                data = event["detail"]["data"]
+                for line in data.get("accounts", []):
+                    if line["account_id"] == manual_id:
+                        told[data["revision"]] = line["change"] != "removed"
+            self.hold(bool(told) and told[max(told)], f"the events do not know the account {name} by hand")
+
     def counted(self, user: str, connections: list[dict[str, Any]]) -> None:
         """One real account counts once, through however many connections it is seen."""
         counts: dict[str, int] = {}
@@ -302,6 +361,4 @@ class Checks:
                 if account["duplicate_of"] is None:
                     counts[real.identity] = counts.get(real.identity, 0) + 1
         for identity in known:
-            self.world.invariant(
-                counts.get(identity, 0) == 1, f"an account of {user} counts {counts.get(identity, 0)} times"
-            )
+            self.hold(counts.get(identity, 0) == 1, f"an account of {user} counts {counts.get(identity, 0)} times")

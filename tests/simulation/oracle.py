@@ -18,6 +18,8 @@ from tests.simulation.engine import START
 from tests.simulation.powens import Real
 from tests.simulation.world import World
 
+RECENT = 900 * 1_000_000
+"""Longer than a read takes from its start to its effect, in microseconds."""
 SKEW = timedelta(milliseconds=50)
 
 
@@ -67,6 +69,12 @@ class Oracle:
         self.open: dict[str, tuple[int, int]] = {}
         """Open operations: (deadline in microseconds, housekeeping passes when it was written)."""
         self.returned: set[int] = set()
+        self.erasing: dict[str, str] = {}
+        """Users by the ids of the erasures that were begun."""
+        self.erased: dict[str, int] = {}
+        """When which erasure ended."""
+        self.forgotten: set[int] = set()
+        """Connections of erased users."""
         self.certain = 0
         self.uncertain = 0
         world.watchers.append(self._written)
@@ -208,11 +216,55 @@ class Oracle:
         item = after or before
         assert item is not None
         key = item["sk"]["S"]
+        if key == "PROFILE":
+            self._profile(before or {}, after or {})
+        elif key.startswith("LIST#CONNECTION#"):
+            self._connection(before, after)
+        elif key.startswith("OPERATION#") and after is None:
+            self.open.pop(key.removeprefix("OPERATION#"), None)
         if key.startswith("EVENT#") and after is not None:
             self.world.invariant(before is None, f"{key} was written twice")
             self.events[key.removeprefix("EVENT#")] = after
+            self._told(json.loads(after["detail"]["S"]))
         elif key.startswith("OPERATION#") and after is not None:
             self._operation(json.loads(after["document"]["S"]))
+
+    def _told(self, detail: dict[str, Any]) -> None:
+        """An account is only called closed when the bank has closed it: no single answer proves that (rule 5)."""
+        now = self.world.engine.at
+        for line in detail["data"].get("accounts", []):
+            real = self.real(line["account_id"]) if line["change"] == "closed" else None
+            if real is not None and self.living(real) is not None:
+                recent = self.world.powens.absent.get(real.id, -RECENT) > now - RECENT
+                self.world.invariant(recent, f"{real.name} of {real.connection} is called closed and is not")
+
+    def _profile(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """An erasure begins with its mark and ends with the mark's."""
+        if "erasure_id" in after and "erasure_id" not in before:
+            self.erasing[after["erasure_id"]["S"]] = after["pk"]["S"].removeprefix("USER#")
+            if "powens_user_id" in after:
+                self.world.powens.erasing[int(after["powens_user_id"]["N"])] = self.world.engine.at
+        if "erasure_id" in before and not after:
+            self.erased[before["erasure_id"]["S"]] = self.world.engine.at
+            user = before["pk"]["S"].removeprefix("USER#")
+            self.forgotten |= {powens_id for powens_id, owner in self.owner.items() if owner == user}
+            self.world.engine.tell(f"{before['pk']['S'].removeprefix('USER#')} is erased")
+
+    def _connection(self, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        """What is known never becomes older (rule 7), and a revision never smaller."""
+        if before is None or after is None:
+            return
+        was, now = json.loads(before["document"]["S"]), json.loads(after["document"]["S"])
+        self.world.invariant(
+            now["read_started_at"] >= was["read_started_at"] and now.get("revision", 0) >= was.get("revision", 0),
+            f"connection {was['powens_id']} goes back to an older read or revision",
+        )
+        self.world.invariant(
+            not was.get("removed_at")
+            or bool(now.get("removed_at"))
+            or was["powens_id"] in self.world.powens.connections,
+            f"connection {was['powens_id']} comes back although Powens has it no more",
+        )
 
     def _operation(self, operation: dict[str, Any]) -> None:
         name = operation["id"]

@@ -34,6 +34,18 @@ class Action:
     who: str
 
 
+@dataclass
+class Manual:
+    """An account that a user keeps by hand. `names`: what it may be called; `dropped` None: nobody knows."""
+
+    name: str
+    dropped: bool | None = False
+    names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.names = {self.name}
+
+
 @dataclass(eq=False)
 class User:
     """What a user remembers. `screens`: the last list that each device showed."""
@@ -44,6 +56,9 @@ class User:
     before: dict[str, dict[int, set[bool]]] = field(default_factory=dict)
     revisions: dict[str, int] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    manual: dict[str, Manual] = field(default_factory=dict)
+    unclear: set[str] = field(default_factory=set)
+    erased_from: int | None = None
 
 
 class People:
@@ -54,6 +69,8 @@ class People:
         self.powens_users: dict[str, list[int]] = {name: [] for name in USERS}
         self.done: dict[str, int] = {}
         self.problems: list[str] = []
+        self.last: dict[str, int] = {}
+        """When a user last asked for something."""
         self.removed: dict[str, int] = {}
 
     def act(self, action: Action) -> None:
@@ -84,6 +101,7 @@ class People:
             event = api_event(method, path, body, user=user, query=query, **headers)
             event["requestContext"]["requestId"] = f"request-{action.number}-{attempt}"
             reply = self.world.request(event, f"{action.who}/{action.number}/{method}")
+            self.last[action.who] = self.world.engine.at
             if reply is not None and reply.status >= 400:
                 self.problems.append(reply.body)
             if reply is not None and reply.status < 500:
@@ -277,6 +295,70 @@ class People:
         operation = self.pick(action, "operation", user.operations)
         if operation is not None:
             self.ask(action, "GET", f"/v1/operations/{operation['id']}")
+
+    # --- accounts by hand, wishes, and the end
+
+    def add_manual(self, action: Action) -> None:
+        body = {"name": f"By hand {action.number}", "type": "savings", "currency": "EUR", "balance": "1523.07"}
+        self.tell(action, "adds an account by hand")
+        reply, doubt = self.ask(action, "POST", "/v1/accounts", body, **self._key(action))
+        user = self.users[action.who]
+        if reply is not None and reply.status == 201:
+            user.manual[reply.json["id"]] = Manual(body["name"])
+        elif reply is None or reply.status >= 500 or doubt:
+            user.unclear.add(body["name"])
+
+    def _manual(self, action: Action) -> tuple[str, "Manual"] | None:
+        kept = self.users[action.who].manual
+        return self.pick(action, "manual", list(kept.items()))
+
+    def change_manual(self, action: Action) -> None:
+        """A name, or a join with a synchronised account."""
+        found = self._manual(action)
+        if found is None:
+            return
+        manual_id, manual = found
+        if self.roll(action, "what") < 0.5:
+            name = f"Renamed by hand {action.number}"
+            reply, _ = self.ask(action, "PATCH", f"/v1/accounts/{manual_id}", {"name": name}, **self._key(action))
+            manual.names = {name} if reply is not None and reply.status == 200 else {*manual.names, name}
+            return
+        connection = self._connection(action)
+        account = self.pick(action, "account", connection["accounts"]) if connection else None
+        if account is not None:
+            self.tell(action, "joins an account by hand with a synchronised one")
+            body = {"account_id": account["id"]}
+            self.ask(action, "PUT", f"/v1/accounts/{manual_id}/link", body, **self._key(action))
+
+    def drop_manual(self, action: Action) -> None:
+        found = self._manual(action)
+        if found is None:
+            return
+        manual_id, manual = found
+        self.tell(action, "drops an account kept by hand")
+        manual.dropped = None  # on its way
+        reply, _ = self.ask(action, "DELETE", f"/v1/accounts/{manual_id}", **self._key(action))
+        if reply is not None and reply.status == 204:
+            manual.dropped = True
+
+    def wish(self, action: Action) -> None:
+        bank = f"338178e6-3d01-564f-9a7b-{int(self.roll(action, 'bank') * len(BANKS)):012d}"
+        kind = ("loan", "market")[int(self.roll(action, "kind") * 2)]
+        body = {"institution_id": bank, "type": {"loan": "loan", "market": "securities"}[kind]}
+        self.ask(action, "POST", "/v1/wishes", body, **self._key(action))
+
+    def export(self, action: Action) -> None:
+        self.ask(action, "GET", "/v1/me/export")
+
+    def erase(self, action: Action) -> None:
+        """Everything about the user ends; afterwards she may begin anew."""
+        self.tell(action, "wants everything about her erased")
+        user = self.users[action.who]
+        reply, _ = self.ask(action, "DELETE", "/v1/me", **self._key(action))
+        if reply is not None and reply.status == 202:
+            user.erased_from = self.world.engine.at
+        for manual in user.manual.values():
+            manual.dropped = True if reply is not None and reply.status == 202 else None
 
     # --- the Webview
 

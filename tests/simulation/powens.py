@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,7 +28,8 @@ from tests.simulation.engine import Engine
 
 BANKS = ("Banque Horizon", "Banque du Fleuve", "Crédit Étoile")
 TEMPORARY_SECONDS = 1800
-MOST_ATTEMPTS_OF_A_WEBHOOK = 12
+QUIET_AFTER_SECONDS = 30.5
+"""What began before an erasure has run out of time by then (ADR 0020)."""
 
 
 @dataclass(eq=False)
@@ -69,9 +71,14 @@ class SimulatedPowens(FakePowens):
         """When something of a connection changed last, in microseconds."""
         self.misread: dict[int, int] = {}
         """When an answer about a user was last a wrong one."""
+        self.absent: dict[int, int] = {}
+        """When a real account was last closed, or shown again."""
         self.deleted_users: set[int] = set()
         self.gone: dict[int, Connection] = {}
         self.permanent: list[int] = []
+        self.erasing: dict[int, int] = {}
+        """Since when which user is being erased here, in microseconds."""
+        self.broken: Callable[[str], None] = lambda promise: None
         self.late: dict[int, int] = {}
         self.expiries: dict[int, datetime] = {}
         self.disturbances: list[tuple[int, str, int | None]] = []
@@ -158,6 +165,7 @@ class SimulatedPowens(FakePowens):
 
     def close_account(self, connection: Connection, account: Account, closed: bool) -> None:
         account.deleted = closed
+        self.absent[self.real_of[account.id].id] = self.engine.at
         self.disturb("closed or shown again by the bank", connection.id)
         self.touch(connection, "connection-synced")
 
@@ -238,6 +246,7 @@ class SimulatedPowens(FakePowens):
         line = f"{request.method} {url.path.removeprefix('/2.0')}"
         body = json.loads(request.body) if request.body else {}
         query = parse_qs(url.query, keep_blank_values=True)
+        self._only_deletes(line)
         if chance.happens("killed before a call", step):
             engine.tell(f"{task.key} is killed before {line}")
             engine.die()
@@ -275,6 +284,15 @@ class SimulatedPowens(FakePowens):
             raise requests.ReadTimeout
         engine.wait(back)
         return _response(request, answer)
+
+    def _only_deletes(self, line: str) -> None:
+        """After an erasure nobody asks Powens anything about the user but to delete her."""
+        found = re.fullmatch(r"(\w+) /users/(\d+)(/.*)?", line)
+        if found is None or (found[1] == "DELETE" and found[3] is None):
+            return
+        since = self.erasing.get(int(found[2]))
+        if since is not None and self.engine.at > since + QUIET_AFTER_SECONDS * 1_000_000:
+            self.broken(f"{line} is sent after the erasure of the user")
 
     def _later(
         self,

@@ -54,6 +54,8 @@ _QUEUES = {
     "commands": ("CommandsQueue", "AccountCommandsFunction", "account_commands"),
     "refresh": ("RefreshQueue", "ConnectionRefreshFunction", "connection_refresh"),
 }
+SOON_SECONDS = 300
+"""Within which an accepted hint is answered while nothing goes wrong."""
 DUE = ("OPERATION#", "RECONCILE#", "ERASURE#")
 """What waits for housekeeping in the index; the rest of it is only counted there."""
 
@@ -150,6 +152,7 @@ class World:
         self.powens = SimulatedPowens(self.engine)
         self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
         self.powens.webhook = self.webhook
+        self.powens.broken = lambda promise: self.invariant(False, promise)
         self.queues = {name: self._queue(name) for name in _QUEUES}
         self.idle: dict[str, list[Worker]] = {function: [] for function in MODULES}
         self.running: dict[str, list[Task]] = {function: [] for function in MODULES}
@@ -158,7 +161,7 @@ class World:
         self.hinted: dict[int, int] = {}
         """For each connection at Powens, what its accepted hints are about: changes up to then, in microseconds."""
         self.outbox_dead: list[dict[str, Any]] = []
-        self.published: list[str] = []
+        self.soon: Callable[[int, int], None] = lambda connection, emitted: None
         self.unanswered_webhooks = 0
         self.housekeeping_done: list[int] = []
         self.invocations = 0
@@ -336,6 +339,7 @@ class World:
             if accepted:
                 if connection is not None:
                     self.hinted[connection] = max(self.hinted.get(connection, 0), emitted)
+                    self.engine.after(SOON_SECONDS, lambda: self.soon(connection, emitted))
             elif attempt < 12:
                 self.engine.after(
                     min(3600, 20 * 2**attempt), lambda: self.webhook(name, body, connection, emitted, attempt + 1)

@@ -1,0 +1,194 @@
+"""Deliberate faults in the product: each is a mistake that somebody could make, and the simulation must notice it."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.powens_webhook import app as powens_webhook
+from shared.adapters import outbox
+from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.powens import PowensUser
+from shared.application.access import Access
+from shared.contracts.events import SOURCE
+from shared.domain import ledger
+from shared.domain.errors import AppError
+from shared.entrypoints.observability import logger
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`seeds`: how many of the seeds from 0 it took to be caught when it was written. `apply` patches the product."""
+
+    name: str
+    seeds: int
+    apply: Callable[[], contextlib.AbstractContextManager[object]]
+
+
+MUTATIONS: list[Mutation] = []
+
+
+def mutation(seeds: int) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Register a function that returns the patch to apply; its name says what is wrong."""
+
+    def register(make: Callable[[], Any]) -> Callable[[], Any]:
+        MUTATIONS.append(Mutation(make.__name__, seeds, make))
+        return make
+
+    return register
+
+
+def _method(owner: Any, name: str, changed: Callable[..., Any]) -> Any:
+    """Replace a method by one that gets the real one first."""
+    real = getattr(owner, name)
+    return mock.patch.object(owner, name, lambda *args, **named: changed(real, *args, **named))
+
+
+def _transaction(changed: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Any:
+    """Change what a transaction of the store writes."""
+    return _method(DynamoDBStore, "_transact", lambda real, self, writes, **named: real(self, changed(writes), **named))
+
+
+@mutation(3)
+def a_connection_is_written_over_whatever_somebody_else_wrote() -> Any:
+    def unconditional(real: Any, self: Any, before: Any, after: Any) -> Any:
+        write = real(self, before, after)
+        for name in ("ConditionExpression", "ExpressionAttributeValues"):
+            write["Put"].pop(name, None)
+        return write
+
+    return _method(DynamoDBStore, "_put_connection", unconditional)
+
+
+@mutation(3)
+def a_webhook_is_accepted_before_it_is_queued() -> Any:
+    def queue(real: Any, *args: Any) -> None:
+        with contextlib.suppress(ClientError, BotoCoreError):
+            real(*args)
+
+    return _method(powens_webhook, "_queue", queue)
+
+
+@mutation(2)
+def an_operation_is_recorded_without_its_command() -> Any:
+    def kept(write: dict[str, Any]) -> bool:
+        return not write.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("COMMAND#")
+
+    return _transaction(lambda writes: [write for write in writes if kept(write)])
+
+
+@mutation(3)
+def the_second_event_of_a_transaction_is_forgotten() -> Any:
+    def changed(writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        events = [w for w in writes if w.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("EVENT#")]
+        return [write for write in writes if write not in events[1:]]
+
+    return _transaction(changed)
+
+
+@mutation(7)
+def events_are_published_beside_the_outbox_s_failures() -> Any:
+    def put(real: Any, self: Any, events: Any) -> None:
+        with contextlib.suppress(AppError):
+            real(self, events)
+
+    return _method(outbox.EventBus, "put", put)
+
+
+@mutation(7)
+def partial_failures_of_put_events_are_ignored() -> Any:
+    def put(real: Any, self: Any, events: Any) -> None:
+        for start in range(0, len(events), outbox.BATCH):
+            self.client.put_events(
+                Entries=[
+                    {
+                        "EventBusName": self.name,
+                        "Source": SOURCE,
+                        "DetailType": event.detail_type,
+                        "Detail": event.detail,
+                    }
+                    for event in events[start : start + outbox.BATCH]
+                ]
+            )
+
+    return _method(outbox.EventBus, "put", put)
+
+
+@mutation(7)
+def partial_failures_of_a_batch_of_messages_are_ignored() -> Any:
+    def in_batches(real: Any, entries: Any, send: Any, pause: Any) -> None:
+        real(entries, lambda batch: send(batch) and [], pause)
+
+    return _method(outbox, "_in_batches", in_batches)
+
+
+@mutation(3)
+def a_read_speaks_although_it_began_before_the_last_write() -> Any:
+    def reconcile(real: Any, held: Any, seen: Any, **named: Any) -> Any:
+        if held is not None and held.removed_at is None:
+            held = replace(held, written_at=None, read_started_at=min(held.read_started_at, seen.read_started_at))
+        return real(held, seen, **named)
+
+    return _method(ledger, "reconcile", reconcile)
+
+
+@mutation(3)
+def accounts_are_read_without_all() -> Any:
+    return _method(PowensUser, "_accounts", lambda real, self, what, path: real(self, what, path.removesuffix("?all")))
+
+
+@mutation(9)
+def accounts_are_updated_without_all() -> Any:
+    def call(real: Any, self: Any, what: str, method: str, url: str, **named: Any) -> Any:
+        return real(self, what, method, url.removesuffix("?all") if method == "POST" else url, **named)
+
+    return _method(PowensUser, "_call", call)
+
+
+@mutation(3)
+def an_account_that_an_answer_leaves_out_is_closed_at_once() -> Any:
+    return mock.patch.object(ledger, "MISSING_FOR", timedelta())
+
+
+@mutation(7)
+def an_account_that_comes_back_disabled_is_taken_for_a_choice() -> Any:
+    return mock.patch.object(
+        ledger._Reading, "_restore", lambda self, account, seen: replace(account, wanted=account.enabled)
+    )
+
+
+@mutation(12)
+def an_undo_restores_what_was_chosen() -> Any:
+    return mock.patch.object(ledger, "undo", lambda operation, now: {i.account_id: i.wanted for i in operation.items})
+
+
+@mutation(3)
+def if_match_is_not_looked_at() -> Any:
+    from functions.accounts_api import app
+
+    return mock.patch.object(app, "matches", return_value=True)
+
+
+@mutation(3)
+def the_revision_does_not_grow_with_a_new_status() -> Any:
+    def with_facts(real: Any, connection: Any, *args: Any) -> Any:
+        outcome = real(connection, *args)
+        if outcome.connection.announced_status != connection.announced_status and not args[0]:
+            return replace(outcome, connection=replace(outcome.connection, revision=connection.revision))
+        return outcome
+
+    return _method(ledger, "_with_facts", with_facts)
+
+
+@mutation(2)
+def the_user_s_token_is_logged() -> Any:
+    def open_access(real: Any, self: Any, access: Any) -> Any:
+        user = real(self, access)
+        logger.info("opened", extra={"with": user._token})
+        return user
+
+    return _method(Access, "_open", open_access)
