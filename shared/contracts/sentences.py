@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.contracts.texts import Language, text
+from shared.contracts.texts import Language, text, unbroken
 from shared.domain.connection import AccountType
 from shared.domain.diagnosis import Diagnosis, DiagnosisReason
 from shared.domain.status import REASONS
@@ -163,7 +163,8 @@ def diagnosis_sentence(diagnosis: Diagnosis, *, institution: str, kind: AccountT
         because=because,
         retry=_retry(diagnosis, pick) if diagnosis.reason is DiagnosisReason.TEMPORARY_PROBLEM else "",
     )
-    return sentence.strip()
+    sentence = sentence.strip()
+    return unbroken(sentence) if language == "fr" else sentence
 
 
 def _retry(diagnosis: Diagnosis, pick: int) -> str:

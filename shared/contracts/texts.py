@@ -267,7 +267,16 @@ CODES = frozenset(_TEXTS)
 def text(code: str, language: Language) -> str:
     """The text for `code`. Raises KeyError for an unknown one: a missing text is a bug."""
     french, english = _TEXTS[code]
-    return french if language == "fr" else english
+    return unbroken(french) if language == "fr" else english
+
+
+def unbroken(french: str) -> str:
+    """The same with spaces that keep a sign on the line of its word, as French has a space before it."""
+    for sign in (":", "»"):
+        french = french.replace(f" {sign}", f"\N{NO-BREAK SPACE}{sign}")
+    for sign in (";", "?", "!"):
+        french = french.replace(f" {sign}", f"\N{NARROW NO-BREAK SPACE}{sign}")
+    return french.replace("« ", "«\N{NO-BREAK SPACE}")
 
 
 def problem_text(code: str, language: Language, *, status: int) -> str:

@@ -65,6 +65,11 @@ def placeholders(entry: str | dict[str, str]) -> list[set[str]]:
     return [set(re.findall(r"\{(\w+)\}", form)) for form in forms]
 
 
+def test_no_sign_of_a_french_text_can_begin_a_line() -> None:
+    texts = [form for text in FRENCH.values() for form in (text.values() if isinstance(text, dict) else [text])]
+    assert [text for text in texts if re.search("« | [:;?!»]", text)] == []
+
+
 def test_both_catalogues_have_the_same_keys_in_the_same_order() -> None:
     assert list(FRENCH) == list(ENGLISH)
 
