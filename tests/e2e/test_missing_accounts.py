@@ -85,7 +85,7 @@ class Visitor:
         self.person, self.language = person, language
         self.problems: list[str] = []
         self._context: BrowserContext = browser.new_context(
-            viewport=PHONE, locale=language.locale, timezone_id="Europe/Paris"
+            viewport=PHONE, is_mobile=True, has_touch=True, locale=language.locale, timezone_id="Europe/Paris"
         )
         self._context.set_default_timeout(PATIENCE)
         self.page: Page = self._context.new_page()
@@ -259,6 +259,7 @@ def is_told_ticks_the_account_and_joins_it(visitor: Visitor) -> None:
     page.get_by_test_id("finish").click()
     visitor.confirms()
     expect(visitor.account(SYNCHRONISED)).to_have_attribute("data-enabled", "true")
+    expect(visitor.told.get_by_test_id("wish-step")).to_have_count(0)
     visitor.has_in_all(7400)
 
     suggestion = visitor.by_hand.get_by_test_id("suggestion")

@@ -338,10 +338,12 @@ class App {
     for (const key of [...notices.entries.keys()]) if (key.startsWith('wish-') && !granted.has(key)) notices.drop(key);
     for (const [key, wish] of granted) {
       const connection = store.connections.find((one) => one.institution.id === wish.institution_id) ?? null;
-      const tickable = (connection?.accounts ?? []).filter((account) => account.type === wish.type && account.status === 'disabled').map((account) => account.id);
-      const signature = `${connection?.id} ${tickable}`;
+      const known = (connection?.accounts ?? []).filter((account) => account.type === wish.type);
+      const tickable = known.filter((account) => account.status === 'disabled').map((account) => account.id);
+      const had = tickable.length === 0 && known.some((account) => account.enabled || account.status === 'enabling');
+      const signature = `${connection?.id} ${tickable} ${had}`;
       if (notices.entries.get(key)?.dataset.signature === signature) continue;
-      const step = tickable.length > 0
+      const step = had ? null : tickable.length > 0
         ? button(words.t('action.choose'), { kind: 'outline', data: { testid: 'wish-step' }, action: () => this.showTicked(connection.id, tickable) })
         : button(words.t(connection ? 'action.open_powens' : 'missing.connect'), { kind: 'outline', data: { testid: 'wish-step' }, action: () => this.goToPowens(connection ? 'manage' : 'connect', connection) });
       notices.show(key, {
