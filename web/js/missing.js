@@ -207,7 +207,7 @@ export class MissingAccount {
       h('div', { class: `verdict ${answer.answer}`, role: 'status', data: { testid: 'missing-answer', answer: answer.answer, reason: answer.reason, step: answer.next_step } },
         h('p', {}, answer.message),
         answer.next_step === 'wait' && h('p', { class: 'next-try', data: { testid: 'missing-retry' } }, icon('clock'),
-          h('span', {}, answer.retry_at ? [words.t('missing.next_try'), ' ', this.app.ago(answer.retry_at)] : words.t('missing.wait')))),
+          h('span', {}, answer.retry_at ? [answer.reason !== 'temporary_problem' && `${words.t('missing.next_try')} `, this.app.ago(answer.retry_at)] : words.t('missing.wait')))),
       hidden.length > 0 && this.#tickBoxes(hidden),
       this.#wish(),
       this.#because(answer.evidence),
