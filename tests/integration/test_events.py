@@ -38,6 +38,11 @@ def test_there_is_one_schema_and_one_example_for_each_detail_type() -> None:
 
 
 @KINDS
+def test_the_guide_for_listeners_names_every_detail_type(kind: FactType) -> None:
+    assert f"| `{kind.value}` |" in (FOLDER.parents[1] / "docs" / "events.md").read_text("utf-8")
+
+
+@KINDS
 def test_an_example_is_a_whole_event_that_fits_schema_and_contract(kind: FactType) -> None:
     event = example(kind)
     assert (event["source"], event["detail-type"]) == ("synced-accounts", kind.value)
