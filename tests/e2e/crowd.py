@@ -341,21 +341,27 @@ class Somebody:
 
     def settled(self) -> bool:
         """Whether the app and Powens show the same and nothing is under way. Then what crossed is known again."""
-        shown = self.connections()
-        wrong = invariants.at_rest(shown) + invariants.same_at_powens(shown, self.selected_at_powens())
+        shown, there = self.connections(), self.selected_at_powens()
         known = {a: wanted for a, wanted in self.chosen.items() if wanted is not None}
-        if wrong or invariants.choices_are_kept(shown, known):
-            return False
+        settled = {c["id"] for c in shown} == there.keys()
         for connection in shown:
-            for account in connection["accounts"]:
-                self.chosen[account["id"]] = account["enabled"]
-        self._here.clear()
-        self._there.clear()
-        self._repaired.clear()
-        if self._since is not None:
+            here = {i: selected for i, selected in there.items() if i == connection["id"]}
+            if (
+                invariants.at_rest([connection])
+                or invariants.same_at_powens([connection], here)
+                or invariants.choices_are_kept([connection], known)
+            ):
+                settled = False
+                continue
+            accounts = {account["id"]: account["enabled"] for account in connection["accounts"]}
+            self.chosen |= accounts
+            self._here -= accounts.keys()
+            self._there -= accounts.keys()
+            self._repaired.discard(connection["id"])
+        if settled and self._since is not None:
             self.longest = max(self.longest, time.monotonic() - self._since)
             self._since = None
-        return True
+        return settled
 
     def troubles(self) -> list[str]:
         """What is not as it must be once it is quiet, but for the events."""
