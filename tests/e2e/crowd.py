@@ -92,6 +92,8 @@ class Somebody:
         self.longest = 0.0
         """Seconds from a choice until everybody agreed on it, at most."""
         self.broken: list[str] = []
+        self.shown: list[dict[str, Any]] = []
+        """The last list that the API gave."""
         self._names: dict[tuple[str, str], str] = {}
         self._here: set[str] = set()
         self._there: set[str] = set()
@@ -126,6 +128,7 @@ class Somebody:
     def connections(self) -> list[dict[str, Any]]:
         """As the API shows them; what may never be seen is remembered in `broken`."""
         shown: list[dict[str, Any]] = self.ask("GET", "/v1/connections").raise_for_status().json()["connections"]
+        self.shown = shown
         for connection in shown:
             before = self._revisions.get(connection["id"], 0)
             if connection["revision"] < before:
