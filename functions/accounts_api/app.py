@@ -574,6 +574,7 @@ def open_webview(
             connection_id=body.connection_id,
             language=body.language or _language(),
             return_to=body.return_to,
+            correlation_id=_correlation_id(),
             answer=lambda visit: keeper(201, shown(visit)),
         )
         return 201, shown(visit)

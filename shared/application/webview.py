@@ -45,6 +45,7 @@ class OpenWebview:
         connection_id: str | None,
         language: str,
         return_to: str,
+        correlation_id: str,
         answer: Callable[[Visit], Answer | None],
     ) -> Visit:
         """Raises InvalidInput for a `return_to` off the allow-list, NotFound for somebody else's connection.
@@ -76,17 +77,27 @@ class OpenWebview:
             powens_connection_id=powens_connection_id,
             expires_at=self.clock() + SESSION_FOR,
         )
+        lost = None
         try:
             code = powens.temporary_code()
         except PowensUserGone:
             self.access.forget(user_id, powens_user_id)
-            _, powens = self.access.ensure(user_id)
+            powens_user_id, powens = self.access.ensure(user_id)
             code = powens.temporary_code()
+            # What the user had went with the old Powens user, whether or not this visit comes to an end.
+            lost = Hint(
+                powens_user_id=powens_user_id,
+                powens_connection_id=None,
+                origin=HintOrigin.WEBVIEW,
+                reason="powens-user-replaced",
+                received_at=self.clock(),
+                correlation_id=correlation_id,
+            )
         visit = Visit(
             url=self.webview_url(flow, language, code, session.state, powens_connection_id),
             expires_at=session.expires_at,
         )
-        self.store.add_session(session, answer=answer(visit))
+        self.store.add_session(session, answer=answer(visit), hint=lost)
         return visit
 
 

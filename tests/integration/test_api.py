@@ -442,6 +442,7 @@ def test_two_devices_that_ask_for_the_first_session_at_once_share_one_powens_use
             connection_id=None,
             language="fr",
             return_to=ORIGIN,
+            correlation_id="c-1",
             answer=lambda _: None,
         )
         opened.append(visit.url)

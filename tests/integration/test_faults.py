@@ -756,6 +756,10 @@ def test_a_visit_to_the_webview_makes_a_new_powens_user_when_the_old_one_is_gone
     del world.powens.users[gone]
     assert world.open_webview().status == 201
     assert world.powens_user("alice") not in (None, gone)
+    # The visit may never come to an end: what went with the old user goes all the same.
+    world.settle()
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert len(world.events("ConnectionRemoved")) == 1
 
 
 def test_a_named_account_is_told_again_even_when_powens_changed_it_unseen(world: World) -> None:
