@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
 # As root and offline: no sandbox of its own, and nothing that looks for the internet.
@@ -17,6 +18,10 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 
+
+# How long one example takes says more about the machine than about the code; what is to be fast has tests of its own.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 # Each of these has something that is expensive to start; the one that takes longest begins first.
 SHARING_A_SERVER = ("e2e", "web", "sandbox")
