@@ -130,14 +130,21 @@ class Visitor:
         """A screen that axe has nothing against; `what` names it when it has."""
         assert axe(self.page) == [], what
 
-    def asks(self, institution: str, kind: str) -> None:
-        """The short dialogue: institution, type, answer."""
+    def starts_to_ask(self) -> None:
         self.press("missing-open", self.language.missing)
         expect(self.dialog.get_by_role("heading", name=self.language.missing)).to_be_focused()
-        self.sees("which institution")
-        self.dialog.get_by_role("button", name=institution, exact=True).click()
-        self.sees("which type")
+
+    def names_institution(self, name: str) -> None:
+        self.dialog.get_by_role("button", name=name, exact=True).click()
+
+    def names_type(self, kind: str) -> None:
         self.dialog.locator(f"[data-testid=missing-type][data-type={kind}]").click()
+
+    def asks(self, institution: str, kind: str) -> None:
+        """The short dialogue: institution, type, answer."""
+        self.starts_to_ask()
+        self.names_institution(institution)
+        self.names_type(kind)
 
     def is_answered(self, answer: str, reason: str, step: str) -> None:
         expect(self.answer).to_have_attribute("data-answer", answer)
@@ -223,7 +230,11 @@ def test_savings_that_revolut_does_not_share_are_kept_by_hand_until_it_does_and_
 def learns_that_savings_are_not_handled_and_adds_them_by_hand(visitor: Visitor) -> None:
     person, page, words = visitor.person, visitor.page, visitor.language
     visitor.has_in_all(1250)
-    visitor.asks("Revolut", "savings")
+    visitor.starts_to_ask()
+    visitor.sees("which institution")
+    visitor.names_institution("Revolut")
+    visitor.sees("which type")
+    visitor.names_type("savings")
     visitor.is_answered("no", "type_not_supported", "add_manually")
     expect(visitor.answer).to_contain_text(words.not_handled)
     visitor.press("wish-tell-me", words.tell_me)
