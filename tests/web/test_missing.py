@@ -123,6 +123,10 @@ def test_a_hidden_account_is_ticked_right_there(screen: Screen, stub: Stub) -> N
     page = screen.open()
     asked(screen, "hor", "savings")
     expect(page.get_by_test_id("missing-choice")).to_be_checked()
+    page.get_by_test_id("missing-choice").uncheck()
+    page.get_by_test_id("missing-step").click()
+    expect(page.get_by_test_id("missing-choice")).to_be_focused()  # nothing is ticked, so there is nothing to finish
+    page.get_by_test_id("missing-choice").check()
     page.get_by_test_id("missing-step").click()
     page.get_by_test_id("preview").get_by_test_id("confirm").click()
     expect(screen.institution("hor").get_by_test_id("operation")).to_have_attribute("data-status", "completed")

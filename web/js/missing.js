@@ -250,6 +250,10 @@ export class MissingAccount {
         kind: 'primary', data: { testid: 'missing-step', step },
         action: () => {
           const ids = [...this.body.querySelectorAll('input:checked')].map((box) => box.value);
+          if (ids.length === 0) {
+            this.body.querySelector('input').focus(); // there is nothing to finish yet
+            return null;
+          }
           return this.#leave(() => app.tickMore(connection.id, ids));
         },
       });
