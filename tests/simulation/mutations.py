@@ -14,6 +14,7 @@ from shared.adapters import outbox
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.powens import PowensUser
 from shared.application.access import Access
+from shared.application.changes import Changes
 from shared.contracts.events import SOURCE
 from shared.domain import ledger
 from shared.domain.errors import AppError
@@ -141,7 +142,7 @@ def accounts_are_read_without_all() -> Any:
     return _method(PowensUser, "_accounts", lambda real, self, what, path: real(self, what, path.removesuffix("?all")))
 
 
-@mutation(9)
+@mutation(10)
 def accounts_are_updated_without_all() -> Any:
     def call(real: Any, self: Any, what: str, method: str, url: str, **named: Any) -> Any:
         return real(self, what, method, url.removesuffix("?all") if method == "POST" else url, **named)
@@ -192,3 +193,30 @@ def the_user_s_token_is_logged() -> Any:
         return user
 
     return _method(Access, "_open", open_access)
+
+
+@mutation(42)
+def a_hint_counts_as_covered_by_a_read_that_began_before_it() -> Any:
+    def covered(real: Any, connection: Any, received_at: Any) -> bool:
+        return bool(real(connection, received_at - timedelta(seconds=30)))
+
+    return _method(ledger, "covered", covered)
+
+
+@mutation(22)
+def a_user_whose_creation_was_cut_short_is_created_again() -> Any:
+    return _method(Access, "_resume", lambda real, self, powens_user_id: None)
+
+
+@mutation(40)
+def an_answer_is_not_kept_for_its_key() -> Any:
+    def apply(real: Any, self: Any, *args: Any, **named: Any) -> Any:
+        named.pop("answer", None)
+        return real(self, *args, **named)
+
+    return _method(Changes, "apply", apply)
+
+
+@mutation(9)
+def one_account_seen_twice_counts_twice() -> Any:
+    return mock.patch("shared.contracts.api.duplicates", return_value={})

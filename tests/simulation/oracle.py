@@ -69,6 +69,9 @@ class Oracle:
         self.open: dict[str, tuple[int, int]] = {}
         """Open operations: (deadline in microseconds, housekeeping passes when it was written)."""
         self.returned: set[int] = set()
+        self.keyed: set[str] = set()
+        """Requests that carry an `Idempotency-Key`, by the beginning of their ids."""
+        self.recorded: dict[str, str] = {}
         self.erasing: dict[str, str] = {}
         """Users by the ids of the erasures that were begun."""
         self.erased: dict[str, int] = {}
@@ -155,7 +158,6 @@ class Oracle:
         known = held is None or held["powens_id"] == real.ids[-1]
         certain = held is None or (self.settled(real) and (enabled or known))
         expected.allowed = {enabled} if certain else {*expected.allowed, enabled}
-        expected.excused = expected.excused and not certain
         for asked in self.asked:
             if real.id in asked.wants:
                 asked.also.setdefault(real.id, set()).add(enabled)
@@ -270,6 +272,10 @@ class Oracle:
         name = operation["id"]
         if operation.get("ended_at") is None:
             deadline = datetime.fromisoformat(operation["deadline_at"]) - START
+            asked_by = operation["correlation_id"].rpartition("-")[0]
+            if name not in self.open and asked_by in self.keyed and operation["kind"] != "restoration":
+                first = self.recorded.setdefault(asked_by, name)
+                self.world.invariant(first == name, f"{asked_by} with its one key made two operations")
             self.open.setdefault(name, (round(deadline.total_seconds() * 1e6), len(self.world.housekeeping_done)))
             return
         self.world.invariant(name not in self.ended, f"operation {name} ended twice")

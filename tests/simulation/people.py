@@ -96,6 +96,8 @@ class People:
         """The answer, and whether an attempt before it may have been carried out without being answered."""
         key = headers.get("idempotency_key")
         doubt = False
+        if key is not None:
+            self.oracle.keyed.add(f"request-{action.number}")
         for attempt in range(ATTEMPTS):
             user = None if path == "/v1/webview-return" else action.who
             event = api_event(method, path, body, user=user, query=query, **headers)

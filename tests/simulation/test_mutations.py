@@ -10,7 +10,7 @@ import pytest
 
 from tests.simulation.mutations import MUTATIONS, Mutation
 from tests.simulation.plan import plan_of
-from tests.simulation.run import run
+from tests.simulation.run import run, shrink
 from tests.simulation.world import installed
 
 MOST_SEEDS = 1000
@@ -32,3 +32,15 @@ def test_it_is_noticed(one: Mutation) -> None:
                 None,
             )
     assert caught is not None, f"{one.name} goes unnoticed in {MOST_SEEDS} seeds"
+
+
+def test_a_failing_seed_becomes_a_short_story() -> None:
+    one = next(one for one in MUTATIONS if one.name == "an_undo_restores_what_was_chosen")
+    with installed(), one.apply():
+        failed = run(plan_of(one.seeds - 1))
+        small = shrink(failed, most=80)
+    assert small.violation is not None
+    assert len(small.plan.actions) <= len(failed.plan.actions) / 3
+    assert len(small.faults) <= len(failed.faults)
+    assert [text for _, text in small.story if "undoes" in text]
+    assert small.words().splitlines()[-1].endswith(f"VIOLATED: {small.violation}")
