@@ -27,6 +27,7 @@ settings.load_profile("suite")
 SHARING_A_SERVER = ("e2e", "web", "sandbox")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares a server in one process; other tests go by file."""
 
