@@ -182,7 +182,13 @@ class Checks:
             (c for c in self.world.powens.connections.values() if connection_id(c.id) == ended.connection), None
         )
         if ended.kind == "refresh":
-            return there is None or there.state is not None or there.id in self.world.powens.expiries
+            # A state that asks for the user may have begun long before the refresh, and be over by now.
+            states = [
+                connection_id(at)
+                for since, what, at in self.world.powens.disturbances
+                if at is not None and what in ("state", "consent") and since <= ended.at
+            ]
+            return there is None or ended.connection in states
         return False
 
     def erasures(self) -> None:
