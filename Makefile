@@ -75,7 +75,7 @@ test: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) chro
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	@# Two processes for what does not mind; then, alone, what measures time. Coverage is that of both.
-	$(DEV)/bin/pytest -q -m "not quiet" -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 --cov --cov-report= --cov-fail-under=0
+	$(DEV)/bin/pytest -q -m "not quiet" -n 2 --no-loadscope-reorder --durations=15 --cov --cov-report= --cov-fail-under=0
 	$(DEV)/bin/pytest -q -m quiet --durations=5 --cov --cov-append --cov-report=term:skip-covered
 
 .PHONY: simulate

@@ -1,11 +1,12 @@
 """One Chromium for all browser tests of a session, and how the tests are shared out between two processes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # As root and offline: no sandbox of its own, and nothing that looks for the internet.
 CHROMIUM_FLAGS = [
@@ -27,18 +28,28 @@ settings.load_profile("suite")
 SHARING_A_SERVER = ("e2e", "web", "sandbox")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def together(nodeid: str) -> str:
+    """What is run in one process: the tests that share a server, else those of a file."""
+    file = nodeid.partition("::")[0]
+    folder = file.split("/")[1]
+    return folder if folder in SHARING_A_SERVER else file
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
+    """Shares the tests out between processes by `together`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist asks, and only when there is more than one process
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a server in one process; other tests go by file."""
-
-    def group(item: pytest.Item) -> str:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        return folder if folder in SHARING_A_SERVER else str(item.path)
-
     ranks = {name: rank for rank, name in enumerate(SHARING_A_SERVER)}
-    items.sort(key=lambda item: ranks.get(group(item), len(ranks)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: ranks.get(together(item.nodeid), len(ranks)))
 
 
 # Playwright's synchronous API allows one instance a process.
