@@ -22,6 +22,7 @@ from shared.domain.errors import (
     PowensRefused,
     PowensThrottled,
     PreconditionFailed,
+    Rejected,
     Unauthenticated,
     Unavailable,
 )
@@ -188,7 +189,7 @@ def once(
     seal: Callable[[str], str] = str,
     unseal: Callable[[str], str] = str,
 ) -> tuple[int, str]:
-    """Run a mutation, or give the answer it gave before under the same `Idempotency-Key`.
+    """Run a mutation, or give the answer it gave before, or meanwhile, under the same `Idempotency-Key`.
 
     The answer is written in the transaction of the mutation itself, so neither can exist without the other. `seal` and
     `unseal` protect an answer that must not lie in the table in the clear. Raises InvalidInput for a key that was used
@@ -201,16 +202,28 @@ def once(
     if not re.fullmatch(r"[\x21-\x7e]{1,128}", key):
         raise InvalidInput("bad key", code="invalid_idempotency_key", field="Idempotency-Key")
     fingerprint = _fingerprint(app)
-    for _ in range(2):
+
+    def given() -> tuple[int, str] | None:
         known = store.answer(user_id, key)
+        if known is None:
+            return None
+        if known.fingerprint != fingerprint:
+            raise InvalidInput("key used before", code="idempotency_key_reused", field="Idempotency-Key")
+        return known.status, unseal(known.body)
+
+    known = given()
+    for _ in range(2):
         if known is not None:
-            if known.fingerprint != fingerprint:
-                raise InvalidInput("key used before", code="idempotency_key_reused", field="Idempotency-Key")
-            return known.status, unseal(known.body)
+            return known
         try:
             return run(lambda status, body: Answer(key=key, fingerprint=fingerprint, status=status, body=seal(body)))
         except TakenError:
-            continue  # the same request, at the same time: its answer is there now
+            known = given()
+        except Rejected:
+            # What refuses this one may be its twin, which came at the same time and has been answered since.
+            known = given()
+            if known is None:
+                raise
     raise Unavailable("the same request is under way", retry_after=1)
 
 

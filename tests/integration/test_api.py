@@ -301,6 +301,42 @@ def test_two_equal_requests_at_once_get_one_answer(world: World, monkeypatch: py
     assert len(world.events("OperationEnded")) == 1
 
 
+@pytest.mark.parametrize("made_impossible", ["by its If-Match", "as what it drops is gone"])
+def test_a_request_that_its_own_twin_made_impossible_gets_the_answer_of_the_twin(
+    world: World, made_impossible: str
+) -> None:
+    connection = world.connect(1, 2)
+    tag = world.api("GET", PATH).headers["etag"]
+    savings = {"institution_name": "Revolut", "name": "Livret", "type": "savings", "balance": "10", "currency": "EUR"}
+    dropped = world.api("POST", "/v1/accounts", savings).json["id"]
+
+    def request() -> Reply:
+        if made_impossible == "by its If-Match":
+            return world.choose(connection, 1, if_match=tag, idempotency_key=key(1))
+        return world.api("DELETE", f"/v1/accounts/{dropped}", idempotency_key=key(1))
+
+    twin: list[Reply] = []
+
+    def answered_before_the_twin(_: object) -> dict[str, object]:
+        twin.append(request())
+        return {}
+
+    world.aws.fault("GetItem", answered_before_the_twin)
+    late = request()
+    assert late.status in {202, 204}
+    assert (late.status, late.body) == (twin[0].status, twin[0].body)
+
+
+def test_a_refusal_under_a_key_costs_one_more_look_for_the_answer_of_a_twin(world: World) -> None:
+    world.aws.calls.clear()
+    refused(world.api("DELETE", f"/v1/connections/{key(9)}", {"confirm": "x"}), 404, "connection_not_found")
+    plain = world.aws.calls.copy()
+    world.aws.calls.clear()
+    refusal = world.api("DELETE", f"/v1/connections/{key(9)}", {"confirm": "x"}, idempotency_key=key(1))
+    refused(refusal, 404, "connection_not_found")
+    assert world.aws.calls == ["GetItem", *plain, "GetItem"]
+
+
 def test_a_request_whose_twin_never_gets_done_is_told_to_come_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
