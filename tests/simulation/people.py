@@ -93,7 +93,7 @@ class People:
     def ask(
         self, action: Action, method: str, path: str, body: object = None, *, query: str = "", **headers: str
     ) -> tuple[Reply | None, bool]:
-        """The answer, and whether an attempt before it may have been carried out without being answered."""
+        """The answer, and whether it may have been carried out besides without being answered."""
         key = headers.get("idempotency_key")
         doubt = False
         if key is not None:
@@ -108,7 +108,7 @@ class People:
                 self.problems.append(reply.body)
             if reply is not None and reply.status < 500:
                 self._once(action, key, reply)
-                return reply, doubt
+                return reply, doubt or (reply.doubled and key is None)
             if key is None and method != "GET":
                 return reply, True
             doubt = True
@@ -307,7 +307,7 @@ class People:
         user = self.users[action.who]
         if reply is not None and reply.status == 201:
             user.manual[reply.json["id"]] = Manual(body["name"])
-        elif reply is None or reply.status >= 500 or doubt:
+        if reply is None or reply.status >= 500 or doubt:
             user.unclear.add(body["name"])
 
     def _manual(self, action: Action) -> tuple[str, "Manual"] | None:
@@ -322,8 +322,10 @@ class People:
         manual_id, manual = found
         if self.roll(action, "what") < 0.5:
             name = f"Renamed by hand {action.number}"
-            reply, _ = self.ask(action, "PATCH", f"/v1/accounts/{manual_id}", {"name": name}, **self._key(action))
-            manual.names = {name} if reply is not None and reply.status == 200 else {*manual.names, name}
+            body = {"name": name}
+            reply, doubt = self.ask(action, "PATCH", f"/v1/accounts/{manual_id}", body, **self._key(action))
+            sure = reply is not None and reply.status == 200 and not doubt
+            manual.names = {name} if sure else {*manual.names, name}
             return
         connection = self._connection(action)
         account = self.pick(action, "account", connection["accounts"]) if connection else None

@@ -62,10 +62,11 @@ DUE = ("OPERATION#", "RECONCILE#", "ERASURE#")
 
 @dataclass(frozen=True)
 class Reply:
-    """What a device sees of an answer."""
+    """What a device sees of an answer. `doubled`, which it cannot see: its request arrived twice."""
 
     status: int
     body: str
+    doubled: bool = False
 
     @property
     def json(self) -> Any:
@@ -303,18 +304,19 @@ class World:
             engine.wait(5)
             return None
         task = self.invoke("accounts_api", event, name)
-        if chance.happens("user's request doubled", step):
+        doubled = chance.happens("user's request doubled", step)
+        if doubled:
             engine.tell(f"the request of {name} arrives twice")
             self.invoke("accounts_api", event, name)
         engine.wait_for(task)
         if not task.finished or task.error is not None:
-            return Reply(503, "")
+            return Reply(503, "", doubled)
         if chance.happens("user's answer lost", step):
             engine.tell(f"the answer to {name} is lost")
             engine.wait(5)
             return None
         engine.wait(chance.between(0.01, 0.08, "back", step))
-        return Reply(task.result["statusCode"], task.result.get("body") or "")
+        return Reply(task.result["statusCode"], task.result.get("body") or "", doubled)
 
     def webhook(self, name: str, body: bytes, connection: int | None, emitted: int, attempt: int = 1) -> None:
         """Powens sends a webhook, again and later until it is accepted."""
