@@ -194,7 +194,8 @@ class Checks:
                 if at is not None and what in ("state", "consent") and since <= ended.at
             ]
             return there is None or ended.connection in states
-        return False
+        # Who deleted it may have done so long before anybody here heard of it.
+        return there is None and {reason for _, reason in ended.failed} == {"connection_removed"}
 
     def erasures(self) -> None:
         """Each has ended, once, and told; nothing of the user is left but what she did afterwards."""

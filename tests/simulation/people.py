@@ -240,9 +240,9 @@ class People:
             reals = [self.oracle.real(a["account_id"]) for a in operation["accounts"]]
             user.before[operation["id"]] = {
                 # The ledger may not have known what she did in the Webview: it then goes back to what it showed.
-                real.id: before.get(real.id, {True, False})
-                | asked.also.get(real.id, set())
-                | ({not said[real.id]} if real.id in said else set())
+                real.id: {True, False}
+                if real.id in asked.also
+                else before.get(real.id, {True, False}) | ({not said[real.id]} if real.id in said else set())
                 for real in reals
                 if real is not None
             }
