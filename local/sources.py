@@ -8,6 +8,7 @@ one of the last three is refused.
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import time
@@ -24,8 +25,10 @@ log = logging.getLogger(__name__)
 QUEUE_CONCURRENCY = 5
 # What is worth a processor each on Lambda shares those of one machine here.
 SCALED_DOWN = 10
-# While something happens, look often; otherwise seldom, so that an idle system costs next to nothing.
-_EAGER_SECONDS, _IDLE_SECONDS, _EAGER_FOR = 0.02, 0.25, 1.0
+# Each look costs processor time that taps would have: soon after something may have come, else seldom.
+_SOONEST_SECONDS, _RECENT_SECONDS, _IDLE_SECONDS = 0.02, 0.1, 0.25
+# Longer than the delay of a queue.
+_RECENT_FOR = 2.0
 _LONGEST_BACKOFF = 10.0
 
 
@@ -78,32 +81,32 @@ def _concurrency(most: int | None) -> int:
     return QUEUE_CONCURRENCY if most is None else max(2, most // SCALED_DOWN)
 
 
+def feeds(environment: Mapping[str, str], mapping: SourceMapping) -> bool:
+    """Whether a function may put something into the source: it does so by the queue's URL or the table's name."""
+    resource = mapping.source_arn.split(":", 5)[5]
+    name = resource if mapping.is_queue else resource.split("/")[1]
+    return any(value.rpartition("/")[2] == name for value in environment.values())
+
+
 class Activity:
-    """Says when something has just happened, so that pollers look at once instead of at their next idle turn."""
+    """Says that one source may have got something, so that its poller looks at once instead of at its next turn."""
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._waiters: set[asyncio.Event] = set()
+        self._news = asyncio.Event()
 
     def happened(self) -> None:
         self._last = time.monotonic()
-        for waiter in self._waiters:
-            waiter.set()
+        self._news.set()
 
     async def pause(self) -> None:
         """Until it is worth looking again."""
-        if time.monotonic() - self._last < _EAGER_FOR:
-            await asyncio.sleep(_EAGER_SECONDS)
-            return
-        waiter = asyncio.Event()
-        self._waiters.add(waiter)
-        try:
-            async with asyncio.timeout(_IDLE_SECONDS):
-                await waiter.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._waiters.discard(waiter)
+        await asyncio.sleep(_SOONEST_SECONDS)
+        recent = time.monotonic() - self._last < _RECENT_FOR
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RECENT_SECONDS if recent else _IDLE_SECONDS):
+                await self._news.wait()
+        self._news.clear()
 
 
 @dataclass

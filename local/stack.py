@@ -31,7 +31,7 @@ from local.paths import LOCAL_PYTHON, ROOT, STATE, WEB, clean_environment
 from local.runtime_api import Answer, Plane
 from local.seed import Doors, SeedFailed, seed
 from local.sockets import SocketApi
-from local.sources import Activity, Poller
+from local.sources import Activity, Poller, feeds
 from local.template import Processed, process
 
 log = logging.getLogger(__name__)
@@ -135,10 +135,11 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         clock.lap("build")
 
         say("deploying template.yaml")
-        activity = Activity()
+        fed_by: dict[str, list[Activity]] = {}
 
-        async def note(_: str, __: Answer) -> None:
-            activity.happened()
+        async def note(function: str, _: Answer) -> None:
+            for activity in fed_by.get(function, ()):
+                activity.happened()
 
         plane = Plane(note=note)
         cleanup.push_async_callback(plane.stop)
@@ -176,6 +177,10 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
                 # The double does not see which stream a call is about, so it would refuse every role.
                 return double.client(service, None if service == "dynamodbstreams" else credentials())
 
+            activity = Activity()
+            for function in deployment.functions:
+                if feeds(function.environment, mapping):
+                    fed_by.setdefault(function.logical_id, []).append(activity)
             poller = asyncio.create_task(Poller(mapping, partial(plane.invoke, patient=True), client, activity).run())
             cleanup.push_async_callback(_end, poller)
 

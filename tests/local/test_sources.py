@@ -11,7 +11,7 @@ import pytest
 from local import sources
 from local.patterns import matches
 from local.runtime_api import Answer
-from local.sources import Activity, Poller, SourceMapping, read_mapping
+from local.sources import Activity, Poller, SourceMapping, feeds, read_mapping
 from tests.local.loops import run
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:refresh.fifo"
@@ -150,6 +150,23 @@ def test_only_messages_that_did_not_fail_are_deleted(answer: Any, deleted: set[s
     assert [record["body"] for record in batches[0]] == ["a", "b"]
     assert batches[0][0]["eventSourceARN"] == QUEUE
     assert len(batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "feeds_the_queue", "feeds_the_stream"),
+    [
+        ("http://127.0.0.1:4566/000000000000/refresh.fifo", True, False),
+        ("http://127.0.0.1:4566/000000000000/commands.fifo", False, False),
+        ("t", False, True),
+        ("table", False, False),
+    ],
+)
+def test_a_function_feeds_the_sources_whose_names_its_environment_holds(
+    value: str, feeds_the_queue: bool, feeds_the_stream: bool
+) -> None:
+    environment = {"STAGE": "dev", "ONE": value}
+    assert feeds(environment, queue_mapping()) is feeds_the_queue
+    assert feeds(environment, stream_mapping()) is feeds_the_stream
 
 
 def test_without_partial_failures_the_answer_is_not_looked_at() -> None:
