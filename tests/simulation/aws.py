@@ -185,6 +185,8 @@ class Aws:
             answer = self._effect(service, operation, parameters, step)
         except Refused as refused:
             engine.note(f"{task.key} {operation} {refused.code}")
+            if parameters.get("Key", {}).get("pk", {}).get("S", "").startswith("BUDGET#"):
+                chance.note("Powens' budget is used up", step)
             engine.wait(usual / 2)
             raise self._error(client, operation, refused.code, refused.reasons) from None
         engine.note(f"{task.key} {operation}")

@@ -44,6 +44,12 @@ class Checks:
         began = world.engine.at
         world.engine.tell("--- from here on nothing goes wrong")
         world.run_for(QUIET_SECONDS)
+        if world.dead_letters_expected:
+            for queue in world.queues.values():
+                for message in queue.dead:
+                    world.chance.note("dead letter sent back", message.id)
+                queue.redrive(world.aws.seconds())
+            world.run_for(QUIET_SECONDS)
         self.hinted(began)
         self.overdue()
         world.run_for(RECONCILED_SECONDS)
@@ -219,8 +225,12 @@ class Checks:
             for item in world.table.items()
             if item["sk"]["S"] == "PROFILE" and "powens_user_id" in item
         }
-        for user in world.powens.users.values():
-            self.hold(user.id in held, f"user {user.id} at Powens is nobody's")
+        nobodys = set(world.powens.users) - held
+        self.hold(nobodys == set(world.powens.strays), f"users {sorted(nobodys)} at Powens are nobody's")
+        listing = world.table.get("ORPHANS", "LISTING")
+        assert listing is not None
+        suspects = json.loads(listing["document"]["S"])["suspects"]
+        self.hold({int(known) for known in suspects} == nobodys, f"{list(suspects)} are listed as orphans")
         permanent = [user for user in world.powens.permanent if user not in world.powens.deleted_users]
         self.hold(len(permanent) <= len(USERS), f"{len(permanent)} users at Powens")
 

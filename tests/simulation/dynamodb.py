@@ -18,6 +18,7 @@ KEPT_SECONDS = 60
 """How long former versions of an item are remembered, for reads that may see them."""
 LARGEST_ITEM = 400_000
 MOST_WRITES = 100
+MOST_READS = 100
 
 _TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),+]|:\w+|#\w+|[A-Za-z_][\w]*)")
 _WORDS = frozenset({"AND", "OR", "NOT", "BETWEEN"})
@@ -291,6 +292,8 @@ class Table:
         match operation:
             case "GetItem":
                 return self._get_item(parameters)
+            case "BatchGetItem":
+                return self._batch_get(parameters)
             case "Query":
                 return self._query(parameters)
             case "PutItem" | "UpdateItem" | "DeleteItem":
@@ -302,11 +305,27 @@ class Table:
         raise UnknownSyntax(f"operation {operation}")
 
     def _get_item(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        _only(parameters, "TableName", "Key", "ConsistentRead")
+        _only(parameters, "TableName", "Key", "Keys", "ConsistentRead", "ProjectionExpression")
         self._mine(parameters)
         key = self._key(parameters["Key"])
         item = self._items.get(key) if parameters.get("ConsistentRead") else self._seen(key, self.clock() - self.lag())
         return {} if item is None else {"Item": item}
+
+    def _batch_get(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Whole items whatever the projection; some keys may be left for another call."""
+        _only(parameters, "RequestItems")
+        [(name, wanted)] = parameters["RequestItems"].items()
+        _only(wanted, "Keys", "ProjectionExpression", "ConsistentRead")
+        self._mine({"TableName": name})
+        keys = wanted["Keys"]
+        if not 1 <= len(keys) <= MOST_READS:
+            raise Refused("ValidationException", f"{len(keys)} keys")
+        size = self.page() or len(keys)
+        answers = [self._get_item({**wanted, "TableName": name, "Key": key}) for key in keys[:size]]
+        answer: dict[str, Any] = {"Responses": {name: [one["Item"] for one in answers if one]}, "UnprocessedKeys": {}}
+        if keys[size:]:
+            answer["UnprocessedKeys"] = {name: {**wanted, "Keys": keys[size:]}}
+        return answer
 
     def _mine(self, parameters: dict[str, Any]) -> None:
         if parameters["TableName"] != self.name:

@@ -23,6 +23,7 @@ class Tally:
     uncertain: int = 0
     events: int = 0
     invocations: int = 0
+    expired: int = 0
     days: float = 0.0
     failed: list[tuple[int, str]] = field(default_factory=list)
 
@@ -36,6 +37,7 @@ class Tally:
         self.uncertain += verdict.uncertain
         self.events += verdict.events
         self.invocations += verdict.invocations
+        self.expired += verdict.expired
         self.days += verdict.days
 
     def add(self, other: "Tally") -> None:
@@ -46,6 +48,7 @@ class Tally:
         self.uncertain += other.uncertain
         self.events += other.events
         self.invocations += other.invocations
+        self.expired += other.expired
         self.days += other.days
         self.failed += other.failed
 
@@ -57,7 +60,8 @@ class Tally:
         yield ""
         yield "actions: " + ", ".join(f"{kind} {times:,}" for kind, times in sorted(self.acted.items()))
         yield (
-            f"{self.days:,.0f} simulated days, {self.invocations:,} invocations, {self.events:,} events; of "
+            f"{self.days:,.0f} simulated days, {self.invocations:,} invocations, {self.events:,} events, "
+            f"{self.expired:,} items expired; of "
             f"{self.certain + self.uncertain:,} accounts at the end {self.certain:,} had one allowed state"
         )
 

@@ -550,9 +550,30 @@ class People:
     def outage(self, action: Action) -> None:
         seconds = 20 + 400 * self.roll(action, "seconds")
         self.tell(action, f"Powens is down for {seconds:.0f} s")
-        self.world.powens.outage_until = self.world.aws.seconds() + seconds
-        self.world.powens.disturb("outage")
-        self.world.engine.after(seconds, lambda: self.world.powens.disturb("outage over"))
+        self._outage(seconds)
+
+    def long_outage(self, action: Action) -> None:
+        """Longer than queues keep repeating: there are dead letters, which an operator sends back afterwards."""
+        seconds = 3600 * (1 + 4 * self.roll(action, "hours"))
+        self.tell(action, f"Powens is down for {seconds / 3600:.1f} hours")
+        self.world.dead_letters_expected = True
+        self._outage(seconds)
+
+    def _outage(self, seconds: float) -> None:
+        powens = self.world.powens
+        powens.outage_until = max(powens.outage_until, self.world.aws.seconds() + seconds)
+
+        def goes_on() -> None:
+            powens.disturb("outage")
+            if powens.outage_until > self.world.aws.seconds():
+                self.world.engine.after(min(300, seconds), goes_on)
+
+        goes_on()
+
+    def stray(self, action: Action) -> None:
+        """Somebody makes a user at Powens by hand, whom nobody here owns."""
+        user = self.world.powens.add_stray()
+        self.tell(action, f"user {user} is made at Powens by hand")
 
     def throttle(self, action: Action) -> None:
         seconds = 20 + 200 * self.roll(action, "seconds")

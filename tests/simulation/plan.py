@@ -78,6 +78,11 @@ ACTIONS: dict[str, float] = {
     "restart": 0.5,
 }
 
+RARE: dict[str, float] = {"long_outage": 0.06, "stray": 0.1}
+"""What happens once at most, and in which part of the runs."""
+LIMITS = (0, 0, 0, 24, 60)
+"""Calls of Powens a minute (ADR 0021); 0 is no limit."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -87,6 +92,7 @@ class Plan:
     actions: tuple[Action, ...]
     rates: dict[str, float]
     skewed: bool
+    calls_per_minute: int = 0
     only: tuple[Fault, ...] | None = None
 
 
@@ -119,4 +125,9 @@ def plan_of(seed: int, *, most: int = 26) -> Plan:
         [kind] = dice.choices(kinds, [weights[kind] for kind in kinds])
         who = USERS[1] if two and dice.random() < 0.3 else USERS[0]
         actions.append(Action(len(actions), at, kind, who))
-    return Plan(seed, tuple(actions), rates, skewed=dice.random() < 0.5)
+    skewed = dice.random() < 0.5
+    for kind, share in RARE.items():
+        if dice.random() < share:
+            actions.append(Action(len(actions), 90 + dice.random() * (at - 90), kind, USERS[0]))
+    actions.sort(key=lambda action: action.at)
+    return Plan(seed, tuple(actions), rates, skewed, calls_per_minute=dice.choice(LIMITS))

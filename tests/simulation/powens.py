@@ -76,6 +76,8 @@ class SimulatedPowens(FakePowens):
         self.deleted_users: set[int] = set()
         self.gone: dict[int, Connection] = {}
         self.permanent: list[int] = []
+        self.strays: dict[int, int] = {}
+        """Since when which user is there that nobody here made, in microseconds."""
         self.erasing: dict[int, int] = {}
         """Since when which user is being erased here, in microseconds."""
         self.broken: Callable[[str], None] = lambda promise: None
@@ -90,6 +92,13 @@ class SimulatedPowens(FakePowens):
 
     def disturb(self, what: str, connection: int | None = None) -> None:
         self.disturbances.append((self.engine.at, what, connection))
+
+    def add_stray(self) -> int:
+        """A lasting user who was not made by us."""
+        user = self._new_user()
+        user.temporary = False
+        self.strays[user.id] = self.engine.at
+        return user.id
 
     def connect(self, user: int, bank: int, ticked: Callable[[int], bool]) -> Connection:
         """A new connection with the accounts that this user has at the bank."""
@@ -398,7 +407,7 @@ class SimulatedPowens(FakePowens):
     def _issue(self, line: str, body: Mapping[str, Any]) -> Answer:
         answer = super()._issue(line, body)
         for user in self.users.values():
-            if not user.temporary and user.id not in self.permanent:
+            if not user.temporary and user.id not in self.permanent and user.id not in self.strays:
                 self.permanent.append(user.id)
         return answer
 

@@ -1,7 +1,7 @@
 """One run: a plan carried out, its verdict, and a failing plan made small."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from tests.simulation.checks import Checks
@@ -26,6 +26,7 @@ class Verdict:
     uncertain: int = 0
     events: int = 0
     invocations: int = 0
+    expired: int = 0
     days: float = 0.0
 
     def words(self) -> str:
@@ -40,7 +41,7 @@ def run(plan: Plan) -> Verdict:
     """Carry a plan out, inside of `installed`."""
     chance = Chance(plan.seed, plan.rates, plan.only)
     chance.skewed = plan.skewed
-    with running(chance) as world:
+    with running(chance, plan.calls_per_minute) as world:
         oracle = Oracle(world)
         people = People(world, oracle)
         checks = Checks(world, oracle, people)
@@ -63,6 +64,7 @@ def run(plan: Plan) -> Verdict:
             uncertain=oracle.uncertain,
             events=len(oracle.events),
             invocations=world.invocations,
+            expired=world.expired,
             days=world.engine.at / MICROSECONDS / 86400,
         )
 
@@ -113,4 +115,4 @@ def _kind(violation: str) -> str:
 
 
 def _replay(plan: Plan, actions: Sequence[Action], faults: Iterable[Fault]) -> Plan:
-    return Plan(plan.seed, tuple(actions), plan.rates, plan.skewed, tuple(faults))
+    return replace(plan, actions=tuple(actions), only=tuple(faults))

@@ -26,6 +26,7 @@ from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
 from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
+from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
 from shared import bootstrap
@@ -34,7 +35,7 @@ from shared.application import webview
 from shared.bootstrap import Container
 from shared.domain.errors import AppError
 from shared.entrypoints.observability import logger
-from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET
+from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
 from tests.integration.world import BUS, IDENTITY_KEY, ORIGIN, TABLE, WEBHOOK_SECRET, aws_client, resources
 from tests.simulation.aws import Aws, FifoQueue, Message
 from tests.simulation.dynamodb import Table
@@ -48,6 +49,7 @@ MODULES: dict[str, Any] = {
     "connection_refresh": connection_refresh,
     "outbox_publisher": outbox_publisher,
     "housekeeping": housekeeping,
+    "orphan_check": orphan_check,
 }
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _QUEUES = {
@@ -56,6 +58,10 @@ _QUEUES = {
 }
 SOON_SECONDS = 300
 """Within which an accepted hint is answered while nothing goes wrong."""
+EXPIRE_EVERY = 6 * 3600
+LATEST_EXPIRY = 48 * 3600
+"""Seconds after which DynamoDB has deleted nearly everything that is expired."""
+ORPHANS_FIRST = 18 * 3600
 DUE = ("OPERATION#", "RECONCILE#", "ERASURE#")
 """What waits for housekeeping in the index; the rest of it is only counted there."""
 
@@ -138,8 +144,9 @@ ENVIRONMENT = {
 class World:
     """One run's world. `engine` moves it; users and what happens at Powens are added by the plan."""
 
-    def __init__(self, chance: Chance) -> None:
+    def __init__(self, chance: Chance, calls_per_minute: int = 0) -> None:
         self.engine = Engine(chance)
+        self.calls_per_minute = calls_per_minute
         self.chance = chance
         self.logs = io.StringIO()
         declared = resources()["Table"]["Properties"]
@@ -148,7 +155,12 @@ class World:
         self.table = Table(
             TABLE, (index["IndexName"], keys[0], keys[1]), lambda: self.engine.at / MICROSECONDS, self._lag, self._page
         )
-        secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "identity_key": IDENTITY_KEY}
+        secret = {
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "identity_key": IDENTITY_KEY,
+            "users_token": USERS_TOKEN,
+        }
         self.aws = Aws(self.engine, self.table, BUS, json.dumps(secret))
         self.powens = SimulatedPowens(self.engine)
         self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
@@ -163,6 +175,7 @@ class World:
         """For each connection at Powens, what its accepted hints are about: changes up to then, in microseconds."""
         self.outbox_dead: list[dict[str, Any]] = []
         self.soon: Callable[[int, int], None] = lambda connection, emitted: None
+        self.dead_letters_expected = False
         self.unanswered_webhooks = 0
         self.housekeeping_done: list[int] = []
         self.invocations = 0
@@ -175,6 +188,10 @@ class World:
         self.table.watch = self._written
         self.violations: list[str] = []
         self.watchers: list[Callable[[dict[str, Any] | None, dict[str, Any] | None], None]] = []
+        self.expired = 0
+        """Items that DynamoDB deleted for their `ttl`, late as ever."""
+        self.engine.after(EXPIRE_EVERY, self._expire)
+        self.engine.after(ORPHANS_FIRST, self._check_orphans)
 
     # --- what the template declares
 
@@ -241,6 +258,7 @@ class World:
         container.sleep = self.engine.wait
         container.queues = replace(container.queues, pause=self.engine.wait)
         container.bus = replace(container.bus, pause=self.engine.wait)
+        container.budget = replace(container.budget, calls_per_minute=self.calls_per_minute)
         return container
 
     # --- invocations
@@ -501,6 +519,17 @@ class World:
             self.invoke("housekeeping", {"version": "0", "source": "aws.scheduler"}, "minute", ended)
         self._plan_housekeeping()
 
+    # --- what comes by by itself
+
+    def _expire(self) -> None:
+        late = self.chance.between(0, LATEST_EXPIRY, "expiry", self.engine.at)
+        self.expired += self.table.expire(START.timestamp() + self.engine.at / MICROSECONDS - late)
+        self.engine.after(EXPIRE_EVERY, self._expire)
+
+    def _check_orphans(self) -> None:
+        self.invoke("orphan_check", {"version": "0", "source": "aws.scheduler"}, "day")
+        self.engine.after(24 * 3600, self._check_orphans)
+
     # --- invariants
 
     def invariant(self, holds: bool, otherwise: str) -> None:
@@ -601,9 +630,9 @@ def installed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(chance: Chance) -> Iterator[World]:
+def running(chance: Chance, calls_per_minute: int = 0) -> Iterator[World]:
     """A world that is the one of this process for a while. Its unfinished tasks are let go at the end."""
-    world = World(chance)
+    world = World(chance, calls_per_minute)
     _Installed.world = world
     random.seed(int(chance.roll("random") * (1 << 56)))
     handler: Any = logger.registered_handler
