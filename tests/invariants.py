@@ -133,6 +133,21 @@ def fold_is_the_state(published: Published, shown: Iterable[Shown], removed: Ite
     return found
 
 
+def erased_for_good(seen: Iterable[tuple[str, Detail]], user_id: str) -> list[str]:
+    """The end of a user is told, once but for repeats, and nothing new of that user afterwards.
+
+    `seen`: what came over the bus, in order.
+    """
+    first: dict[str, str] = {}
+    for kind, detail in seen:
+        if detail["data"]["user_id"] == user_id:
+            first.setdefault(_id(detail), kind)
+    kinds = list(first.values())
+    if kinds.count("UserErased") != 1:
+        return [f"the erasure of {user_id} was told {kinds.count('UserErased')} times"]
+    return [f"{kind} was told after the erasure of {user_id}" for kind in kinds[kinds.index("UserErased") + 1 :]]
+
+
 def same_at_powens(shown: Iterable[Shown], at_powens: Mapping[str, Mapping[str, bool]]) -> list[str]:
     """`at_powens`: by connection id, the accounts' names, unique in a bank here, and whether each is enabled."""
     ours = {c["id"]: {a["name"]: a["enabled"] for a in c["accounts"]} for c in shown}

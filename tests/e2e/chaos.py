@@ -25,7 +25,7 @@ import httpx
 from tests.e2e.conftest import System, started
 from tests.e2e.crowd import Somebody, Tally, acting, published, secrets_found
 from tests.e2e.operator import DEAD, Operator
-from tests.invariants import Published, fold_is_the_state
+from tests.invariants import Published, erased_for_good, fold_is_the_state
 from tests.polling import eventually
 
 VICTIMS = (
@@ -69,6 +69,7 @@ BESIDE = (
     "choices in the Webview",
     "visits of the Powens space",
     "visits of the Powens space that failed",
+    "erasures",
     "connections ended in the Webview",
     "connections renumbered",
     "connections locked",
@@ -84,6 +85,7 @@ class Plan:
     seed: int
     seconds: float
     people: int
+    """One more has everything erased half-way."""
     quiet_seconds: float
     visibility: int
     every: float = 0.6
@@ -132,13 +134,14 @@ class Chaos:
         self.report = Report(plan)
         self.tally = self.report.tally
         self.operator = Operator(system)
-        self.stop = threading.Event()
+        self.stop, self._pause = threading.Event(), threading.Event()
         self.random = random.Random(f"{plan.seed}")
         self.since = system.mark()
         self.sandbox = httpx.Client(base_url=system.sandbox_url, timeout=30)
         self.people = [
             Somebody(system, self.operator, self.tally, f"{plan.seed} {n}", "chaos") for n in range(plan.people)
         ]
+        self.leaving = Somebody(system, self.operator, self.tally, f"{plan.seed} leaving", "leaving")
         self.locked: set[int] = set()
 
     def run(self) -> Report:
@@ -155,7 +158,7 @@ class Chaos:
             self.stop.set()
             self.sandbox.delete("/sandbox/faults")
             self.operator.hurry(180)
-            for one in self.people:
+            for one in [*self.people, self.leaving]:
                 one.close()
             self.sandbox.close()
         self.report.longest = max(one.longest for one in self.people)
@@ -165,17 +168,18 @@ class Chaos:
 
     def _arrive(self) -> None:
         def arrive(one: Somebody) -> None:
-            nth = self.people.index(one)
+            twice = one is self.people[0]
             one.arrive()
             first = one.connect("revolut")
-            second = one.connect("revolut" if nth == 0 else "banque-horizon")
-            if nth == 0:
+            second = one.connect("revolut" if twice else "banque-horizon")
+            if twice:
                 one.twins(first, second)
             eventually(one.settled, seconds=60, every=0.2)
 
-        for thread in acting(self.people, arrive):
+        everybody = [*self.people, self.leaving]
+        for thread in acting(everybody, arrive):
             thread.join()
-        troubles = [line for one in self.people for line in one.broken]
+        troubles = [line for one in everybody for line in one.broken]
         assert not troubles, troubles
 
     def _powens_users(self) -> set[int]:
@@ -193,7 +197,7 @@ class Chaos:
             threading.Thread(target=self._until_stopped, args=(work,), daemon=True)
             for work in (self._kill_one, self._spoil_something, self._touch_a_connection)
         ]
-        acts = acting(self.people, self._act)
+        acts = acting([*self.people, self.leaving], self._act)
         for thread in chaos:
             thread.start()
         began = time.monotonic()
@@ -214,6 +218,8 @@ class Chaos:
         faults = {name_of(fault) for fault in FAULTS if fault["target"] != "webview"}
         missing = [f"fault {name}" for name in sorted(faults - struck.keys())]
         missing += [f"{function} was killed" for function in sorted(set(VICTIMS) - killed.keys())]
+        if self.leaving.erasure is None:
+            missing.append("erasure was asked for")
         return missing + (["five kills at work"] if self.tally["killed at work"] < len(VICTIMS) else [])
 
     def _act(self, one: Somebody) -> None:
@@ -221,7 +227,11 @@ class Chaos:
             one.tap: 30, one.select: 15, one.undo: 10, one.refresh: 8, one.flip: 15, one.visit: 15, one.bank_news: 8,
             one.renumber: 6, one.end: 1, one.leave_a_bank_in_the_webview: 1,
         }  # fmt: skip
+        half = time.monotonic() + self.plan.seconds / 2
         while not self.stop.is_set():
+            if one is self.leaving and time.monotonic() > half:
+                one.leave()
+                return
             (act,) = one.random.choices(list(acts), list(acts.values()))
             act()
             one.settled()
@@ -277,12 +287,13 @@ class Chaos:
 
     def _touch_a_connection(self) -> None:
         """Lock one or unlock it, or revoke somebody's tokens."""
-        one = self.random.choice(self.people)
+        one = self.random.choice([*self.people, self.leaving])
         if self.locked and self.random.random() < 0.7:
             self._unlock(self.locked.pop())
         elif self.random.random() < 0.3:
-            self.sandbox.post(f"/sandbox/users/{one.powens_user}/revoke-tokens").raise_for_status()
-            self.tally.add("tokens revoked")
+            # The user may be erased by now.
+            if self.sandbox.post(f"/sandbox/users/{one.powens_user}/revoke-tokens").is_success:
+                self.tally.add("tokens revoked")
         else:
             found = self.sandbox.get("/sandbox/connections", params={"id_user": one.powens_user}).json()["connections"]
             if found:
@@ -310,13 +321,15 @@ class Chaos:
         while troubles := self._troubles(last=time.monotonic() > deadline):
             if time.monotonic() > deadline:
                 break
-            time.sleep(0.5)
+            self._pause.wait(0.5)
         self.report.quiet = time.monotonic() - began
         for one in self.people:
             one.settled()
         self.report.violations += troubles
         letters = self._dead_letters()
-        self.report.violations += secrets_found(self.operator, self.people, self.report.events, letters=letters)
+        self.report.violations += secrets_found(
+            self.operator, [*self.people, self.leaving], self.report.events, letters=letters
+        )
 
     def _nothing_to_deliver(self) -> bool:
         return int(self.sandbox.get("/sandbox/webhooks", params={"limit": 1}).json()["waiting"]) == 0
@@ -333,11 +346,13 @@ class Chaos:
         if troubles and not last:
             return troubles
         troubles += [line for one in self.people for line in one.troubles()]
+        troubles += self.leaving.broken + self.leaving.traces()
         self.report.events = events = published(self.system, self.operator, self.people, self.since)
         troubles += events.violations()
         for one in self.people:
             troubles += fold_is_the_state(events, one.connections(), one.gone)
-        return troubles
+        seen = [(event["detail-type"], event["detail"]) for event in self.system.events(self.since)]
+        return troubles + erased_for_good(seen, self.leaving.id)
 
     def _dead_letters(self) -> str:
         left = self.operator.dead()

@@ -88,12 +88,15 @@ class Somebody:
         self.operations: dict[str, dict[str, Any]] = {}
         self.gone: set[str] = set()
         """Ids of connections that were ended, here or in the Webview."""
+        self.erasure: str | None = None
+        """The id of the user's erasure, once it was asked for."""
         self.same: list[frozenset[str]] = []
         self.longest = 0.0
         """Seconds from a choice until everybody agreed on it, at most."""
         self.broken: list[str] = []
         self.shown: list[dict[str, Any]] = []
         """The last list that the API gave."""
+        self._ibans: dict[str, str] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._here: set[str] = set()
         self._there: set[str] = set()
@@ -340,6 +343,12 @@ class Somebody:
                 self.powens.patch(f"/sandbox/accounts/{account['id']}", json={"balance": self.random.randint(1, 9999)})
             self.tally.add("changes at the bank")
 
+    def leave(self) -> None:
+        """Have everything erased. The user must not act any more."""
+        self._ibans = self.ibans()
+        self.erasure = self.ask("DELETE", "/v1/me").raise_for_status().json()["id"]
+        self.tally.add("erasures")
+
     # --- looking ---------------------------------------------------------------------------------------------------
 
     def settled(self) -> bool:
@@ -379,6 +388,15 @@ class Somebody:
         found += [f"{c['id']} is back" for c in shown if c["id"] in self.gone]
         return [f"{self.id}: {line}" for line in found]
 
+    def traces(self) -> list[str]:
+        """What is left of a user who was erased, but for the events."""
+        found = []
+        if self.ask("GET", f"/v1/operations/{self.erasure}").raise_for_status().json()["ended_at"] is None:
+            found.append("the erasure has not ended")
+        found += [f"{kind} is still in the table" for kind in self.operator.kept_of(self.id)]
+        found += [f"{c['id']} is still shown" for c in self.connections()]
+        return [f"{self.id}: {line}" for line in found]
+
     def _kept_choices(self) -> dict[str, bool]:
         """What was chosen last, where that is known and was not refused with a reason that the user was shown."""
         kept = {}
@@ -399,8 +417,8 @@ class Somebody:
         ]
 
     def ibans(self) -> dict[str, str]:
-        """The IBANs of the accounts that Powens shows."""
-        return {
+        """The IBANs of the accounts that Powens shows, or showed before the user left."""
+        return self._ibans | {
             f"the IBAN of {name} of {self.id}": account["iban"]
             for connection in self.at_powens().values()
             for name, account in connection["accounts"].items()

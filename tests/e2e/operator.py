@@ -69,6 +69,16 @@ class Operator:
             if item["pk"]["S"].removeprefix("USER#") in user_ids
         )
 
+    def kept_of(self, user_id: str) -> list[str]:
+        """The sort keys of all that is held about a user."""
+        pages = self.table.get_paginator("query").paginate(
+            TableName=self.system.outputs["TableName"],
+            KeyConditionExpression="pk = :user",
+            ExpressionAttributeValues={":user": {"S": f"USER#{user_id}"}},
+            ConsistentRead=True,
+        )
+        return [item["sk"]["S"] for page in pages for item in page["Items"]]
+
     # --- queues ----------------------------------------------------------------------------------------------------
 
     def _messages(self, names: Mapping[str, str]) -> dict[str, int]:

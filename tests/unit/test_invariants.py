@@ -142,3 +142,17 @@ def test_a_secret_in_a_text_is_found_and_not_repeated() -> None:
     secrets = {"a token": "s3cret"}
     assert invariants.nothing_secret({"a log": "nothing"}, secrets) == []
     assert invariants.nothing_secret({"a log": "token=s3cret"}, secrets) == ["a token is in a log"]
+
+
+def test_an_erasure_that_is_told_twice_or_not_last_is_found() -> None:
+    def told(*kinds_and_ids: str) -> list[tuple[str, dict[str, Any]]]:
+        pairs = (word.split() for word in kinds_and_ids)
+        return [(kind, {"metadata": {"event_id": name}, "data": {"user_id": "u1"}}) for kind, name in pairs]
+
+    fine = told("AccountsUpdated e1", "UserErased e2", "AccountsUpdated e1", "UserErased e2")
+    assert invariants.erased_for_good(fine, "u1") == []
+    assert invariants.erased_for_good(fine, "u2") == ["the erasure of u2 was told 0 times"]
+    twice = told("UserErased e1", "UserErased e2")
+    assert invariants.erased_for_good(twice, "u1") == ["the erasure of u1 was told 2 times"]
+    late = told("UserErased e1", "AccountsUpdated e2")
+    assert invariants.erased_for_good(late, "u1") == ["AccountsUpdated was told after the erasure of u1"]
