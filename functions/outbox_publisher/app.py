@@ -36,7 +36,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
                     body=entry["body"],
                 )
             )
-    # Commands first: a user waits for them. A failure of one way out must not keep the other from being tried.
+    # Each reader of the stream brings one kind only (ADR 0025), an operator who sends dead letters back brings both: a
+    # failure of one way out must not keep the other from being tried.
     try:
         container().queues.put(messages)
     finally:

@@ -8,10 +8,12 @@ import requests
 
 from functions.account_commands import app as account_commands
 from functions.connection_refresh import app as connection_refresh
+from functions.outbox_publisher import app as outbox_publisher
 from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.outbox import PublishFailedError
 from shared.domain.connection import connection_id
 from tests.fakes.powens import Connection, error
-from tests.integration.world import World, event_file, throttled
+from tests.integration.world import World, event_file, stream_readers, throttled
 from tests.powens_wire import Answer
 
 PASSING: dict[str, Answer | Exception] = {
@@ -521,20 +523,49 @@ def test_a_bus_that_takes_only_some_events_gets_only_the_others_again(world: Wor
     assert world.published_batches[-1] == 2
 
 
-def test_events_that_the_bus_keeps_refusing_fail_the_invocation_after_the_commands_went_out(world: World) -> None:
+REFUSED = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
+
+
+def test_events_that_the_bus_refuses_for_a_while_go_out_once_it_takes_them(world: World) -> None:
     connection = world.connect(1, 2)
     world.forget()
-    refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
-    world.aws.fault("PutEvents", lambda _: refused, times=3)
+    world.aws.fault("PutEvents", lambda _: REFUSED, times=3)
     ids = world.ids(connection)
     world.api("PATCH", f"/v1/accounts/{ids[1]}", {"name": "Vacances"})
-    world.api("PATCH", f"/v1/accounts/{ids[1]}", {"enabled": False})
     world.publish()
-    assert -1 in world.published_batches
-    assert len(world.commands.messages) == 1, "sent twice, kept once"
+    assert world.published_batches[-2:] == [-1, 1]
     assert len(world.events("AccountsUpdated")) == 1
-    world.settle()
-    settled(world, connection, 2)
+
+
+def test_a_bus_that_refuses_events_holds_no_command_up(world: World) -> None:
+    connection = world.connect(1, 2)
+    ids = world.ids(connection)
+    world.forget()
+    world.aws.fault("PutEvents", lambda _: REFUSED, times=1000)
+    world.api("PATCH", f"/v1/accounts/{ids[1]}", {"name": "Vacances"})
+    world.choose(connection, 2)
+    with pytest.raises(AssertionError, match="OutboxEvents gave up"):
+        world.publish()
+    assert world.aws.calls.count("SendMessageBatch") == 1
+    world.deliver("commands")
+    assert world.at_powens(connection) == {2}
+
+
+@pytest.mark.parametrize("failing", ["PutEvents", "SendMessageBatch"])
+def test_of_a_batch_with_both_kinds_one_goes_out_although_the_other_fails(world: World, failing: str) -> None:
+    """As when an operator sends dead letters back."""
+    connection = world.connect(1, 2)
+    ids = world.ids(connection)
+    world.forget()
+    world.aws.stream.clear()
+    world.aws.raising(failing, throttled(failing), times=3)
+    world.api("PATCH", f"/v1/accounts/{ids[1]}", {"name": "Vacances"})
+    world.choose(connection, 2)
+    both = [record for record in world.aws.stream if any(reader.lets_through(record) for reader in stream_readers())]
+    with pytest.raises(PublishFailedError):
+        world.invoke(outbox_publisher.lambda_handler, {"Records": both})
+    assert len(world.events("AccountsUpdated")) == (0 if failing == "PutEvents" else 1)
+    assert len(world.commands.messages) == (1 if failing == "PutEvents" else 0)
 
 
 def test_a_queue_that_takes_only_some_commands_gets_the_others_again(world: World) -> None:
@@ -546,7 +577,7 @@ def test_a_queue_that_takes_only_some_commands_gets_the_others_again(world: Worl
     settled(world, connection, 1)
 
 
-def test_commands_that_cannot_be_queued_fail_the_invocation_but_the_events_go_out(world: World) -> None:
+def test_commands_that_cannot_be_queued_hold_no_event_up(world: World) -> None:
     connection = world.connect(1, 2)
     world.forget()
     world.aws.raising("SendMessageBatch", throttled("SendMessageBatch"), times=3)
@@ -602,8 +633,6 @@ def test_the_poison_of_the_event_files_is_refused_and_their_messages_are_read(wo
 
 
 def test_the_outbox_records_of_the_event_file_go_out(world: World) -> None:
-    from functions.outbox_publisher import app as outbox_publisher
-
     world.invoke(outbox_publisher.lambda_handler, event_file("outbox_publisher/event-and-command"))
     assert [event["detail-type"] for event in world.aws.bus] == ["AccountsUpdated"]
     [command] = world.commands.messages

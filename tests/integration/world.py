@@ -73,6 +73,33 @@ def resources() -> dict[str, Any]:
     return declared
 
 
+@dataclass(frozen=True)
+class StreamReader:
+    """One event source mapping of the outbox publisher, as the template has it."""
+
+    name: str
+    batch: int
+    retries: int
+    events: tuple[str, ...]
+    prefixes: tuple[str, ...]
+
+    def lets_through(self, record: dict[str, Any]) -> bool:
+        key = record["dynamodb"]["Keys"]["sk"]["S"]
+        return record["eventName"] in self.events and key.startswith(self.prefixes)
+
+
+@cache
+def stream_readers() -> tuple[StreamReader, ...]:
+    readers = []
+    for name, source in resources()["OutboxPublisherFunction"]["Properties"]["Events"].items():
+        properties = source["Properties"]
+        [pattern] = [json.loads(entry["Pattern"]) for entry in properties["FilterCriteria"]["Filters"]]
+        prefixes = tuple(rule["prefix"] for rule in pattern["dynamodb"]["NewImage"]["sk"]["S"])
+        batch, retries = properties["BatchSize"], properties["MaximumRetryAttempts"]
+        readers.append(StreamReader(name, batch, retries, tuple(pattern["eventName"]), prefixes))
+    return tuple(readers)
+
+
 class TickingClock(FixedClock):
     """No two readings are the same."""
 
@@ -236,10 +263,7 @@ class World:
         self.environment = self._provide(template)
         self.commands = self._queue(template, "CommandsQueue", "AccountCommandsFunction", "COMMANDS_QUEUE_URL")
         self.refresh = self._queue(template, "RefreshQueue", "ConnectionRefreshFunction", "REFRESH_QUEUE_URL")
-        outbox = template["OutboxPublisherFunction"]["Properties"]["Events"]["Outbox"]["Properties"]
-        [pattern] = [json.loads(entry["Pattern"]) for entry in outbox["FilterCriteria"]["Filters"]]
-        self._stream_names: list[str] = pattern["eventName"]
-        self._stream_prefixes = tuple(rule["prefix"] for rule in pattern["dynamodb"]["NewImage"]["sk"]["S"])
+        self._readers = stream_readers()
         self._deliveries = 0
         self.published_batches: list[int] = []
 
@@ -372,23 +396,22 @@ class World:
     # --- what carries messages
 
     def publish(self) -> None:
-        """The stream's event source: what the filter lets through, again until it goes through."""
-        for _ in range(12):
-            due = [record for record in self.aws.stream if self._let_through(record)]
-            self.aws.stream.clear()
-            if not due:
-                return
-            self.published_batches.append(len(due))
-            try:
-                self.invoke(outbox_publisher.lambda_handler, {"Records": due})
-            except AppError:
-                self.aws.stream[:0] = due
-                self.published_batches.append(-1)
-        raise AssertionError("the stream gave up")
-
-    def _let_through(self, record: dict[str, Any]) -> bool:
-        key = record["dynamodb"]["NewImage"]["sk"]["S"]
-        return record["eventName"] in self._stream_names and key.startswith(self._stream_prefixes)
+        """The stream's event sources: what the filter of each lets through, again until it goes through."""
+        records = self.aws.stream.copy()
+        self.aws.stream.clear()
+        for reader in self._readers:
+            due = [record for record in records if reader.lets_through(record)]
+            for _ in range(12):
+                if not due:
+                    break
+                self.published_batches.append(len(due))
+                try:
+                    self.invoke(outbox_publisher.lambda_handler, {"Records": due})
+                    break
+                except AppError:
+                    self.published_batches.append(-1)
+            else:
+                raise AssertionError(f"the reader {reader.name} gave up")
 
     def deliver(self, name: str) -> bool:
         """Hand one batch of a queue to its consumer, if there is one that is visible."""

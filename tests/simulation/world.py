@@ -36,7 +36,17 @@ from shared.bootstrap import Container
 from shared.domain.errors import AppError
 from shared.entrypoints.observability import logger
 from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
-from tests.integration.world import BUS, IDENTITY_KEY, ORIGIN, TABLE, WEBHOOK_SECRET, aws_client, resources
+from tests.integration.world import (
+    BUS,
+    IDENTITY_KEY,
+    ORIGIN,
+    TABLE,
+    WEBHOOK_SECRET,
+    StreamReader,
+    aws_client,
+    resources,
+    stream_readers,
+)
 from tests.simulation.aws import Aws, FifoQueue, Message
 from tests.simulation.dynamodb import Table
 from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task
@@ -113,12 +123,6 @@ def timeouts() -> dict[str, int]:
     return found
 
 
-@cache
-def stream_source() -> dict[str, Any]:
-    source: dict[str, Any] = resources()["OutboxPublisherFunction"]["Properties"]["Events"]["Outbox"]["Properties"]
-    return source
-
-
 ENVIRONMENT = {
     "TABLE_NAME": TABLE,
     "EVENT_BUS_NAME": BUS,
@@ -182,7 +186,9 @@ class World:
         self._workers = 0
         self._ids = 0
         self._polls: dict[str, float] = {}
-        self._reading_stream = False
+        self._reading: set[str] = set()
+        self._read_to = {reader.name: 0 for reader in stream_readers()}
+        """How far each reader of the stream has come."""
         self._house_at: int | None = None
         self._read_of = 0
         self.table.watch = self._written
@@ -433,30 +439,27 @@ class World:
     def _written(self, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
         for watcher in self.watchers:
             watcher(before, after)
-        if not self._reading_stream:
-            self._reading_stream = True
-            self.engine.after(self.chance.between(0.05, 0.3, "stream", self.engine.at), self._read_stream)
+        for reader in stream_readers():
+            if reader.name not in self._reading:
+                self._reading.add(reader.name)
+                wait = self.chance.between(0.05, 0.3, "stream", reader.name, self.engine.at)
+                self.engine.after(wait, lambda reader=reader: self._read_stream(reader))  # type: ignore[misc]
         if after is not None and "due_sk" in after:
             self._plan_housekeeping()
 
-    def _read_stream(self) -> None:
-        source = stream_source()
-        taken = self.table.stream[: source["BatchSize"]]
-        del self.table.stream[: len(taken)]
+    def _read_stream(self, reader: StreamReader) -> None:
+        position = self._read_to[reader.name]
+        taken = self.table.stream[position : position + reader.batch]
+        self._read_to[reader.name] = position + len(taken)
         if not taken:
-            self._reading_stream = False
+            self._reading.discard(reader.name)
             return
-        [pattern] = [json.loads(entry["Pattern"]) for entry in source["FilterCriteria"]["Filters"]]
-        prefixes = tuple(rule["prefix"] for rule in pattern["dynamodb"]["NewImage"]["sk"]["S"])
-        due = [
-            record
-            for record in taken
-            if record["eventName"] in pattern["eventName"]
-            and record["dynamodb"]["NewImage"]["sk"]["S"].startswith(prefixes)
-        ]
-        self._publish(due, 0, lambda: self.engine.after(0.02, self._read_stream))
+        due = [record for record in taken if reader.lets_through(record)]
+        self._publish(reader, due, 0, lambda: self.engine.after(0.02, lambda: self._read_stream(reader)))
 
-    def _publish(self, records: list[dict[str, Any]], attempt: int, then: Callable[[], None]) -> None:
+    def _publish(
+        self, reader: StreamReader, records: list[dict[str, Any]], attempt: int, then: Callable[[], None]
+    ) -> None:
         """One batch of the shard, until it goes through; what follows waits. Halved when it fails."""
         if not records:
             then()
@@ -467,10 +470,10 @@ class World:
             if task.finished and task.error is None:
                 if self.chance.happens("stream delivers a batch again", task.key):
                     self.engine.tell(f"the stream delivers {len(records)} records again")
-                    self._publish(records, 0, then)
+                    self._publish(reader, records, 0, then)
                 else:
                     then()
-            elif attempt >= stream_source()["MaximumRetryAttempts"]:
+            elif attempt >= reader.retries:
                 self.outbox_dead += records
                 then()
             else:
@@ -480,9 +483,10 @@ class World:
                 self.engine.after(
                     pause,
                     lambda: self._publish(
+                        reader,
                         records[:half],
                         following,
-                        lambda: self._publish(records[half:], following, then),
+                        lambda: self._publish(reader, records[half:], following, then),
                     ),
                 )
 

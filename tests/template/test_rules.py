@@ -79,6 +79,7 @@ def _statement(**changes: object) -> Fault:
 
 
 _QUEUE_ARN = {"Fn::GetAtt": ["RefreshQueue", "Arn"]}
+EVENTS_READER = "OutboxPublisherFunctionOutboxEvents"
 _RULE_OK = {"source": ["synced-accounts"], "detail-type": ["AccountsUpdated"]}
 
 FAULTS: list[tuple[Rule, Fault]] = [
@@ -87,7 +88,7 @@ FAULTS: list[tuple[Rule, Fault]] = [
     (rules.async_consumers_have_dead_letters_and_an_alarm, _with("OutboxFailuresAlarm", 50, "Threshold")),
     (
         rules.async_consumers_have_dead_letters_and_an_alarm,
-        _without("OutboxPublisherFunctionOutbox", "DestinationConfig"),
+        _without(EVENTS_READER, "DestinationConfig"),
     ),
     (rules.async_consumers_have_dead_letters_and_an_alarm, _gone("HousekeepingFunctionEventInvokeConfig")),
     (
@@ -102,7 +103,7 @@ FAULTS: list[tuple[Rule, Fault]] = [
             Targets=[{"Id": "it", "Arn": {"Fn::GetAtt": ["HousekeepingFunction", "Arn"]}}],
         ),
     ),
-    (rules.stream_mappings_end_their_retries, _without("OutboxPublisherFunctionOutbox", "MaximumRetryAttempts")),
+    (rules.stream_mappings_end_their_retries, _without(EVENTS_READER, "MaximumRetryAttempts")),
     (
         rules.queue_triggers_report_each_failure,
         _without("AccountCommandsFunctionCommands", "FunctionResponseTypes"),
@@ -142,12 +143,12 @@ FAULTS: list[tuple[Rule, Fault]] = [
     (rules.nothing_is_stored_in_the_clear, _without("OutboxFailuresQueue", "SqsManagedSseEnabled")),
     (
         rules.event_patterns_are_sound,
-        _with("OutboxPublisherFunctionOutbox", '{"eventName": "INSERT"}', "FilterCriteria", "Filters", 0, "Pattern"),
+        _with(EVENTS_READER, '{"eventName": "INSERT"}', "FilterCriteria", "Filters", 0, "Pattern"),
     ),
     (
         rules.event_patterns_are_sound,
         _with(
-            "OutboxPublisherFunctionOutbox",
+            EVENTS_READER,
             '{"eventName": [{"begins-with": "I"}]}',
             "FilterCriteria",
             "Filters",
@@ -157,7 +158,7 @@ FAULTS: list[tuple[Rule, Fault]] = [
     ),
     (
         rules.event_patterns_are_sound,
-        _with("OutboxPublisherFunctionOutbox", '{"eventName": ["INSERT"]', "FilterCriteria", "Filters", 0, "Pattern"),
+        _with(EVENTS_READER, '{"eventName": ["INSERT"]', "FilterCriteria", "Filters", 0, "Pattern"),
     ),
     (
         rules.event_patterns_are_sound,

@@ -187,13 +187,18 @@ def test_every_function_runs_on_the_chosen_processor_with_the_shared_layer(deplo
         assert deployed.type_of(target(function["Layers"][0])) == "AWS::Lambda::LayerVersion"
 
 
-def test_the_streams_filter_takes_outbox_entries_and_nothing_else(deployed: Stack) -> None:
-    (filter_,) = deployed.properties("OutboxPublisherFunctionOutbox")["FilterCriteria"]["Filters"]
-
-    assert json.loads(filter_["Pattern"]) == {
-        "eventName": ["INSERT"],
-        "dynamodb": {"NewImage": {"sk": {"S": [{"prefix": "EVENT#"}, {"prefix": "COMMAND#"}]}}},
+def test_the_streams_filters_take_outbox_entries_apart_and_nothing_else(deployed: Stack) -> None:
+    mappings = {
+        name for name, _ in deployed.of("AWS::Lambda::EventSourceMapping") if name.startswith("OutboxPublisher")
     }
+    prefixes = {"OutboxPublisherFunctionOutboxCommands": "COMMAND#", "OutboxPublisherFunctionOutboxEvents": "EVENT#"}
+    assert {name for name in mappings if name.startswith("OutboxPublisher")} == prefixes.keys()
+    for name, prefix in prefixes.items():
+        (filter_,) = deployed.properties(name)["FilterCriteria"]["Filters"]
+        assert json.loads(filter_["Pattern"]) == {
+            "eventName": ["INSERT"],
+            "dynamodb": {"NewImage": {"sk": {"S": [{"prefix": prefix}]}}},
+        }
     assert deployed.properties("Table")["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
 
 
