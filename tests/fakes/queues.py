@@ -1,24 +1,29 @@
-"""A FIFO queue with visibility, receive counts and dead letters, on a clock that tests move."""
+"""A FIFO queue with groups, visibility, receive counts and dead letters, on a clock that tests move."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
+DEDUPLICATED_SECONDS = 300
 
-@dataclass
+
+@dataclass(eq=False)
 class Message:
+    """One message of a FIFO queue. Times in seconds, of whatever clock."""
+
     id: str
     body: str
     group: str
     deduplication_id: str
-    visible_at: datetime
+    sent_at: float
+    visible_at: float
     receives: int = 0
 
     def record(self) -> dict[str, Any]:
         """As the event source mapping hands it to a function."""
         return {
             "messageId": self.id,
-            "receiptHandle": f"handle-{self.id}-{self.receives}",
+            "receiptHandle": f"{self.id}/{self.receives}",
             "body": self.body,
             "attributes": {
                 "ApproximateReceiveCount": str(self.receives),
@@ -37,31 +42,41 @@ class Message:
         }
 
 
-@dataclass
+@dataclass(eq=False)
 class FifoQueue:
-    """`returned` notes every change of visibility: (message id, seconds)."""
+    """A FIFO queue whose deduplication is by message group, and its dead-letter queue. Numbers as the template says.
 
+    `returned` notes every change of visibility that was asked for: (message id, seconds). `changed` is called when
+    there may be something to take.
+    """
+
+    name: str
     url: str
     delay: int
     visibility: int
     max_receives: int
     batch: int
+    concurrency: int
     messages: list[Message] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
     returned: list[tuple[str, int]] = field(default_factory=list)
-    deduplicated: set[str] = field(default_factory=set)
+    deduplicated: dict[tuple[str, str], float] = field(default_factory=dict)
     sent: int = 0
+    done: int = 0
+    changed: Callable[["FifoQueue"], None] = lambda queue: None
 
-    def put(self, body: str, group: str, deduplication_id: str, now: datetime) -> None:
-        if deduplication_id in self.deduplicated:
+    def put(self, body: str, group: str, deduplication_id: str, now: float) -> None:
+        since = self.deduplicated.get((group, deduplication_id))
+        if since is not None and now - since < DEDUPLICATED_SECONDS:
             return
-        self.deduplicated.add(deduplication_id)
+        self.deduplicated[(group, deduplication_id)] = now
         self.sent += 1
-        visible_at = now + timedelta(seconds=self.delay)
-        self.messages.append(Message(f"m{self.sent}", body, group, deduplication_id, visible_at))
+        message = Message(f"{self.name}-{self.sent}", body, group, deduplication_id, now, now + self.delay)
+        self.messages.append(message)
+        self.changed(self)
 
-    def take(self, now: datetime) -> list[Message]:
-        """The next batch; a group waits behind its first message that is not visible."""
+    def take(self, now: float) -> list[Message]:
+        """The next batch. A group waits behind its first message that is not visible."""
         blocked: set[str] = set()
         taken: list[Message] = []
         for message in list(self.messages):
@@ -70,29 +85,72 @@ class FifoQueue:
             if message.visible_at > now:
                 blocked.add(message.group)
                 continue
-            if message.receives == self.max_receives:
+            if message.receives >= self.max_receives:
                 self.messages.remove(message)
                 self.dead.append(message)
                 continue
             message.receives += 1
-            message.visible_at = now + timedelta(seconds=self.visibility)
+            message.visible_at = now + self.visibility
             taken.append(message)
         return taken
 
-    def change_visibility(self, receipt_handle: str, seconds: int, now: datetime) -> None:
-        message_id = receipt_handle.split("-")[1]
-        self.returned.append((message_id, seconds))
-        for message in self.messages:
-            if message.id == message_id:
-                message.visible_at = now + timedelta(seconds=seconds)
+    def change_visibility(self, receipt_handle: str, seconds: int, now: float) -> bool:
+        """False for a message that is not, or no longer, in the hands of who asks."""
+        name, _, receives = receipt_handle.partition("/")
+        self.returned.append((name, seconds))
+        message = next((m for m in self.messages if m.id == name), None)
+        if message is None or message.visible_at <= now or str(message.receives) != receives:
+            return False
+        message.visible_at = now + seconds
+        self.changed(self)
+        return True
 
-    def delete(self, message_id: str) -> None:
-        self.messages = [message for message in self.messages if message.id != message_id]
+    def delete(self, message: Message) -> None:
+        if message in self.messages:
+            self.messages.remove(message)
+            self.done += 1
+            self.changed(self)
 
-    @property
-    def next_visible(self) -> datetime | None:
+    def next_visible(self) -> float | None:
         """When the first group can go on: each waits for its first message."""
-        first: dict[str, datetime] = {}
+        first: dict[str, float] = {}
         for message in self.messages:
             first.setdefault(message.group, message.visible_at)
         return min(first.values(), default=None)
+
+    def redrive(self, now: float) -> int:
+        """Send the dead letters back, as SQS' own redrive does: as new messages."""
+        dead, self.dead = self.dead, []
+        for message in dead:
+            message.receives = 0
+            message.visible_at = now
+            self.messages.append(message)
+        if dead:
+            self.changed(self)
+        return len(dead)
+
+
+def declared_queue(
+    resources: Mapping[str, Any],
+    name: str,
+    queue: str,
+    consumer: str,
+    url: str,
+    changed: Callable[[FifoQueue], None] = lambda queue: None,
+) -> FifoQueue:
+    """A queue and its consumer as the template declares them."""
+    properties = resources[queue]["Properties"]
+    assert properties["FifoQueue"] is True
+    assert properties["DeduplicationScope"] == "messageGroup"
+    [source] = resources[consumer]["Properties"]["Events"].values()
+    assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    return FifoQueue(
+        name=name,
+        url=url,
+        delay=properties.get("DelaySeconds", 0),
+        visibility=properties["VisibilityTimeout"],
+        max_receives=properties["RedrivePolicy"]["maxReceiveCount"],
+        batch=source["Properties"]["BatchSize"],
+        concurrency=source["Properties"]["ScalingConfig"]["MaximumConcurrency"],
+        changed=changed,
+    )

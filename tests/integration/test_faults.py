@@ -603,7 +603,7 @@ def test_commands_that_cannot_be_queued_hold_no_event_up(world: World) -> None:
 def test_a_poison_message_fails_alone_and_at_once(world: World, name: str, body: str) -> None:
     connection = world.connect(1, 2)
     queue = world.commands if name == "commands" else world.refresh
-    queue.put(body, "41", "poison", world.clock())
+    queue.put(body, "41", "poison", world.clock().timestamp())
     world.forget()
     if name == "commands":
         world.choose(connection, 1)

@@ -47,7 +47,7 @@ class Sqs:
 
     def send_message(self, *, QueueUrl: str, MessageBody: str, **fifo: str) -> None:  # noqa: N803
         queue = self.queues[QueueUrl]
-        queue.put(MessageBody, fifo["MessageGroupId"], fifo["MessageDeduplicationId"], self.world.clock())
+        queue.put(MessageBody, fifo["MessageGroupId"], fifo["MessageDeduplicationId"], self.world.clock().timestamp())
 
     def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
         dead = self._dead(QueueUrl)

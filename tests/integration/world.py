@@ -39,7 +39,7 @@ from shared.domain.errors import AppError
 from shared.domain.facts import AccountChange, Fact, FactType, Folded, fold
 from tests.builders import NOW, FixedClock
 from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, Connection, FakePowens
-from tests.fakes.queues import FifoQueue
+from tests.fakes.queues import FifoQueue, declared_queue
 from tests.template.cloudformation import TEMPLATE, load
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -223,7 +223,7 @@ class Aws:
 
     def _sqs(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         queue = self.queues[parameters["QueueUrl"]]
-        now = self.clock()
+        now = self.clock().timestamp()
         match operation:
             case "SendMessageBatch":
                 for entry in parameters["Entries"]:
@@ -295,15 +295,7 @@ class World:
         }
 
     def _queue(self, template: Mapping[str, Any], name: str, consumer: str, variable: str) -> FifoQueue:
-        properties = template[name]["Properties"]
-        [source] = template[consumer]["Properties"]["Events"].values()
-        queue = FifoQueue(
-            url=self.environment[variable],
-            delay=properties.get("DelaySeconds", 0),
-            visibility=properties["VisibilityTimeout"],
-            max_receives=properties["RedrivePolicy"]["maxReceiveCount"],
-            batch=source["Properties"]["BatchSize"],
-        )
+        queue = declared_queue(template, name, name, consumer, self.environment[variable])
         self.aws.queues[queue.url] = queue
         return queue
 
@@ -416,14 +408,14 @@ class World:
     def deliver(self, name: str) -> bool:
         """Hand one batch of a queue to its consumer, if there is one that is visible."""
         queue = self.commands if name == "commands" else self.refresh
-        taken = queue.take(self.clock.now)
+        taken = queue.take(self.clock.now.timestamp())
         if not taken:
             return False
         answer = self.invoke(self.handlers[name], {"Records": [message.record() for message in taken]})
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         for message in taken:
             if message.id not in failed:
-                queue.delete(message.id)
+                queue.delete(message)
         return True
 
     def settle(self, *, within: timedelta = timedelta(minutes=30)) -> None:
@@ -433,10 +425,10 @@ class World:
             self.publish()
             if self.deliver("commands") or self.deliver("refresh"):
                 continue
-            waiting = [at for queue in self.aws.queues.values() if (at := queue.next_visible) is not None]
-            if not waiting or min(waiting) > last:
+            waiting = [at for queue in self.aws.queues.values() if (at := queue.next_visible()) is not None]
+            if not waiting or min(waiting) > last.timestamp():
                 return
-            self.clock.now = max(self.clock.now, min(waiting))
+            self.clock.advance(seconds=max(0.001, min(waiting) - self.clock.now.timestamp()))
         raise AssertionError("never quiet")
 
     # --- what tests start from and look at

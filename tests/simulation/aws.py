@@ -6,17 +6,15 @@ effect: then the caller knows nothing, as with a read timeout once boto3's own r
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit
 
+from tests.fakes.queues import FifoQueue
 from tests.simulation.dynamodb import Refused, Table, UnknownSyntax
 from tests.simulation.engine import Engine
 
-DEDUPLICATED_SECONDS = 300
 MOST_ENTRIES = 10
 LARGEST_MESSAGE = 262_144
 
@@ -28,115 +26,6 @@ _THROTTLING = {
     "secretsmanager": "ThrottlingException",
 }
 _USUAL_SECONDS = {"dynamodb": 0.008, "sqs": 0.012, "events": 0.025, "kms": 0.015, "secretsmanager": 0.03}
-
-
-@dataclass(eq=False)
-class Message:
-    """One message of a FIFO queue. `visible_at` in simulated seconds."""
-
-    id: str
-    body: str
-    group: str
-    deduplication_id: str
-    sent_at: float
-    visible_at: float
-    receives: int = 0
-
-    def record(self) -> dict[str, Any]:
-        """As the event source mapping hands it to a function."""
-        return {
-            "messageId": self.id,
-            "receiptHandle": f"{self.id}/{self.receives}",
-            "body": self.body,
-            "attributes": {
-                "ApproximateReceiveCount": str(self.receives),
-                "MessageGroupId": self.group,
-                "MessageDeduplicationId": self.deduplication_id,
-            },
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-        }
-
-
-@dataclass(eq=False)
-class FifoQueue:
-    """A FIFO queue whose deduplication is by message group, and its dead-letter queue. Numbers as the template says."""
-
-    name: str
-    url: str
-    delay: int
-    visibility: int
-    max_receives: int
-    batch: int
-    concurrency: int
-    messages: list[Message] = field(default_factory=list)
-    dead: list[Message] = field(default_factory=list)
-    deduplicated: dict[tuple[str, str], float] = field(default_factory=dict)
-    sent: int = 0
-    done: int = 0
-    changed: Callable[["FifoQueue"], None] = lambda queue: None
-
-    def put(self, body: str, group: str, deduplication_id: str, now: float) -> None:
-        if not group or not deduplication_id or len(body) > LARGEST_MESSAGE:
-            raise Refused("InvalidParameterValue", "group, deduplication id and body")
-        since = self.deduplicated.get((group, deduplication_id))
-        if since is not None and now - since < DEDUPLICATED_SECONDS:
-            return
-        self.deduplicated[(group, deduplication_id)] = now
-        self.sent += 1
-        message = Message(f"{self.name}-{self.sent}", body, group, deduplication_id, now, now + self.delay)
-        self.messages.append(message)
-        self.changed(self)
-
-    def take(self, now: float) -> list[Message]:
-        """The next batch. A group waits behind its first message that is not visible,"""
-        blocked: set[str] = set()
-        taken: list[Message] = []
-        for message in list(self.messages):
-            if message.group in blocked or len(taken) == self.batch:
-                continue
-            if message.visible_at > now:
-                blocked.add(message.group)
-                continue
-            if message.receives >= self.max_receives:
-                self.messages.remove(message)
-                self.dead.append(message)
-                continue
-            message.receives += 1
-            message.visible_at = now + self.visibility
-            taken.append(message)
-        return taken
-
-    def change_visibility(self, receipt_handle: str, seconds: int, now: float) -> None:
-        name, _, receives = receipt_handle.partition("/")
-        message = next((m for m in self.messages if m.id == name), None)
-        if message is None or message.visible_at <= now or str(message.receives) != receives:
-            raise Refused("MessageNotInflight", "not in flight")
-        message.visible_at = now + seconds
-        self.changed(self)
-
-    def delete(self, message: Message) -> None:
-        if message in self.messages:
-            self.messages.remove(message)
-            self.done += 1
-            self.changed(self)
-
-    def next_visible(self) -> float | None:
-        first: dict[str, float] = {}
-        for message in self.messages:
-            first.setdefault(message.group, message.visible_at)
-        return min(first.values(), default=None)
-
-    def redrive(self, now: float) -> int:
-        """Send the dead letters back, as SQS' own redrive does: as new messages."""
-        dead, self.dead = self.dead, []
-        for message in dead:
-            message.receives = 0
-            message.visible_at = now
-            self.messages.append(message)
-        if dead:
-            self.changed(self)
-        return len(dead)
 
 
 class Aws:
@@ -240,7 +129,7 @@ class Aws:
         match operation:
             case "SendMessage":
                 deduplication_id = parameters["MessageDeduplicationId"]
-                queue.put(parameters["MessageBody"], parameters["MessageGroupId"], deduplication_id, now)
+                self._put(queue, parameters, now)
                 self.webhooks_queued.add(deduplication_id)
                 return {"MessageId": deduplication_id}
             case "SendMessageBatch":
@@ -253,13 +142,21 @@ class Aws:
                         self.engine.tell(f"{step}: SQS refuses entry {entry['Id']} of {len(entries)}")
                         failed.append({"Id": entry["Id"], "Code": "InternalError", "SenderFault": False})
                         continue
-                    queue.put(entry["MessageBody"], entry["MessageGroupId"], entry["MessageDeduplicationId"], now)
+                    self._put(queue, entry, now)
                     done.append({"Id": entry["Id"], "MessageId": entry["Id"]})
                 return {"Successful": done, "Failed": failed} if failed else {"Successful": done}
             case "ChangeMessageVisibility":
-                queue.change_visibility(parameters["ReceiptHandle"], parameters["VisibilityTimeout"], now)
+                if not queue.change_visibility(parameters["ReceiptHandle"], parameters["VisibilityTimeout"], now):
+                    raise Refused("MessageNotInflight", "not in flight")
                 return {}
         raise UnknownSyntax(f"sqs {operation}")
+
+    @staticmethod
+    def _put(queue: FifoQueue, entry: dict[str, Any], now: float) -> None:
+        body, group, deduplication_id = (entry[f"Message{name}"] for name in ("Body", "GroupId", "DeduplicationId"))
+        if not group or not deduplication_id or len(body) > LARGEST_MESSAGE:
+            raise Refused("InvalidParameterValue", "group, deduplication id and body")
+        queue.put(body, group, deduplication_id, now)
 
     def _events(self, operation: str, parameters: dict[str, Any], step: str) -> dict[str, Any]:
         assert operation == "PutEvents", operation

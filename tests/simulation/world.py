@@ -36,6 +36,7 @@ from shared.bootstrap import Container
 from shared.domain.errors import AppError
 from shared.entrypoints.observability import logger
 from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
+from tests.fakes.queues import FifoQueue, Message, declared_queue
 from tests.integration.world import (
     BUS,
     IDENTITY_KEY,
@@ -47,7 +48,7 @@ from tests.integration.world import (
     resources,
     stream_readers,
 )
-from tests.simulation.aws import Aws, FifoQueue, Message
+from tests.simulation.aws import Aws
 from tests.simulation.dynamodb import Table
 from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task
 from tests.simulation.powens import SimulatedPowens, signed
@@ -202,22 +203,9 @@ class World:
     # --- what the template declares
 
     def _queue(self, name: str) -> FifoQueue:
-        queue, function, _ = _QUEUES[name]
-        properties = resources()[queue]["Properties"]
-        assert properties["FifoQueue"] is True
-        assert properties["DeduplicationScope"] == "messageGroup"
-        [source] = resources()[function]["Properties"]["Events"].values()
-        assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        made = FifoQueue(
-            name=name,
-            url=ENVIRONMENT[f"{name.upper()}_QUEUE_URL"],
-            delay=properties.get("DelaySeconds", 0),
-            visibility=properties["VisibilityTimeout"],
-            max_receives=properties["RedrivePolicy"]["maxReceiveCount"],
-            batch=source["Properties"]["BatchSize"],
-            concurrency=source["Properties"]["ScalingConfig"]["MaximumConcurrency"],
-            changed=self._pump,
-        )
+        queue, consumer, _ = _QUEUES[name]
+        url = ENVIRONMENT[f"{name.upper()}_QUEUE_URL"]
+        made = declared_queue(resources(), name, queue, consumer, url, changed=self._pump)
         self.aws.queues[made.url] = made
         return made
 
