@@ -563,7 +563,10 @@ class _Reading:
         same_id = seen.powens_id == before.powens_id
         born_disabled = not same_id and account.wanted
         revived = same_id and not account.wanted
-        if returned and account.choice is None and enabled != account.wanted and (born_disabled or revived or merged):
+        # The bank took it away before the order could be made: it comes back as it went, and nobody unticked it.
+        unfulfilled = same_id and account.wanted and not before.enabled and account.problem is None
+        otherwise = account.choice is None and enabled != account.wanted
+        if returned and otherwise and (born_disabled or revived or unfulfilled or merged):
             account = self._restore(replace(account, enabled=enabled), seen)
         elif not seen.deleted:
             account = self._follow(account, enabled)
@@ -600,8 +603,8 @@ class _Reading:
         """Rules 3 and 4: an account that comes back otherwise than wanted is put right, once each time it comes back.
 
         When it keeps coming back (`MOST_REPAIRS`), somebody at Powens disagrees, and the user is asked who is right.
-        A new id that is enabled already, and an old one that is disabled, are left alone: new ids are born disabled and
-        old ones keep their state, so somebody ticked or unticked them (rule 2).
+        A new id that is enabled already, and an old one that went enabled and comes back disabled, are left alone: new
+        ids are born disabled and old ones keep their state, so somebody ticked or unticked them (rule 2).
         """
         recent = tuple(at for at in account.repairs if self._now - at < REPAIR_WINDOW)
         asked = _question(account) if len(recent) >= MOST_REPAIRS else None

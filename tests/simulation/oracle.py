@@ -82,6 +82,7 @@ class Oracle:
         self.uncertain = 0
         world.watchers.append(self._written)
         world.powens.before_update = self._updated
+        world.powens.came_late = self._came_late
 
     # --- names
 
@@ -214,6 +215,10 @@ class Oracle:
         if len(others) > 1:
             expected.allowed = {*expected.allowed, not disabled}
 
+    def _came_late(self, real: Real, enabled: bool) -> None:
+        """Powens carries out an order that was given up: nothing tells that from a choice in the Webview (ADR 0009)."""
+        self.expected[real.id].allowed = {*self.expected[real.id].allowed, enabled}
+
     def _written(self, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
         item = after or before
         assert item is not None
@@ -262,6 +267,12 @@ class Oracle:
         if before is None or after is None:
             return
         was, now = json.loads(before["document"]["S"]), json.loads(after["document"]["S"])
+        for account in now.get("accounts", []):
+            waits = any(account.get(name) is not None for name in ("choice", "problem", "closed_at"))
+            self.world.invariant(
+                waits or account["enabled"] is account["wanted"],
+                f"{account['name']} of {now['powens_id']} is not as wanted, and nothing is done about it",
+            )
         self.world.invariant(
             now["read_started_at"] >= was["read_started_at"] and now.get("revision", 0) >= was.get("revision", 0),
             f"connection {was['powens_id']} goes back to an older read or revision",

@@ -60,6 +60,7 @@ class SimulatedPowens(FakePowens):
         super().__init__(lambda: engine.now)
         self.engine = engine
         self.webhook: Callable[[str, bytes, int | None, int], None] = lambda name, body, connection, emitted: None
+        self.came_late: Callable[[Real, bool], None] = lambda real, enabled: None
         self.before_update: Callable[[Account, bool, str], None] = lambda account, disabled, task: None
         self.reals: dict[int, Real] = {}
         self.real_of: dict[int, Real] = {}
@@ -322,7 +323,11 @@ class SimulatedPowens(FakePowens):
 
         def act() -> None:
             self.late[connection] -= 1
+            account = self.connections[connection].accounts.get(int(found)) if connection in self.connections else None
+            before = account.disabled if account else None
             self._one_answer(line, query, body, headers, key)
+            if real is not None and account is not None and account.disabled != before:
+                self.came_late(real, not account.disabled)
 
         self.engine.after(seconds, act)
 

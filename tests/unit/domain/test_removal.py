@@ -88,6 +88,18 @@ def test_an_account_that_the_bank_closes_while_it_is_being_enabled_says_so() -> 
     assert [(i.status, i.reason) for i in ended.items] == [(ItemStatus.FAILED, "closed_at_bank")]
 
 
+def test_an_account_that_the_bank_closed_before_it_could_be_enabled_is_enabled_when_it_comes_back() -> None:
+    chosen = choose(connection(account(1, enabled=False)), {1: True}).connection
+    closed = read(chosen, observed_account(1, disabled=True, deleted=True), at=after(seconds=2)).connection
+    back = read(closed, observed_account(1, disabled=True), at=after(hours=2)).connection
+    assert [(o.powens_id, o.enabled) for o in orders(back)] == [(1, True)]
+    (restoration,) = back.operations
+    assert restoration.kind is OperationKind.RESTORATION
+    # Until then a new choice of the same is no news, and one of the opposite takes it back.
+    off = choose(back, {1: False}, at=after(hours=3)).connection
+    assert [(o.powens_id, o.enabled) for o in orders(off)] == [(1, False)]
+
+
 # --- an account that is not shown ---
 
 
