@@ -82,7 +82,8 @@ def _percentiles(seconds: Sequence[float]) -> str:
 class Report:
     plan: Plan
     tally: Tally = field(default_factory=Tally)
-    alone: Taps = field(default_factory=Taps)
+    before: Taps = field(default_factory=Taps)
+    after: Taps = field(default_factory=Taps)
     storm: Taps = field(default_factory=Taps)
     webhooks: int = 0
     events: Published = field(default_factory=lambda: Published((), ()))
@@ -93,6 +94,11 @@ class Report:
     void: int = 0
     """Measurements made before the one that counts, and thrown away."""
     violations: list[str] = field(default_factory=list)
+
+    @property
+    def alone(self) -> Taps:
+        before, after = self.before, self.after
+        return Taps(before.answered + after.answered, before.ended + after.ended)
 
     def ratios(self) -> dict[str, float]:
         return {
@@ -112,6 +118,8 @@ class Report:
             f"                  {self.events.repeats} repeats, doubled effects {len(self.events.doubled)}",
             f"longest staleness {self.longest:.1f} s",
             f"alone             {self.alone.line()}   (p50/p95/p99)",
+            f"  before it       {self.before.line()}",
+            f"  after it        {self.after.line()}",
             f"in the storm      {self.storm.line()}",
             "ratio             " + ", ".join(f"{what} {ratio:.2f}" for what, ratio in self.ratios().items()),
             *(f"VIOLATED          {line}" for line in self.violations),
@@ -151,8 +159,8 @@ class Storm:
 
     def _measure(self) -> None:
         report, plan = self.report, self.plan
-        report.alone, report.storm = Taps(), Taps()
-        foreign = [self._alone()]
+        report.before, report.after, report.storm = Taps(), Taps(), Taps()
+        foreign = [self._alone(report.before)]
         before = Processors(self.system.launcher)
         first_webhook = self._newest_webhook()
         storm = threading.Thread(target=self._news_for_everybody, daemon=True)
@@ -164,14 +172,14 @@ class Storm:
         self._wait_until_quiet()
         report.longest = max(report.longest, time.monotonic() - began - plan.storm_seconds)
         report.webhooks = self._newest_webhook() - first_webhook
-        foreign.append(self._alone())
+        foreign.append(self._alone(report.after))
         self._wait_until_quiet()
         report.foreign = max(foreign)
 
-    def _alone(self) -> float:
+    def _alone(self, taps: Taps) -> float:
         """Half of the taps alone; the processors that other programs took meanwhile."""
         before = Processors(self.system.launcher)
-        self._tap_for(self.plan.alone_seconds / 2, self.report.alone)
+        self._tap_for(self.plan.alone_seconds / 2, taps)
         return Processors(self.system.launcher).foreign_since(before)
 
     def _newest_webhook(self) -> int:
