@@ -7,8 +7,8 @@ than twice as long.
 Two times are taken of each tap: until the API has written the choice down (202), and until its user knows that the
 operation has ended, which is when Powens was told and read back: by the live update, as the page does it, or by a look
 after each second without one. Both are held to the promise. Alone is measured before the storm and after it, as the
-double's table grows all the time. What other programs take of the processors is measured beside: a measurement that
-they disturbed is void and is made again, a few times; then the last one counts.
+double becomes slower the more it has been told. What other programs take of the processors is measured beside: a
+measurement that they disturbed is void and is made again, a few times; then the last one counts.
 """
 
 import argparse
