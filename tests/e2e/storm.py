@@ -6,9 +6,9 @@ than twice as long.
 
 Two times are taken of each tap: until the API has written the choice down (202), and until its user knows that the
 operation has ended, which is when Powens was told and read back: by the live update, as the page does it, or by a look
-after each second without one. Both are held to the promise. Alone is measured before the storm and after it, as the
-double becomes slower the more it has been told. What other programs take of the processors is measured beside: a
-measurement that they disturbed is void and is made again, a few times; then the last one counts.
+after each second without one. Both are held to the promise, against taps alone before the storm. Taps alone after it
+are printed beside, as the double becomes slower the more it has been told. What other programs take of the processors
+is measured beside: a measurement that they disturbed is void and is made again, a few times; then the last one counts.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Plan:
     """Users whose connections are synchronised in the storm."""
     tapping: int
     alone_seconds: float
-    """Half of it before the storm and half of it after."""
+    """Before the storm; half as long after it."""
     storm_seconds: float
     """Time over which the synchronisations are spread."""
     quiet_seconds: float = 120
@@ -82,7 +82,7 @@ def _percentiles(seconds: Sequence[float]) -> str:
 class Report:
     plan: Plan
     tally: Tally = field(default_factory=Tally)
-    before: Taps = field(default_factory=Taps)
+    alone: Taps = field(default_factory=Taps)
     after: Taps = field(default_factory=Taps)
     storm: Taps = field(default_factory=Taps)
     webhooks: int = 0
@@ -94,11 +94,6 @@ class Report:
     void: int = 0
     """Measurements made before the one that counts, and thrown away."""
     violations: list[str] = field(default_factory=list)
-
-    @property
-    def alone(self) -> Taps:
-        before, after = self.before, self.after
-        return Taps(before.answered + after.answered, before.ended + after.ended)
 
     def ratios(self) -> dict[str, float]:
         return {
@@ -118,9 +113,8 @@ class Report:
             f"                  {self.events.repeats} repeats, doubled effects {len(self.events.doubled)}",
             f"longest staleness {self.longest:.1f} s",
             f"alone             {self.alone.line()}   (p50/p95/p99)",
-            f"  before it       {self.before.line()}",
-            f"  after it        {self.after.line()}",
             f"in the storm      {self.storm.line()}",
+            f"alone, after it   {self.after.line()}",
             "ratio             " + ", ".join(f"{what} {ratio:.2f}" for what, ratio in self.ratios().items()),
             *(f"VIOLATED          {line}" for line in self.violations),
         ]
@@ -159,8 +153,8 @@ class Storm:
 
     def _measure(self) -> None:
         report, plan = self.report, self.plan
-        report.before, report.after, report.storm = Taps(), Taps(), Taps()
-        foreign = [self._alone(report.before)]
+        report.alone, report.after, report.storm = Taps(), Taps(), Taps()
+        foreign = [self._alone(report.alone, plan.alone_seconds)]
         before = Processors(self.system.launcher)
         first_webhook = self._newest_webhook()
         storm = threading.Thread(target=self._news_for_everybody, daemon=True)
@@ -172,14 +166,14 @@ class Storm:
         self._wait_until_quiet()
         report.longest = max(report.longest, time.monotonic() - began - plan.storm_seconds)
         report.webhooks = self._newest_webhook() - first_webhook
-        foreign.append(self._alone(report.after))
+        foreign.append(self._alone(report.after, plan.alone_seconds / 2))
         self._wait_until_quiet()
         report.foreign = max(foreign)
 
-    def _alone(self, taps: Taps) -> float:
-        """Half of the taps alone; the processors that other programs took meanwhile."""
+    def _alone(self, taps: Taps, seconds: float) -> float:
+        """Taps alone; the processors that other programs took meanwhile."""
         before = Processors(self.system.launcher)
-        self._tap_for(self.plan.alone_seconds / 2, taps)
+        self._tap_for(seconds, taps)
         return Processors(self.system.launcher).foreign_since(before)
 
     def _newest_webhook(self) -> int:
