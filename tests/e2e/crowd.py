@@ -8,6 +8,7 @@ which is ten minutes.
 
 import json
 import random
+import ssl
 import threading
 import time
 from collections import Counter
@@ -31,6 +32,8 @@ from tests.sandbox import driver
 
 ANSWER_SECONDS = 90.0
 """How long somebody goes on asking while the API cannot answer."""
+_TLS = ssl.create_default_context()
+"""Made once: each client would read all certificates of the machine again, for addresses without any TLS."""
 
 
 class Tally:
@@ -78,8 +81,10 @@ class Somebody:
         self.random = random.Random(seed)
         self.id = f"{name}-{uuid4().hex[:12]}"
         token, _ = Issuer(system.url, STATE / "issuer.pem").token(self.id)
-        self.api = httpx.Client(base_url=system.url, headers={"authorization": f"Bearer {token}"}, timeout=40)
-        self.powens = httpx.Client(base_url=system.sandbox_url, timeout=40)
+        self.api = httpx.Client(
+            base_url=system.url, headers={"authorization": f"Bearer {token}"}, timeout=40, verify=_TLS
+        )
+        self.powens = httpx.Client(base_url=system.sandbox_url, timeout=40, verify=_TLS)
         self.powens_user = 0
         self.chosen: dict[str, bool | None] = {}
         """By account id; None where two choices crossed."""

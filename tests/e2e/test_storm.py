@@ -7,7 +7,7 @@ from tests.e2e.storm import MOST_RATIO, Plan, Storm
 
 pytestmark = [pytest.mark.slow, pytest.mark.quiet]
 
-PLAN = Plan(crowd=100, tapping=3, alone_seconds=7, storm_seconds=14)
+PLAN = Plan(crowd=60, tapping=3, visitors=9, alone_seconds=10, storm_seconds=14)
 
 
 def test_a_storm_loses_nothing_and_taps_keep_their_pace(system: System) -> None:
