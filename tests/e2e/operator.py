@@ -1,5 +1,6 @@
 """What an operator of the stack sees and does, on the AWS double: the table, queues, keys and logs behind the doors."""
 
+import itertools
 import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import httpx
 
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.kms import KmsSeal
+from shared.application.housekeeping import MOST_USERS
 from tests.e2e.conftest import System
 from tests.invariants import Detail
 
@@ -132,13 +134,14 @@ class Operator:
     # --- time ------------------------------------------------------------------------------------------------------
 
     def twelve_hours_later(self, user_ids: Collection[str]) -> None:
-        """Make these users' reconciliation due, and run the minute's pass that plans it."""
+        """Make these users' reconciliation due, and run the minute's pass that plans it, as often as it takes."""
         now = datetime.now(UTC)
-        for user_id in user_ids:
-            access = self.store.access(user_id)
-            if access is not None and access.reconcile_at is not None:
-                self.store.plan_reconciliation(access, now)
-        self.lambdas.invoke(FunctionName=self.system.outputs["HousekeepingFunctionName"], Payload=b"{}")
+        for users in itertools.batched(user_ids, MOST_USERS, strict=False):
+            for user_id in users:
+                access = self.store.access(user_id)
+                if access is not None and access.reconcile_at is not None:
+                    self.store.plan_reconciliation(access, now)
+            self.lambdas.invoke(FunctionName=self.system.outputs["HousekeepingFunctionName"], Payload=b"{}")
 
     # --- processes and what they printed ---------------------------------------------------------------------------
 
