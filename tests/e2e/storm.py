@@ -7,8 +7,8 @@ webhooks. Nothing may be lost, and a tap must not take more than twice as long.
 Two times are taken of each tap: until the API has written the choice down (202), and until its user knows that the
 operation has ended, which is when Powens was told and read back: by the live update, as the page does it, or by a look
 after each second without one. Both are held to the promise, against taps alone before the storm. Taps alone after it
-are printed beside, as the double becomes slower the more it has been told. What other programs take of the processors
-is measured beside: a measurement that they disturbed is void and is made again, a few times; then the last one counts.
+are printed beside. What other programs take of the processors is measured beside: a measurement that they disturbed is
+void and is made again, a few times; then the last one counts.
 """
 
 import argparse
