@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 type Detail = Mapping[str, Any]
@@ -158,6 +159,22 @@ def same_at_powens(shown: Iterable[Shown], at_powens: Mapping[str, Mapping[str, 
         for c in ours.keys() & at_powens.keys()
         if ours[c] != at_powens[c]
     ]
+
+
+def balances_are_of_powens(shown: Iterable[Shown], at_powens: Mapping[str, Mapping[str, Decimal | None]]) -> list[str]:
+    """Of what is synchronised; Powens may still change the rest. `at_powens`: by connection id and account's name."""
+    return [
+        f"{account['name']} of {connection['id']} shows {account['balance']}, Powens has {there[account['name']]}"
+        for connection in shown
+        if (there := at_powens.get(connection["id"], {}))
+        for account in connection["accounts"]
+        if account["enabled"] and account["name"] in there
+        if amount(account["balance"]) != there[account["name"]]
+    ]
+
+
+def amount(written: str | float | None) -> Decimal | None:
+    return None if written is None else Decimal(str(written))
 
 
 def choices_are_kept(shown: Iterable[Shown], chosen: Mapping[str, bool]) -> list[str]:

@@ -159,10 +159,7 @@ class Somebody:
         }
 
     def selected_at_powens(self) -> dict[str, dict[str, bool]]:
-        return {
-            our_id: {name: account["disabled"] is None for name, account in connection["accounts"].items()}
-            for our_id, connection in self.at_powens().items()
-        }
+        return _selected(self.at_powens())
 
     # --- arriving --------------------------------------------------------------------------------------------------
 
@@ -386,7 +383,10 @@ class Somebody:
         self.operations = {i: self.ask("GET", f"/v1/operations/{i}").json() for i in self.operations}
         found = [*self.broken]
         found += invariants.at_rest(shown)
-        found += invariants.same_at_powens(shown, self.selected_at_powens())
+        there = self.at_powens()
+        found += invariants.same_at_powens(shown, _selected(there))
+        balances = _of_accounts(there, lambda account: invariants.amount(account["balance"]))
+        found += invariants.balances_are_of_powens(shown, balances)
         found += invariants.choices_are_kept(shown, self._kept_choices())
         found += invariants.operations_have_ended(self.operations.values(), datetime.now(UTC))
         found += invariants.one_account_counts_once(shown, self._same(shown))
@@ -433,6 +433,18 @@ class Somebody:
 
 def _at(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _of_accounts[T](there: dict[str, dict[str, Any]], what: Callable[[dict[str, Any]], T]) -> dict[str, dict[str, T]]:
+    """Something of each account at Powens, by our connection id and its name."""
+    return {
+        our_id: {name: what(account) for name, account in connection["accounts"].items()}
+        for our_id, connection in there.items()
+    }
+
+
+def _selected(there: dict[str, dict[str, Any]]) -> dict[str, dict[str, bool]]:
+    return _of_accounts(there, lambda account: account["disabled"] is None)
 
 
 def acting(people: list[Somebody], act: Callable[[Somebody], None]) -> list[threading.Thread]:

@@ -228,10 +228,16 @@ class Storm:
 
     def _processor_seconds(self, people: list[Somebody]) -> float:
         """What it takes to synchronise these people's connections, until all is quiet."""
+        theirs = [connection["id"] for one in people for connection in one.at_powens().values()]
         earlier = self._synchronised()
         before = Processors(self.system.launcher)
         self._news_for(people, 0)
-        eventually(lambda: len(self._synchronised().items() - earlier.items()) == len(people), seconds=30)
+
+        def all_are_synchronised() -> bool:
+            now = self._synchronised()
+            return all(now[connection] != earlier[connection] for connection in theirs)
+
+        eventually(all_are_synchronised, seconds=30, every=0.2)
         self._wait_until_quiet()
         return Processors(self.system.launcher).own - before.own
 

@@ -16,6 +16,8 @@ class Tally:
     """What some seeds came to."""
 
     seeds: int = 0
+    calm: int = 0
+    """Of them, those without any fault."""
     times: Counter[str] = field(default_factory=Counter)
     runs: Counter[str] = field(default_factory=Counter)
     acted: Counter[str] = field(default_factory=Counter)
@@ -30,6 +32,7 @@ class Tally:
     def count(self, verdict: Verdict) -> None:
         found = Counter(fault.kind for fault in verdict.faults)
         self.seeds += 1
+        self.calm += not verdict.faults
         self.times.update(found)
         self.runs.update(found.keys())
         self.acted.update(verdict.acted)
@@ -42,6 +45,7 @@ class Tally:
 
     def add(self, other: "Tally") -> None:
         self.seeds += other.seeds
+        self.calm += other.calm
         for mine, theirs in ((self.times, other.times), (self.runs, other.runs), (self.acted, other.acted)):
             mine.update(theirs)
         self.certain += other.certain

@@ -1,6 +1,7 @@
 """The checks that the chaos and load runs end with do find what they are for."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -98,6 +99,15 @@ def test_a_difference_from_powens_is_found() -> None:
     assert invariants.same_at_powens(shown, {"c1": {"A1": False}})
     assert invariants.same_at_powens(shown, {}) == ["c1 is shown and is not at Powens"]
     assert invariants.same_at_powens([], {"c1": {}}) == ["c1 is at Powens and is not shown"]
+
+
+@pytest.mark.parametrize("told", [None, "12.51"])
+def test_a_balance_that_was_not_heard_of_is_found(told: str | None) -> None:
+    there = {"c1": {"A1": Decimal("12.5")}}
+    assert invariants.balances_are_of_powens([connection(account("a1", balance="12.50"))], there) == []
+    old = account("a1", balance=told)
+    assert invariants.balances_are_of_powens([connection(old)], there) == [f"A1 of c1 shows {told}, Powens has 12.5"]
+    assert invariants.balances_are_of_powens([connection({**old, "enabled": False})], there) == []
 
 
 def test_a_choice_that_was_lost_is_found() -> None:
