@@ -1,26 +1,20 @@
 """Many seeds on several processes: `python -m tests.simulation SEEDS [FIRST_SEED] [PROCESSES]`, or `make simulate`."""
 
-import multiprocessing
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.simulation.many import Tally, some
-
-CHUNK = 25
+from tests.simulation.many import CHUNK, Tally, many
 
 
 def main(seeds: int, first: int, processes: int) -> int:
     began = time.monotonic()
     whole = Tally()
-    chunks = [range(at, min(at + CHUNK, first + seeds)) for at in range(first, first + seeds, CHUNK)]
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for tally in (done.result() for done in as_completed([pool.submit(some, chunk) for chunk in chunks])):
-            whole.add(tally)
-            for _, story in tally.failed:
-                print(story, flush=True)
-            if whole.seeds % 1000 < CHUNK:
-                print(f"{whole.seeds:,} seeds, {len(whole.failed)} failed", flush=True)
+    for tally in many(range(first, first + seeds), processes):
+        whole.add(tally)
+        for _, story in tally.failed:
+            print(story, flush=True)
+        if whole.seeds % 1000 < CHUNK:
+            print(f"{whole.seeds:,} seeds, {len(whole.failed)} failed", flush=True)
     print("\n".join(whole.report()))
     took = time.monotonic() - began
     print(

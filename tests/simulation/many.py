@@ -1,13 +1,16 @@
 """Many seeds, and what they came to."""
 
+import multiprocessing
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from tests.simulation.plan import FAULTS, plan_of
 from tests.simulation.run import Verdict, run, shrink
 from tests.simulation.world import installed
 
+CHUNK = 25
 MOST_STORIES = 3
 
 
@@ -81,3 +84,11 @@ def some(seeds: range) -> Tally:
                 small = shrink(verdict) if len(tally.failed) < MOST_STORIES else verdict
                 tally.failed.append((seed, small.words()))
     return tally
+
+
+def many(seeds: range, processes: int) -> Iterator[Tally]:
+    """Run seeds on several processes; a part of them at a time, as they get done."""
+    chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(some, chunk) for chunk in chunks]):
+            yield done.result()

@@ -3,19 +3,20 @@
 A seed that fails prints its story, made as short as it gets. `python -m tests.simulation 1 <seed>` tells it again.
 """
 
-import multiprocessing
 import os
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.many import Tally, some
+from tests.simulation.many import Tally, many
 from tests.simulation.plan import ACTIONS, FAULTS, RARE, plan_of
 from tests.simulation.run import run
 from tests.simulation.world import installed
+
+# Alone, as it takes both processors.
+pytestmark = pytest.mark.quiet
 
 SEEDS = 300
 FOLLOWING = ("timed out by Lambda", "Powens' budget is used up", "dead letter sent back")
@@ -31,9 +32,10 @@ for verdict in simulate(map(int, sys.argv[1:])):
 
 @pytest.fixture(scope="module")
 def tally() -> Tally:
-    # In a process of its own, where coverage is not measured: that costs more than the runs find out for it.
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(some, range(SEEDS)).result()
+    whole = Tally()
+    for part in many(range(SEEDS), processes=2):
+        whole.add(part)
+    return whole
 
 
 def test_whatever_goes_wrong_everything_ends_where_powens_and_the_newest_choice_are(tally: Tally) -> None:
