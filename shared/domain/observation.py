@@ -37,7 +37,8 @@ class ObservedAccount:
     """One account at Powens, read with `?all`.
 
     `disabled` (nobody ticked it) and `deleted` (the bank no longer shows it) are different things. `iban_key` and
-    `number_key` are keyed hashes, equal exactly when the IBAN or number is.
+    `number_key` are keyed hashes, equal exactly when the IBAN or number is. `unreadable`: what Powens answered for the
+    selection cannot be read, so `disabled` and `deleted` say nothing.
     """
 
     powens_id: int
@@ -53,6 +54,7 @@ class ObservedAccount:
     source_id: int | None = None
     error: str | None = None
     last_update: datetime | None = None
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,8 @@ class ObservedConnection:
     """One connection with all of its accounts, from one read that began at `read_started_at` (our clock, UTC).
 
     `state` and the sources' states are Powens' own words, None when the last synchronisation went well. `next_try` None
-    with an old `last_update` is a connection that looks healthy and is frozen.
+    with an old `last_update` is a connection that looks healthy and is frozen. `unidentified`: how many accounts of the
+    answer have an id that cannot be read; they may be any of those that `accounts` lacks.
     """
 
     powens_id: int
@@ -72,4 +75,5 @@ class ObservedConnection:
     next_try: datetime | None = None
     sources: tuple[ObservedSource, ...] = ()
     accounts: tuple[ObservedAccount, ...] = ()
+    unidentified: int = 0
     read_started_at: datetime
