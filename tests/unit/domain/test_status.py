@@ -59,6 +59,24 @@ def test_every_reason_is_listed_under_its_own_code() -> None:
     assert all(code == reason.code for code, reason in REASONS.items())
 
 
+@pytest.mark.parametrize(
+    ("code", "who", "step"),
+    [
+        ("first_synchronisation_overdue", Who.POWENS, NextStep.MANAGE),
+        ("unreadable_at_powens", Who.POWENS, NextStep.WAIT),
+        ("identical_accounts", Who.USER, NextStep.MANAGE),
+        ("forbidden_by_powens", Who.US, NextStep.WAIT),
+        ("copy_not_enabled", Who.NOBODY, NextStep.NONE),
+        ("copy_not_shown", Who.NOBODY, NextStep.NONE),
+        ("copy_connection_not_working", Who.NOBODY, NextStep.NONE),
+        ("copy_older", Who.NOBODY, NextStep.NONE),
+        ("copy_known_later", Who.NOBODY, NextStep.NONE),
+    ],
+)
+def test_reasons_that_no_state_of_powens_gives_say_who_must_act_too(code: str, who: Who, step: NextStep) -> None:
+    assert (REASONS[code].who_must_act, REASONS[code].next_step) == (who, step)
+
+
 def refreshing() -> Connection:
     return connection(operations=(operation(kind=OperationKind.REFRESH),))
 
