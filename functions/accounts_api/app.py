@@ -131,7 +131,7 @@ def _listed() -> Listed:
 
 def _connection(connection_id: str) -> tuple[Connection, Around]:
     listed = _listed()
-    return _held(connection_id, listed), Around.of(listed)
+    return _held(connection_id, listed), Around.of(listed, container().clock())
 
 
 def _held(connection_id: str, listed: Listed) -> Connection:
@@ -160,7 +160,7 @@ def _synchronised(account_id: str, listed: Listed) -> Connection:
 
 
 def _account(account_id: str, listed: Listed) -> str:
-    around = Around.of(listed)
+    around = Around.of(listed, container().clock())
     manual = listed.manual_account(account_id)
     if manual is not None:
         return manual_view(manual, around).model_dump_json()
@@ -207,7 +207,7 @@ def openapi() -> Response[Any]:
 @app.get("/v1/connections", responses=answers(ConnectionList))
 def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
     listed = _listed()
-    around = Around.of(listed)
+    around = Around.of(listed, container().clock())
     shown = ConnectionList(
         connections=tuple(_view(connection, around) for connection in listed.connections),
         manual_accounts=tuple(manual_view(account, around) for account in listed.manual_accounts),

@@ -211,12 +211,28 @@ class DynamoDBStore:
         beside: Beside = NOTHING_BESIDE,
     ) -> None:
         after = outcome.connection
-        known = {operation.id: operation for operation in before.operations} if before else {}
         writes: list[TransactWriteItemTypeDef] = [self._put_connection(before, after)]
         if answer is not None:
             writes.append(self._put_answer(after.user_id, answer))
         if before is None:
             writes.append(self._is_still(after.user_id, after.powens_user_id))
+        writes += self._consequences(before, outcome, correlation_id)
+        for other, other_outcome in outcome.others:
+            writes.append(self._put_connection(other, other_outcome.connection))
+            writes += self._consequences(other, other_outcome, correlation_id)
+        for manual, manual_outcome in beside.manual:
+            writes += self._manual_writes(manual, manual_outcome, correlation_id)
+        for wish, wish_outcome in beside.wishes:
+            writes += self._wish_writes(wish, wish_outcome, correlation_id)
+        self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
+
+    def _consequences(
+        self, before: Connection | None, outcome: Outcome, correlation_id: str
+    ) -> "list[TransactWriteItemTypeDef]":
+        """What a change of a connection writes beside the connection itself."""
+        after = outcome.connection
+        known = {operation.id: operation for operation in before.operations} if before else {}
+        writes: list[TransactWriteItemTypeDef] = []
         for operation in outcome.operations:
             if known.get(operation.id) != operation:
                 writes.append(self._put_operation(operation))
@@ -229,14 +245,11 @@ class DynamoDBStore:
                 )
                 writes.append(self._put_command(after.user_id, command, group=command.group_of(operation.kind)))
         names = {known: a.shown_name for a in after.accounts for known in (a.id, *a.former_ids)}
+        names |= {a.id: a.shown_name for a in before.accounts if a.id not in names} if before else {}
         writes += [self._put_event(f, names, after.institution.name, correlation_id) for f in outcome.facts]
-        for manual, manual_outcome in beside.manual:
-            writes += self._manual_writes(manual, manual_outcome, correlation_id)
-        for wish, wish_outcome in beside.wishes:
-            writes += self._wish_writes(wish, wish_outcome, correlation_id)
         if self._traces is not None:
             writes += self._traces(before, after)
-        self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
+        return writes
 
     def _put_connection(self, before: Connection | None, after: Connection) -> "TransactWriteItemTypeDef":
         document = _connection_codec().dump_json(after, exclude_defaults=True, exclude={"version"}).decode()

@@ -28,6 +28,8 @@ from shared.domain.ledger import Order, Ordered, Outcome
 from shared.domain.observation import ObservedConnection
 from shared.domain.status import Freshness, freshness
 
+type Connections = tuple[Connection, ...]
+
 _CONFLICT = 409
 _NOT_FOUND = 404
 
@@ -91,7 +93,7 @@ class CarryOut:
         self.changes.apply(
             held.user_id,
             held.id,
-            lambda newest: ledger.remove(newest or held, cause=Cause.BANK, at=at, now=self.clock()),
+            lambda newest, _: ledger.remove(newest or held, cause=Cause.BANK, at=at, now=self.clock()),
             correlation_id=operation.correlation_id,
         )
 
@@ -102,7 +104,7 @@ class CarryOut:
             before = self._read(powens, held, operation)
             if before is None:
                 return
-            held = self._change(operation, lambda now_held: self._reconcile(now_held, before, operation)).connection
+            held = self._learn(operation, lambda c, others: self._reconcile(c, before, operation, others)).connection
             if _open_operation(held, operation.id) is None:
                 return
         results, lost, trouble = _order(powens, ledger.orders(held))
@@ -123,14 +125,14 @@ class CarryOut:
             if seen is None:
                 return
 
-            def note_and_read(now_held: Connection) -> Outcome:
+            def note_and_read(now_held: Connection, others: Connections) -> Outcome:
                 noted = note(now_held)
-                read = ledger.then(noted, self._reconcile(noted.connection, seen, operation))
+                read = ledger.then(noted, self._reconcile(noted.connection, seen, operation, others))
                 # Last: an account that was only renumbered has its new id now, and is ordered under that.
                 missed = ledger.record(read.connection, lost, operation_id=operation.id, at=at, now=self.clock())
                 return ledger.then(read, missed)
 
-            held = self._change(operation, note_and_read).connection
+            held = self._learn(operation, note_and_read).connection
         if _open_operation(held, operation.id) is not None:
             raise NotYetVisibleError
 
@@ -153,7 +155,7 @@ class CarryOut:
         seen = self._read(powens, held, operation)
         if seen is None:
             return
-        held = self._change(operation, lambda c: self._reconcile(c, seen, operation)).connection
+        held = self._learn(operation, lambda c, others: self._reconcile(c, seen, operation, others)).connection
         if _open_operation(held, operation.id) is None:
             return
         if refused:
@@ -196,7 +198,9 @@ class CarryOut:
             )
             return None
 
-    def _reconcile(self, held: Connection, seen: ObservedConnection, operation: Operation) -> Outcome:
+    def _reconcile(
+        self, held: Connection, seen: ObservedConnection, operation: Operation, others: Connections
+    ) -> Outcome:
         return ledger.reconcile(
             held,
             seen,
@@ -205,6 +209,7 @@ class CarryOut:
             trigger=Cause.RECONCILIATION if operation.kind is OperationKind.RESTORATION else Cause.USER,
             correlation_id=operation.correlation_id,
             now=self.clock(),
+            others=others,
         )
 
     def _end(self, held: Connection, operation: Operation, status: OperationStatus, reason: str) -> Outcome:
@@ -214,10 +219,15 @@ class CarryOut:
         return ledger.expire(held, self.clock())
 
     def _change(self, operation: Operation, decide: Callable[[Connection], Outcome]) -> Outcome:
-        def on_newest(held: Connection | None) -> Outcome:
+        return self._learn(operation, lambda held, _: decide(held))
+
+    def _learn(self, operation: Operation, decide: Callable[[Connection, Connections], Outcome]) -> Outcome:
+        """Change the connection by what was read, which may bring an account from another connection."""
+
+        def on_newest(held: Connection | None, others: Connections) -> Outcome:
             if held is None:
                 raise UserBeingErased  # nothing else deletes a connection that has an operation
-            return decide(held)
+            return decide(held, others)
 
         return self.changes.apply(
             operation.user_id, operation.connection_id, on_newest, correlation_id=operation.correlation_id

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.connection import AccountType, Connection, Operation
+from shared.domain.connection import Account, AccountType, Connection, Operation
 from shared.domain.erasure import Erasure
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
@@ -107,8 +107,14 @@ class Listed:
         return next((account for account in self.manual_accounts if account.id == account_id), None)
 
     def having(self, account_id: str) -> Connection | None:
-        """The connection that has a synchronised account."""
-        return next((c for c in self.connections if c.account(account_id) is not None), None)
+        """The connection that has a synchronised account: the one that showed it last, should it have moved."""
+        found = [(a, c) for c in self.connections if (a := c.account(account_id)) is not None]
+
+        def living(place: tuple[Account, Connection]) -> tuple[bool, bool, datetime]:
+            account, connection = place
+            return account.closed_at is None, account.missing_since is None, connection.read_started_at
+
+        return max(found, key=living)[1] if found else None
 
     def after(self, connection: Connection) -> "Listed":
         others = tuple(c for c in self.all_connections if c.id != connection.id)

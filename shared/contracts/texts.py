@@ -86,6 +86,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Un choix plus récent a été fait dans l'espace Powens.",
         "A newer choice was made in the Powens space.",
     ),
+    "moved_elsewhere": (
+        "Ce compte dépend maintenant d’une autre connexion.",
+        "This account now belongs to another connection.",
+    ),
     "newer_choice": ("Un choix plus récent le remplace.", "A newer choice replaces it."),
     "not_applied": (
         "Powens a accepté la demande sans l'appliquer. Vérifiez dans l'espace Powens.",

@@ -158,7 +158,8 @@ class Account:
     out, when the user has to be asked (`problem`, a reason code), and while the bank does not show the account.
 
     `chosen_at`: when somebody last chose. `repairs`: when it was lately put right by us. `former_ids`: our ids of what
-    turned out to be this very account. `synchronised_since`: when it was first seen enabled.
+    turned out to be this very account. `synchronised_since`: when it was first seen enabled. `unreadable`: the
+    last read could not tell whether it is enabled.
     """
 
     id: str
@@ -185,6 +186,7 @@ class Account:
     chosen_at: datetime | None = None
     repairs: tuple[datetime, ...] = ()
     former_ids: tuple[str, ...] = ()
+    unreadable: bool = False
 
     @property
     def type(self) -> AccountType:

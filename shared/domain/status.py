@@ -91,6 +91,7 @@ REASONS = {
         Reason("reenabled_by_powens", Who.USER, NextStep.MANAGE),
         Reason("changed_elsewhere", Who.NOBODY, NextStep.NONE),
         Reason("newer_choice", Who.NOBODY, NextStep.NONE),
+        Reason("moved_elsewhere", Who.NOBODY, NextStep.NONE),
         Reason("not_applied", Who.POWENS, NextStep.MANAGE),
         Reason("refused_by_powens", Who.USER, NextStep.MANAGE),
         Reason("forbidden_by_powens", Who.US, NextStep.WAIT),
@@ -151,9 +152,14 @@ def connection_status(connection: Connection, now: datetime) -> tuple[Connection
     return ConnectionStatus.OK, None
 
 
+def status_at_rest(connection: Connection, now: datetime) -> tuple[ConnectionStatus, Reason | None]:
+    """The status without what is being done about it: an open refresh is not a change of the connection."""
+    return connection_status(replace(connection, operations=()), now)
+
+
 def announced(connection: Connection, now: datetime) -> str:
-    """The part of the status that `ConnectionUpdated` announces: an open refresh is not a change of the connection."""
-    status, reason = connection_status(replace(connection, operations=()), now)
+    """The part of the status that `ConnectionUpdated` announces."""
+    status, reason = status_at_rest(connection, now)
     return f"{status.value}:{reason.code if reason else ''}:{connection.institution.name}"
 
 
@@ -171,11 +177,17 @@ def account_status(account: Account, connection: Connection) -> tuple[AccountSta
         return (AccountStatus.ENABLING if account.wanted else AccountStatus.DISABLING), None
     if account.problem is not None:
         return AccountStatus.FAILED, REASONS.get(account.problem, REASONS["unknown_problem"])
+    unreadable = REASONS["unreadable_at_powens"] if account.unreadable else None
     if not account.enabled:
-        return AccountStatus.DISABLED, None
+        return AccountStatus.DISABLED, unreadable
+    state = account_trouble(account, connection)
+    return AccountStatus.ENABLED, unreadable or (REASONS[meaning_of_state(state)[1]] if state else None)
+
+
+def account_trouble(account: Account, connection: Connection) -> str | None:
+    """Powens' word for what ails the account or the source that it comes from; None when both are well."""
     source = next((s for s in connection.sources if s.id == account.source_id), None)
-    state = account.error or (source.state if source is not None else None)
-    return AccountStatus.ENABLED, REASONS[meaning_of_state(state)[1]] if state else None
+    return account.error or (source.state if source is not None else None)
 
 
 def freshness(last_success_at: datetime | None, now: datetime) -> Freshness:

@@ -482,15 +482,66 @@ def test_an_account_that_cannot_be_switched_on_again_asks_the_user(world: World)
 
 
 def recreate(world: World, connection: Connection, *, old: int, new: int, obeys: bool = True) -> None:
-    gone = connection.accounts.pop(old)
+    gone = connection.accounts[old]
+    gone.deleted = gone.disabled = True
     world.powens.add_account(connection, new, iban=gone.iban, number=gone.number, disabled=True, obeys=obeys)
 
 
-def test_the_same_account_through_two_connections_counts_once(world: World) -> None:
+def twice(world: World) -> tuple[Connection, Connection]:
+    """One real account through two connections of one bank, both of which work."""
     first = world.connect(1)
     second = world.powens.add_connection(41, "Banque du Test", connection_id=78, uuid=first.uuid)
-    world.powens.add_account(second, 2, iban=first.accounts[1].iban)
+    old = first.accounts[1]
+    world.powens.add_account(second, 2, iban=old.iban, number=old.number, last_update=old.last_update)
     world.webhook("connection-synced", second)
     world.settle()
+    return first, second
+
+
+def test_the_same_account_through_two_connections_counts_once(world: World) -> None:
+    first, second = twice(world)
     assert world.held(first)["accounts"][0]["duplicate_of"] is None
-    assert world.held(second)["accounts"][0]["duplicate_of"] == world.ids(first)[1]
+    copy = world.held(second)["accounts"][0]
+    assert copy["duplicate_of"] == world.ids(first)[1]
+    assert copy["duplicate_reason"]["code"] == "copy_known_later"
+    assert (world.held(first)["superseded_by"], world.held(second)["superseded_by"]) == (None, None)
+
+
+def test_a_bank_whose_connection_is_broken_and_that_was_connected_anew_counts_through_the_new_connection(
+    world: World,
+) -> None:
+    first, second = twice(world)
+    world.clock.advance(seconds=10)
+    first.state = "wrongpass"
+    world.webhook("connection-synced", first)
+    world.settle()
+    copy = world.held(first)["accounts"][0]
+    assert copy["duplicate_of"] == world.ids(second)[2]
+    assert copy["duplicate_reason"]["code"] == "copy_connection_not_working"
+    assert world.held(second)["accounts"][0]["duplicate_of"] is None
+    assert (world.held(first)["superseded_by"], world.held(second)["superseded_by"]) == (connection_id(78), None)
+
+
+def test_an_account_that_moves_to_another_connection_is_one_account_with_its_name_and_its_wish(world: World) -> None:
+    old = world.connect(1, 5)
+    new = world.connect(2, connection_id=78)
+    known = world.ids(old)[1]
+    world.api("PATCH", f"/v1/accounts/{known}", {"name": "Perso"})
+    world.settle()
+    moved = new.accounts[1] = old.accounts.pop(1)
+    world.clock.advance(seconds=10)
+    world.webhook("connection-synced", new)
+    world.settle()
+    listed = world.api("GET", "/v1/connections").json["connections"]
+    places = {c["id"]: [(a["id"], a["name"], a["enabled"]) for a in c["accounts"]] for c in listed}
+    assert (known, "Perso", True) in places[connection_id(78)]
+    assert known not in [account for account, _, _ in places[connection_id(77)]]
+    asked = world.api("PATCH", f"/v1/accounts/{known}", {"enabled": False})
+    world.settle()
+    assert (moved.disabled, world.operation(asked)["status"]) == (True, "completed")
+    world.clock.advance(seconds=10)
+    for connection in (old, new):
+        world.webhook("connection-synced", connection)
+    world.settle()
+    ids = [a["id"] for c in world.api("GET", "/v1/connections").json["connections"] for a in c["accounts"]]
+    assert len(ids) == len(set(ids)) == 3

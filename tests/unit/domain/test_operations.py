@@ -213,7 +213,8 @@ def test_a_refresh_that_powens_refuses_ends_for_the_reason_given_and_only_once()
 
 def test_the_end_of_a_restoration_is_nobodys_choice() -> None:
     held = connection(account(1, iban_key="iban"))
-    back = read(held, observed_account(2, iban_key="iban", disabled=True), at=after(minutes=1)).connection
+    gone = observed_account(1, iban_key="iban", deleted=True)
+    back = read(held, gone, observed_account(2, iban_key="iban", disabled=True), at=after(minutes=1)).connection
     shown = read(back, observed_account(2, iban_key="iban"), at=after(minutes=2))
     assert [fact.cause for fact in shown.facts] == [Cause.RECONCILIATION, Cause.RECONCILIATION]
     assert [fact.type for fact in shown.facts] == [FactType.ACCOUNTS_UPDATED, FactType.OPERATION_ENDED]
