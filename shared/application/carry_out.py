@@ -127,7 +127,8 @@ class CarryOut:
 
             def note_and_read(now_held: Connection, others: Connections) -> Outcome:
                 noted = note(now_held)
-                read = ledger.then(noted, self._reconcile(noted.connection, seen, operation, others))
+                denied = frozenset(order.order.powens_id for order in lost)
+                read = ledger.then(noted, self._reconcile(noted.connection, seen, operation, others, denied))
                 # Last: an account that was only renumbered has its new id now, and is ordered under that.
                 missed = ledger.record(read.connection, lost, operation_id=operation.id, at=at, now=self.clock())
                 return ledger.then(read, missed)
@@ -199,7 +200,12 @@ class CarryOut:
             return None
 
     def _reconcile(
-        self, held: Connection, seen: ObservedConnection, operation: Operation, others: Connections
+        self,
+        held: Connection,
+        seen: ObservedConnection,
+        operation: Operation,
+        others: Connections,
+        denied: frozenset[int] = frozenset(),
     ) -> Outcome:
         return ledger.reconcile(
             held,
@@ -210,6 +216,7 @@ class CarryOut:
             correlation_id=operation.correlation_id,
             now=self.clock(),
             others=others,
+            denied=denied,
         )
 
     def _end(self, held: Connection, operation: Operation, status: OperationStatus, reason: str) -> Outcome:

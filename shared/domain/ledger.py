@@ -14,7 +14,7 @@
 Level-triggered: nothing here applies a message; every function compares levels, so repeating one is harmless.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -369,12 +369,14 @@ def reconcile(
     correlation_id: str,
     now: datetime,
     others: Iterable[Connection] = (),
+    denied: Container[int] = frozenset(),
 ) -> Outcome:
     """What we hold next, given what we hold and what one read of Powens showed.
 
     `trigger` is the cause of changes that no choice explains. `others`: the user's other connections, needed when an
-    account shows here for the first time, as it may have moved. Raises TooManyAccounts for a connection that would not
-    fit its item.
+    account shows here for the first time, as it may have moved. `denied`: Powens ids that Powens did not know when it
+    was given an order about them, just before the read. Raises TooManyAccounts for a connection that would not fit its
+    item.
     """
     if held is None:
         held = Connection(
@@ -411,6 +413,7 @@ def reconcile(
         [observed for observed in shown if observed.powens_id not in moves.arriving],
         seen.read_started_at,
         complete=complete,
+        denied=denied,
     )
     reading = _Reading(state, seen.read_started_at, now, correlation_id)
     merged = reading.merge(found)

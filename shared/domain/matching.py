@@ -9,7 +9,7 @@ number and then the name tell them apart. What is still tied: one wish that all 
 nobody but the user can say which is which, and is asked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -53,10 +53,18 @@ class Succession:
     absorbed: dict[str, str] = field(default_factory=dict)
 
 
-def gone(account: Account, seen: Iterable[ObservedAccount], started_at: datetime, *, complete: bool) -> bool:
+def gone(
+    account: Account,
+    seen: Iterable[ObservedAccount],
+    started_at: datetime,
+    *,
+    complete: bool,
+    denied: Container[int] = frozenset(),
+) -> bool:
     """Whether the account's Powens id is gone for good, after a read that began at `started_at`.
 
-    `complete`: the answer has all accounts, so that what it lacks is absent.
+    `complete`: the answer has all accounts, so that what it lacks is absent. `denied`: Powens ids which Powens said it
+    does not know when it was told what the user wants of them; absent as well, they are gone.
     """
     mine = [observed for observed in seen if observed.powens_id == account.powens_id]
     if any(not observed.deleted for observed in mine):
@@ -64,11 +72,17 @@ def gone(account: Account, seen: Iterable[ObservedAccount], started_at: datetime
     if mine or account.closed_at is not None:
         return True
     since = account.missing_since
-    return complete and since is not None and started_at - since >= MISSING_FOR
+    long = since is not None and started_at - since >= MISSING_FOR
+    return complete and (long or account.powens_id in denied)
 
 
 def succession(
-    held: Sequence[Account], seen: Sequence[ObservedAccount], started_at: datetime, *, complete: bool
+    held: Sequence[Account],
+    seen: Sequence[ObservedAccount],
+    started_at: datetime,
+    *,
+    complete: bool,
+    denied: Container[int] = frozenset(),
 ) -> Succession:
     """Pair what is gone with what came instead: seen for the first time, or known since a short while before.
 
@@ -77,7 +91,7 @@ def succession(
     known = {account.powens_id: account for account in held}
     shown = [observed for observed in seen if not observed.deleted and not observed.unreadable]
     heirs: list[Keys] = [known.get(observed.powens_id, observed) for observed in shown]
-    lost = [account for account in held if gone(account, seen, started_at, complete=complete)]
+    lost = [account for account in held if gone(account, seen, started_at, complete=complete, denied=denied)]
     living = {observed.powens_id for observed in seen if not observed.deleted}
     hidden = [account for account in held if account.powens_id not in living]
     found = Succession()

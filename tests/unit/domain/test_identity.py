@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.domain import ledger
 from shared.domain.connection import (
     MAX_ACCOUNTS,
     Account,
@@ -17,7 +18,18 @@ from shared.domain.errors import Conflict
 from shared.domain.facts import Cause, Change
 from shared.domain.ledger import Outcome, expire, orders
 from shared.domain.observation import ObservedAccount
-from tests.builders import account, after, answer, choose, connection, observed, observed_account, read
+from tests.builders import (
+    POWENS_USER,
+    USER,
+    account,
+    after,
+    answer,
+    choose,
+    connection,
+    observed,
+    observed_account,
+    read,
+)
 
 IBAN = "key-of-FR76-0112"
 OTHER_IBAN = "key-of-FR76-0113"
@@ -281,6 +293,24 @@ def test_after_a_day_of_absence_the_new_id_is_the_account_and_is_enabled() -> No
     later = read(almost, newcomer, at=after(hours=24, minutes=1)).connection
     assert (only(later).id, only(later).powens_id, only(later).custom_name) == (account_id(1), 2, "Perso")
     assert [order.powens_id for order in orders(later)] == [2]
+
+
+def test_a_tick_of_an_account_whose_id_powens_denies_goes_to_what_shows_instead() -> None:
+    newcomer = observed_account(2, iban_key=IBAN, disabled=True)
+    both = read(connection(account(1, iban_key=IBAN, enabled=False)), newcomer, at=after(minutes=1)).connection
+    chosen = choose(both, {1: True}, at=after(minutes=2)).connection
+    outcome = ledger.reconcile(
+        chosen,
+        observed(newcomer, at=after(minutes=3)),
+        user_id=USER,
+        powens_user_id=POWENS_USER,
+        trigger=Cause.USER,
+        correlation_id="c",
+        now=after(minutes=3),
+        denied={1},
+    )
+    assert (only(outcome.connection).id, only(outcome.connection).powens_id) == (account_id(1), 2)
+    assert [(order.powens_id, order.enabled) for order in orders(outcome.connection)] == [(2, True)]
 
 
 def test_absence_from_answers_with_an_account_that_nobody_can_identify_is_no_absence() -> None:
