@@ -120,6 +120,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
             " given. Check in the Powens space."
         ),
     ),
+    "unknown.first_synchronisation_overdue": (
+        (
+            "La première synchronisation de {institution} n'a toujours pas abouti : nous ne pouvons pas savoir si ce "
+            "compte ({type}) est donné. Vérifiez dans l'espace Powens."
+        ),
+        (
+            "The first synchronisation of {institution} has still not ended, so we cannot know whether this account "
+            "({type}) is given. Check in the Powens space."
+        ),
+    ),
     "unknown.not_supported": (
         (
             "Powens ne gère pas cet accès à {institution}, et rien ne dit si ce type de compte ({type}) viendra. "

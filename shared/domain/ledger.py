@@ -37,7 +37,7 @@ from shared.domain.errors import Conflict, InvalidInput, TooManyAccounts
 from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType, change_of
 from shared.domain.matching import MISSING_FOR, Succession, succession
 from shared.domain.observation import ObservedAccount, ObservedConnection
-from shared.domain.status import ConnectionStatus, announced, connection_status
+from shared.domain.status import ConnectionStatus, announced, believable, connection_status
 
 OPERATION_DEADLINE = timedelta(minutes=10)
 UNDO_FOR = timedelta(hours=24)
@@ -395,14 +395,16 @@ def reconcile(
     moves = _Moves(held, tuple({observed.powens_id: observed for observed in seen.accounts}.values()), seen, others)
     shown = moves.shown
     reopened = held.removed_at is not None
+    # What cannot be a date says nothing: what was known before stays, and ages.
+    dated = believable(seen.last_update, now)
     state = replace(
         held,
         institution=seen.institution if seen.institution.name else held.institution,
         state=seen.state,
         active=seen.active,
         sources=seen.sources,
-        last_success_at=seen.last_update if seen.state is None else held.last_success_at,
-        last_attempt_at=seen.last_update or held.last_attempt_at,
+        last_success_at=(dated if seen.state is None else None) or believable(held.last_success_at, now),
+        last_attempt_at=dated or believable(held.last_attempt_at, now),
         next_try=seen.next_try,
         read_started_at=seen.read_started_at,
         removed_at=None,

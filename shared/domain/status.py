@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.connection import Account, Connection, OperationKind
+from shared.domain.observation import ObservedSource
 
 
 class ConnectionStatus(StrEnum):
@@ -128,6 +129,10 @@ _MEANING: dict[str, tuple[ConnectionStatus, str]] = {
 FRESH_FOR = timedelta(hours=26)
 """Powens synchronises every 24 hours by default; two hours of grace before it counts as ageing."""
 STALE_AFTER = timedelta(hours=72)
+FIRST_SYNCHRONISATION_WITHIN = timedelta(hours=24)
+"""As often as Powens synchronises by default: what has not come once by then does not come by waiting."""
+AHEAD_AT_MOST = timedelta(minutes=10)
+"""How far two clocks may differ. A date of Powens later than that is an error of somebody's, and no date."""
 
 
 def meaning_of_state(state: str) -> tuple[ConnectionStatus, str]:
@@ -148,6 +153,8 @@ def connection_status(connection: Connection, now: datetime) -> tuple[Connection
     if any(operation.kind is OperationKind.REFRESH for operation in connection.operations):
         return ConnectionStatus.SYNCING, REASONS["refresh_in_progress"]
     if connection.last_success_at is None:
+        if now - connection.created_at >= FIRST_SYNCHRONISATION_WITHIN:
+            return ConnectionStatus.FAILED, REASONS["first_synchronisation_overdue"]
         return ConnectionStatus.SYNCING, REASONS["first_synchronisation"]
     return ConnectionStatus.OK, None
 
@@ -164,9 +171,25 @@ def announced(connection: Connection, now: datetime) -> str:
 
 
 def consent_expires_at(connection: Connection) -> datetime | None:
-    """When the user's consent at the bank ends: the earliest of the sources in use (180 days under PSD2)."""
-    dates = [s.access_expires_at for s in connection.sources if s.access_expires_at is not None and not s.disabled]
+    """When the user's consent at the bank ends (180 days under PSD2): the earliest of the sources that matter.
+
+    Those are the sources in use that carry an enabled account; all that are in use when no enabled account names one of
+    them. A success after the date disproves it, for a source without trouble: the consent was renewed, or never ended.
+    """
+    in_use = [source for source in connection.sources if not source.disabled]
+    carrying = {account.source_id for account in connection.accounts if account.enabled and account.closed_at is None}
+    mattering = [source for source in in_use if source.id in carrying] or in_use
+    dates = [
+        source.access_expires_at
+        for source in mattering
+        if source.access_expires_at is not None and not _disproved(source, source.access_expires_at, connection)
+    ]
     return min(dates, default=None)
+
+
+def _disproved(source: ObservedSource, expires_at: datetime, connection: Connection) -> bool:
+    success = connection.last_success_at
+    return source.state is None and success is not None and success > expires_at
 
 
 def account_status(account: Account, connection: Connection) -> tuple[AccountStatus, Reason | None]:
@@ -192,9 +215,15 @@ def account_trouble(account: Account, connection: Connection) -> str | None:
 
 def freshness(last_success_at: datetime | None, now: datetime) -> Freshness:
     """How old the newest good data is; green belongs to `fresh` alone."""
-    if last_success_at is None:
+    known = believable(last_success_at, now)
+    if known is None:
         return Freshness.NEVER
-    age = now - last_success_at
+    age = now - known
     if age <= FRESH_FOR:
         return Freshness.FRESH
     return Freshness.AGEING if age <= STALE_AFTER else Freshness.STALE
+
+
+def believable(at: datetime | None, now: datetime) -> datetime | None:
+    """A date of Powens at which something has happened; None for one that is still to come."""
+    return at if at is not None and at <= now + AHEAD_AT_MOST else None
