@@ -15,6 +15,7 @@ from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
 from shared.domain.errors import (
+    AnswerLost,
     AppError,
     NotFound,
     PowensNotFound,
@@ -26,12 +27,13 @@ from shared.domain.errors import (
 from shared.domain.facts import Cause
 from shared.domain.ledger import Order, Ordered, Outcome
 from shared.domain.observation import ObservedConnection
-from shared.domain.status import Freshness, freshness
+from shared.domain.status import just_refreshed
 
 type Connections = tuple[Connection, ...]
 
-_CONFLICT = 409
+_FORBIDDEN = 403
 _NOT_FOUND = 404
+_CONFLICT = 409
 
 
 class NotYetVisibleError(Unavailable):
@@ -79,7 +81,7 @@ class CarryOut:
                 case OperationKind.DELETION:
                     self._delete(powens, held, operation)
                 case OperationKind.REFRESH:
-                    self._refresh(powens, held, operation)
+                    self._refresh(powens, held, operation, first_attempt=first_attempt)
                 case OperationKind.SELECTION | OperationKind.RESTORATION:
                     self._select(powens, held, operation, first_attempt=first_attempt)
         except PowensUserGone:
@@ -88,6 +90,10 @@ class CarryOut:
                 if other.powens_user_id == held.powens_user_id:
                     self._remove(other, operation, asked)
             self.access.forget(held.user_id, held.powens_user_id)
+        except PowensRefused as error:
+            if error.status != _FORBIDDEN:
+                raise
+            self._change(operation, lambda c: self._forbidden(c, operation))
 
     def _remove(self, held: Connection, operation: Operation, at: datetime) -> None:
         self.changes.apply(
@@ -137,20 +143,29 @@ class CarryOut:
         if _open_operation(held, operation.id) is not None:
             raise NotYetVisibleError
 
-    def _refresh(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
+    def _refresh(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
+        """Ask once, then read until the data is newer.
+
+        A conflict says that Powens has synchronised lately, or is at it. When an earlier attempt may have asked, this
+        may be its very synchronisation: then it is no answer, nor is one that was lost on its way.
+        """
         refused = False
         if operation.status is OperationStatus.PENDING:
             try:
                 powens.force_sync(held.powens_id)
+            except AnswerLost:
+                pass
             except PowensUserGone:
                 raise
             except PowensRefused as error:
+                if error.status == _FORBIDDEN:
+                    raise
                 if error.status not in (_CONFLICT, _NOT_FOUND):
                     self._change(
                         operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refresh_refused")
                     )
                     return
-                refused = True
+                refused = first_attempt
             at = self.clock()
             self._change(operation, lambda c: ledger.record(c, (), operation_id=operation.id, at=at, now=self.clock()))
         seen = self._read(powens, held, operation)
@@ -160,7 +175,7 @@ class CarryOut:
         if _open_operation(held, operation.id) is None:
             return
         if refused:
-            recent = freshness(held.last_success_at, self.clock()) is Freshness.FRESH
+            recent = just_refreshed(held.last_success_at, self.clock())
             status = OperationStatus.COMPLETED if recent else OperationStatus.FAILED
             reason = "just_refreshed" if recent else "refresh_refused"
             self._change(operation, lambda c: self._end(c, operation, status, reason))
@@ -172,7 +187,9 @@ class CarryOut:
             powens.delete_connection(held.powens_id)
         except PowensUserGone:
             raise
-        except PowensRefused:
+        except PowensRefused as error:
+            if error.status == _FORBIDDEN:
+                raise
             self._change(operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refused_by_powens"))
             return
         at = self.clock()
@@ -219,6 +236,17 @@ class CarryOut:
             denied=denied,
         )
 
+    def _forbidden(self, held: Connection, operation: Operation) -> Outcome:
+        """What Powens does not allow us ends at once, whoever tapped: only we can have that changed.
+
+        What Powens acknowledged before goes on waiting to be seen, until the deadline.
+        """
+        if operation.kind not in (OperationKind.SELECTION, OperationKind.RESTORATION):
+            return self._end(held, operation, OperationStatus.FAILED, "forbidden_by_powens")
+        refused = [Ordered(order=order, refusal="forbidden_by_powens") for order in ledger.orders(held)]
+        now = self.clock()
+        return ledger.record(held, refused, operation_id=operation.id, at=now, now=now)
+
     def _end(self, held: Connection, operation: Operation, status: OperationStatus, reason: str) -> Outcome:
         return ledger.end_operation(held, operation.id, status, reason, self.clock())
 
@@ -261,8 +289,9 @@ def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered]
             (lost if order.enabled else results).append(Ordered(order=order, refusal="not_found_at_powens"))
         except PowensUserGone:
             raise
-        except PowensRefused:
-            results.append(Ordered(order=order, refusal="refused_by_powens"))
+        except PowensRefused as error:
+            forbidden = error.status == _FORBIDDEN
+            results.append(Ordered(order=order, refusal="forbidden_by_powens" if forbidden else "refused_by_powens"))
         except Unavailable as error:
             return results, lost, error
         else:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstr
 from shared.application.manual import Balance
 from shared.application.ports import HeldItem, HistoryEntry, Listed
 from shared.contracts.events import EventDetail, Timestamp
-from shared.contracts.sentences import diagnosis_sentence
+from shared.contracts.sentences import diagnosis_sentence, refused_refresh_sentence
 from shared.contracts.texts import Language, text
 from shared.domain.connection import (
     Account,
@@ -258,6 +258,9 @@ class OperationView(Answered):
     ended_at: Timestamp | None
     accounts: tuple[OperationItemView, ...]
     undo_until: Timestamp | None
+    last_success_at: Timestamp | None = Field(
+        default=None, description="of a refresh: when the connection's data was from as it was asked for, or ended"
+    )
 
 
 class WebviewSessionView(Answered):
@@ -491,7 +494,7 @@ def operation_view(operation: Operation, language: Language) -> OperationView:
         kind=operation.kind,
         connection_id=operation.connection_id,
         status=operation.status,
-        status_reason=_reason_by_code(operation.reason, language),
+        status_reason=_operation_reason(operation, language),
         created_at=operation.created_at,
         deadline_at=operation.deadline_at,
         ended_at=operation.ended_at,
@@ -505,7 +508,15 @@ def operation_view(operation: Operation, language: Language) -> OperationView:
             for item in operation.items
         ),
         undo_until=operation.undo_until,
+        last_success_at=operation.last_success_at,
     )
+
+
+def _operation_reason(operation: Operation, language: Language) -> ReasonView | None:
+    shown = _reason_by_code(operation.reason, language)
+    if shown is None or operation.reason != "refresh_refused":
+        return shown
+    return shown.model_copy(update={"message": refused_refresh_sentence(operation, language)})
 
 
 def erasure_view(erasure: Erasure) -> OperationView:

@@ -112,7 +112,10 @@ class OperationItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Something asked for that takes a while. Open ones live in their connection; each has an end (`deadline_at`)."""
+    """Something asked for that takes a while. Open ones live in their connection; each has an end (`deadline_at`).
+
+    `last_success_at`, of a refresh: the connection's when it was asked for and, once that is known, when it ended.
+    """
 
     id: str
     user_id: str
@@ -125,6 +128,7 @@ class Operation:
     ended_at: datetime | None = None
     reason: str | None = None
     undo_until: datetime | None = None
+    last_success_at: datetime | None = None
     items: tuple[OperationItem, ...] = ()
 
     @property

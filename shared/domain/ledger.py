@@ -236,6 +236,7 @@ def begin(
         created_at=now,
         deadline_at=now + OPERATION_DEADLINE,
         correlation_id=correlation_id,
+        last_success_at=connection.last_success_at if kind is OperationKind.REFRESH else None,
     )
     return Outcome(
         connection=replace(connection, operations=(*connection.operations, operation)), operations=(operation,)
@@ -774,18 +775,24 @@ class _Reading:
             self._caused_by(Cause.RECONCILIATION if restored else Cause.USER)
 
     def _end_refreshes(self, held: Connection) -> None:
-        """A refresh ends when a read shows another synchronisation than the one that was held.
+        """A refresh ends when a read shows a newer synchronisation than was held, or the first one.
 
-        Another, not a later one: Powens' dates name no time zone, so they are never compared with our clock.
+        Newer by Powens' own dates, not by our clock. An older date is a step back of Powens', which ends nothing; nor
+        does the way forth again, as the date from when the refresh was asked for is remembered.
         """
+        success = self.connection.last_success_at
         status, reason = connection_status(replace(self.connection, operations=()), self._now)
         for operation in self.connection.operations:
             if operation.kind is not OperationKind.REFRESH or not operation.open:
                 continue
             if status is ConnectionStatus.ACTION_REQUIRED and reason is not None:
                 self._replace_operation(_ended(operation, OperationStatus.NEEDS_USER, self._now, reason.code))
-            elif self.connection.last_success_at != held.last_success_at:
-                self._replace_operation(_ended(operation, OperationStatus.COMPLETED, self._now))
+                continue
+            known = (believable(at, self._now) for at in (operation.last_success_at, held.last_success_at))
+            before = max(filter(None, known), default=None)
+            if success is not None and (before is None or success > before):
+                completed = _ended(operation, OperationStatus.COMPLETED, self._now)
+                self._replace_operation(replace(completed, last_success_at=success))
 
     def refreshed(self, held: Connection) -> None:
         """Add a line for every account whose data alone changed."""
@@ -890,8 +897,12 @@ def end_operation(
     connection: Connection, operation_id: str, status: OperationStatus, reason: str | None, now: datetime
 ) -> Outcome:
     """End a refresh or deletion for a reason that no read shows: Powens refused it, or has nothing to refresh."""
+    success = connection.last_success_at
     operations = tuple(
-        _ended(o, status, now, reason) if o.id == operation_id and o.open else o for o in connection.operations
+        replace(_ended(o, status, now, reason), last_success_at=success if o.kind is OperationKind.REFRESH else None)
+        if o.id == operation_id and o.open
+        else o
+        for o in connection.operations
     )
     return _close(replace(connection, operations=operations), now, Cause.USER, [])
 

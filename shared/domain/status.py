@@ -126,6 +126,8 @@ _MEANING: dict[str, tuple[ConnectionStatus, str]] = {
     "notSupported": (ConnectionStatus.FAILED, "not_supported"),
 }
 
+JUST_REFRESHED_WITHIN = timedelta(minutes=30)
+"""How old data may be to be called just refreshed when Powens declines to fetch it again."""
 FRESH_FOR = timedelta(hours=26)
 """Powens synchronises every 24 hours by default; two hours of grace before it counts as ageing."""
 STALE_AFTER = timedelta(hours=72)
@@ -222,6 +224,12 @@ def freshness(last_success_at: datetime | None, now: datetime) -> Freshness:
     if age <= FRESH_FOR:
         return Freshness.FRESH
     return Freshness.AGEING if age <= STALE_AFTER else Freshness.STALE
+
+
+def just_refreshed(last_success_at: datetime | None, now: datetime) -> bool:
+    """Whether the newest good data is minutes old."""
+    known = believable(last_success_at, now)
+    return known is not None and now - known <= JUST_REFRESHED_WITHIN
 
 
 def believable(at: datetime | None, now: datetime) -> datetime | None:

@@ -383,7 +383,7 @@ def test_a_list_that_lacks_a_connection_which_powens_still_has_removes_nothing(w
     assert world.events("ConnectionRemoved") == []
 
 
-def test_a_refresh_ends_when_powens_shows_another_synchronisation(world: World) -> None:
+def test_a_refresh_ends_when_powens_shows_a_newer_synchronisation(world: World) -> None:
     connection = world.connect(1)
     world.forget()
     asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
@@ -418,18 +418,33 @@ def test_a_second_refresh_while_one_is_open_is_the_same_operation(world: World) 
     assert world.powens.count("PUT .*") == 1
 
 
-@pytest.mark.parametrize(("age", "status"), [(1, "completed"), (100, "failed")])
-def test_a_refresh_that_powens_refuses_ends_cleanly(world: World, age: int, status: str) -> None:
+@pytest.mark.parametrize(
+    ("age", "status", "said"),
+    [
+        (timedelta(minutes=5), "completed", "The data has just been refreshed."),
+        (timedelta(minutes=29), "completed", "The data has just been refreshed."),
+        (timedelta(minutes=31), "failed", "31 minutes old"),
+        (timedelta(hours=8), "failed", "8 hours old"),
+        (timedelta(hours=25), "failed", "25 hours old"),
+        (timedelta(hours=100), "failed", "4 days old"),
+    ],
+)
+def test_a_refresh_that_powens_refuses_says_how_old_the_data_is_that_there_is(
+    world: World, age: timedelta, status: str, said: str
+) -> None:
     from tests.fakes.powens import error
 
-    world.connect(1)
-    world.clock.advance(hours=age)
+    connection = world.connect(1)
+    world.clock.now += age
     world.powens.fail("PUT .*", error(409, "conflict"))
     asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
     world.settle()
-    ended = world.operation(asked)
+    path = f"/v1/operations/{asked.json['id']}"
+    ended = world.api("GET", path, accept_language="en").json
     assert ended["status"] == status
     assert ended["status_reason"]["code"] == ("just_refreshed" if status == "completed" else "refresh_refused")
+    assert said in ended["status_reason"]["message"]
+    assert ended["last_success_at"] == world.held(connection)["last_success_at"]
     assert world.commands.messages == []
 
 
