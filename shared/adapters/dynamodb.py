@@ -13,7 +13,7 @@
 | access to Powens | USER#<user> | PROFILE | GetItem; index `due`, RECONCILE#<shard> / <next reconciliation> |
 | the same, with the mark of an erasure | USER#<user> | PROFILE | also ERASURE#<shard> / <when to queue it again> |
 | reverse look-up | POWENS#<id_user> | USER | GetItem |
-| Webview session | SESSION#<state> | SESSION | GetItem, used once |
+| Webview session | SESSION#<state> | SESSION | GetItem, each time the browser comes back |
 | Webview session, by its user | USER#<user> | SESSION#<hash of state> | the export, the erasure |
 | open screen | USER#<user> | SOCKET#<id> | Query, for each event of the user |
 | open screen, by its id | SOCKET#<id> | SOCKET | GetItem, when it closes |
@@ -71,7 +71,7 @@ from shared.contracts.events import detail_of
 from shared.contracts.messages import Command, EraseUser, HintMessage
 from shared.domain.connection import AccountType, Connection, Operation
 from shared.domain.erasure import DEADLINE, LATE_AFTER, Erasure
-from shared.domain.errors import InvalidInput, NotFound, StoreUnavailable, UserBeingErased
+from shared.domain.errors import InvalidInput, StoreUnavailable, UserBeingErased
 from shared.domain.facts import Cause, Fact, FactType
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
@@ -93,6 +93,8 @@ OPERATION_KEPT = timedelta(days=90)
 TOMBSTONE_KEPT = timedelta(days=90)
 OUTBOX_KEPT = timedelta(days=7)
 ANSWER_KEPT = timedelta(days=1)
+SESSION_KEPT = timedelta(days=1)
+"""After a visit can no longer be begun: people leave the Powens space when they have time."""
 RECEIPT_KEPT = timedelta(days=90)
 ERASED_AT_ONCE = 40
 """Keys of one transaction of an erasure, which takes at most 100 writes (AWS limit)."""
@@ -681,15 +683,21 @@ class DynamoDBStore:
         return {"ConditionCheck": check}  # type: ignore[typeddict-item]  # built up in two steps
 
     def _transact_checked(
-        self, user_id: str, writes: "list[TransactWriteItemTypeDef]", *, answer_at: int | None = None
+        self,
+        user_id: str,
+        writes: "list[TransactWriteItemTypeDef]",
+        *,
+        powens_user_id: int | None = None,
+        answer_at: int | None = None,
     ) -> None:
-        """A write that stands alone, on the condition that the user is not being erased. Raises UserBeingErased.
+        """A write that stands alone, on the condition `_is_still`. Raises UserBeingErased.
 
         Transactions that check one thing at once get in each other's way, so it is tried again.
         """
         for _ in range(CHECKED_AGAIN):
             with suppress(StaleWriteError):
-                return self._transact([*writes, self._is_still(user_id)], answer_at=answer_at, contested=True)
+                check = self._is_still(user_id, powens_user_id)
+                return self._transact([*writes, check], answer_at=answer_at, contested=True)
         raise StoreUnavailable("TransactionConflict", retry_after=1)
 
     # --- a whole user: the erasure and the export
@@ -858,7 +866,7 @@ class DynamoDBStore:
             "flow": {"S": session.flow},
             "return_to": {"S": session.return_to},
             "expires_at": {"S": _instant(session.expires_at)},
-            "ttl": _ttl(session.expires_at, timedelta()),
+            "ttl": _ttl(session.expires_at, SESSION_KEPT),
         }
         if session.powens_connection_id is not None:
             item["powens_connection_id"] = {"N": str(session.powens_connection_id)}
@@ -871,15 +879,12 @@ class DynamoDBStore:
             writes.append(self._put_command(session.user_id, HintMessage.of(hint)))
         self._transact_checked(session.user_id, writes, answer_at=1 if answer is not None else None)
 
-    def use_session(
-        self, state: str, *, now: datetime, hint: Callable[[WebviewSession], Hint | None]
-    ) -> WebviewSession:
-        key = {"pk": {"S": f"SESSION#{state}"}, "sk": {"S": "SESSION"}}
-        item = self._get(key["pk"], "SESSION")
-        if item is None or item["expires_at"]["S"] <= _instant(now):
-            raise NotFound("no such Webview session", code="unknown_webview_session")
+    def session(self, state: str) -> WebviewSession | None:
+        item = self._get({"S": f"SESSION#{state}"}, "SESSION")
+        if item is None:
+            return None
         powens_connection_id = item.get("powens_connection_id")
-        session = WebviewSession(
+        return WebviewSession(
             state=state,
             user_id=item["user_id"]["S"],
             flow=item["flow"]["S"],
@@ -887,17 +892,10 @@ class DynamoDBStore:
             powens_connection_id=int(powens_connection_id["N"]) if powens_connection_id else None,
             expires_at=datetime.fromisoformat(item["expires_at"]["S"]),
         )
-        writes: list[TransactWriteItemTypeDef] = [
-            {"Delete": {"TableName": self._table, "Key": key, "ConditionExpression": "attribute_exists(pk)"}},
-            {"Delete": {"TableName": self._table, "Key": _session_pointer(session.user_id, state)}},
-        ]
-        if (given := hint(session)) is not None:
-            writes.append(self._put_command(session.user_id, HintMessage.of(given)))
-        try:
-            self._transact(writes)
-        except StaleWriteError as error:
-            raise NotFound("no such Webview session", code="unknown_webview_session") from error
-        return session
+
+    def add_hint(self, user_id: str, hint: Hint) -> None:
+        command = self._put_command(user_id, HintMessage.of(hint))
+        self._transact_checked(user_id, [command], powens_user_id=hint.powens_user_id)
 
     # --- open screens
 

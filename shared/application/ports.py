@@ -43,7 +43,10 @@ class PowensAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebviewSession:
-    """A visit to the Powens Webview, found again by `state` when the browser comes back; usable once."""
+    """A visit to the Powens Webview, found again by `state` each time that the browser comes back from it.
+
+    `expires_at`: until when the visit can be begun. It may last, and come back, for longer.
+    """
 
     state: str
     user_id: str
@@ -252,10 +255,10 @@ class Store(Protocol):
     def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:
         """Open a session and queue `hint`. Raises TakenError when `answer`'s key is taken, UserBeingErased."""
 
-    def use_session(
-        self, state: str, *, now: datetime, hint: Callable[[WebviewSession], Hint | None]
-    ) -> WebviewSession:
-        """Use a session up and queue its hint, in one transaction. Raises NotFound for a used, forged or old state."""
+    def session(self, state: str) -> WebviewSession | None: ...
+
+    def add_hint(self, user_id: str, hint: Hint) -> None:
+        """Queue a hint. Raises UserBeingErased also for a user who is another one at Powens by now."""
 
     def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]: ...
 

@@ -160,6 +160,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Tous les comptes connus sont synchronisés. L'espace Powens propose peut-être d'autres comptes.",
         "Every known account is synchronised. The Powens space may offer more.",
     ),
+    # pages
+    "page.webview_return.title": ("Retour de l'espace Powens", "Back from the Powens space"),
+    "page.webview_return": (
+        "Vous avez quitté l'espace Powens. Vous pouvez fermer cette page et revenir à votre application.",
+        "You have left the Powens space. You can close this page and go back to your app.",
+    ),
     # problems
     "problem.invalid_limit": ("La limite va de 1 à 100.", "The limit is between 1 and 100."),
     "problem.unknown_account_type": ("Ce type de compte n'existe pas.", "There is no such type of account."),
@@ -271,10 +277,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "problem.not_undoable": ("Cette opération ne peut pas être annulée.", "This operation cannot be undone."),
     "problem.undo_expired": ("Il est trop tard pour annuler.", "It is too late to undo."),
-    "problem.unknown_webview_session": (
-        "Ce retour de l'espace Powens a déjà servi ou a expiré.",
-        "This return from the Powens space was used already or has expired.",
-    ),
     "problem.user_being_created": (
         "Votre accès à Powens est en cours de création. Réessayez dans un instant.",
         "Your access to Powens is being created. Try again in a moment.",
