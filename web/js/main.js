@@ -304,7 +304,7 @@ class App {
     const name = visit?.institution ?? null;
     const close = words.t('action.close');
     const key = name ? `return.${result}.at` : `return.${result}`;
-    const tone = { done: 'calm', cancelled: 'calm', failed: 'bad', unknown: 'calm' }[result];
+    const tone = result === 'failed' && visit ? 'bad' : 'calm'; // of a way back that came late or again nothing is lost
     const actions = [];
     if (visit && result !== 'done') {
       const connection = visit.connectionId ? { id: visit.connectionId, institution: { name: visit.institution } } : null;
