@@ -317,6 +317,32 @@ def test_ending_a_connection_needs_its_name(screen: Screen, stub: Stub) -> None:
     assert stub.requests("DELETE", "connections/hor")[0]["body"] == {"confirm": "Banque Horizon"}
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("Caisse d’Épargne", "caisse  d'épargne "),
+        ("Caisse d'Épargne", "Caisse d’Épargne"),
+        ("L’Épi – Banque\u202fSud", "l'épi - banque sud"),
+        ("E\u0301toile", "étoile"),
+        ("🏦\ufe0f Neo\u200d", "🏦 neo"),
+        ("Große Bank", "GROSSE BANK"),
+    ],
+)
+def test_a_name_is_typed_with_the_signs_that_a_keyboard_has(screen: Screen, stub: Stub, name: str, typed: str) -> None:
+    stub.reset(scenarios.demo(scenarios.user(scenarios.connection("k", name, [scenarios.account("k.1", "Compte")]))))
+    page = screen.open()
+    screen.institution("k").get_by_test_id("extra").locator("summary").click()
+    screen.institution("k").get_by_test_id("end").click()
+    dialog = page.get_by_test_id("end-connection")
+    for wrong in ("", "   ", typed[1:]):
+        dialog.get_by_test_id("end-name").fill(wrong)
+        expect(dialog.get_by_test_id("confirm")).to_be_disabled()
+    dialog.get_by_test_id("end-name").fill(typed)
+    dialog.get_by_test_id("confirm").click()
+    expect(screen.institution("k")).to_have_count(0)
+    assert stub.requests("DELETE", "connections/k")[0]["body"] == {"confirm": name}
+
+
 def test_a_refresh_ends_with_what_the_bank_or_powens_answered(screen: Screen, stub: Stub) -> None:
     screen.open()
     refusal = scenarios.reason("Powens vient d’actualiser cette banque.", who="nobody", step="wait")

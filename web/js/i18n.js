@@ -11,6 +11,13 @@ export function pickLanguage(chosen, browser) {
   return browser.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => LANGUAGES.includes(tag)) ?? 'fr';
 }
 
+/** A name as it is compared with what somebody typed: without case, and with the apostrophe, dash and space of a keyboard. */
+const typed = (name) => name.normalize('NFC').replace(/[\p{Cf}\ufe0f]/gu, '').replace(/[\u2018\u2019\u201b\u2032\u02bc\u00b4`]/g, "'")
+  .replace(/[\p{Pd}\u2212]/gu, '-').replace(/\s+/g, ' ').trim().toUpperCase().toLowerCase(); // in two steps, as ß is SS
+
+/** Whether somebody typed that name. Nothing is no name. */
+export const sameName = (one, other) => typed(one) !== '' && typed(one) === typed(other);
+
 const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
 
 export class Words {

@@ -5,7 +5,7 @@ import { Api, Problem, Unreachable } from './api.js';
 import { ask } from './dialogs.js';
 import { button, h } from './dom.js';
 import { HistoryView } from './history-view.js';
-import { LANGUAGES, Words, pickLanguage } from './i18n.js';
+import { LANGUAGES, Words, pickLanguage, sameName } from './i18n.js';
 import { Logos } from './logos.js';
 import { Live } from './live.js';
 import { ManualAccounts } from './manual.js';
@@ -446,7 +446,6 @@ class App {
   async endConnection(connection) {
     const { words } = this;
     const { name } = connection.institution;
-    const plain = (text) => text.normalize('NFC').trim().toLocaleLowerCase();
     const yes = await ask({
       testid: 'end-connection', danger: true, title: words.t('end.title', { name }),
       body: [
@@ -456,7 +455,7 @@ class App {
           h('input', { name: 'confirm', autocomplete: 'off', spellcheck: 'false', autofocus: true, data: { testid: 'end-name' } })),
       ],
       confirm: words.t('end.confirm'), cancel: words.t('end.keep'),
-      ready: (form) => plain(form.elements.confirm.value) === plain(name),
+      ready: (form) => sameName(form.elements.confirm.value, name),
     });
     if (yes === null) return;
     const answer = await this.attempt(() => this.api.change('DELETE', path`/v1/connections/${connection.id}`, { confirm: name }));
