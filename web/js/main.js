@@ -59,7 +59,7 @@ class App {
     this.api = new Api(config.api_base, this.session);
     this.logos = new Logos(this.api);
     this.api.language = words.language;
-    this.store = new Store(this.api);
+    this.store = new Store(this.api, words);
     this.manual = new ManualAccounts(this);
     this.notices = new Notices();
     this.view = null;
@@ -186,6 +186,7 @@ class App {
     if (language === this.words.language) return;
     this.words = await Words.load(language);
     this.api.language = language;
+    this.store.words = this.words;
     memory.language = language;
     this.notices.clear();
     this.renderFrame();
@@ -337,7 +338,8 @@ class App {
     const granted = new Map((store.connections === null ? [] : store.wishes).filter((wish) => wish.available_at).map((wish) => [`wish-${wish.id}`, wish]));
     for (const key of [...notices.entries.keys()]) if (key.startsWith('wish-') && !granted.has(key)) notices.drop(key);
     for (const [key, wish] of granted) {
-      const connection = store.connections.find((one) => one.institution.id === wish.institution_id) ?? null;
+      const there = store.connections.filter((one) => one.institution.id === wish.institution_id);
+      const connection = there.find((one) => !one.superseded_by) ?? there[0] ?? null;
       const known = (connection?.accounts ?? []).filter((account) => account.type === wish.type);
       const tickable = known.filter((account) => account.status === 'disabled').map((account) => account.id);
       const had = tickable.length === 0 && known.some((account) => account.enabled || account.status === 'enabling');
@@ -446,10 +448,11 @@ class App {
   async endConnection(connection) {
     const { words } = this;
     const { name } = connection.institution;
+    const heir = this.store.heir(connection);
     const yes = await ask({
-      testid: 'end-connection', danger: true, title: words.t('end.title', { name }),
+      testid: 'end-connection', danger: true, title: words.t(heir ? 'end.title.superseded' : 'end.title', { name }),
       body: [
-        h('p', {}, words.t('end.text', { name })),
+        h('p', {}, heir ? words.t('end.text.superseded', { name: heir.institution.name }) : words.t('end.text', { name })),
         h('p', { class: 'effect-note' }, words.t('end.warning')),
         h('label', { class: 'field' }, h('span', {}, words.t('end.type', { name })),
           h('input', { name: 'confirm', autocomplete: 'off', spellcheck: 'false', autofocus: true, data: { testid: 'end-name' } })),
