@@ -208,6 +208,46 @@ def oddly_named() -> Json:
     )
 
 
+def puzzling() -> Json:
+    """Accounts that Powens answers in a way that leaves something open."""
+    unreadable = reason("Powens transmet ce compte de façon illisible.", who="powens", step="wait")
+    alike = reason(
+        "Powens a recréé plusieurs comptes que rien ne distingue. Cochez ceux que vous voulez.", step="manage"
+    )
+    failing = reason("La banque ne donne pas ce compte pour le moment.", who="bank", step="wait")
+    return connection(
+        "odd",
+        "Banque Horizon",
+        [
+            account("odd.unread", "Compte chèques", status_reason=unreadable),
+            *(
+                account(f"odd.twin{n}", "Livret", type="savings", enabled=False, status="failed", status_reason=alike)
+                for n in (1, 2)
+            ),
+            account("odd.old", "PEA", type="securities", status_reason=failing, last_success_at=moment(days=-3)),
+        ],
+    )
+
+
+def overdue() -> Json:
+    """A connection whose first synchronisation has been awaited for more than a day."""
+    return connection(
+        "slow",
+        "Banque Lente",
+        [],
+        status="failed",
+        status_reason=reason(
+            "La première synchronisation n’a toujours pas abouti. Vérifiez cette connexion dans l’espace Powens.",
+            who="powens",
+            step="manage",
+            code="first_synchronisation_overdue",
+        ),
+        last_success_at=None,
+        freshness="never",
+        can_add_accounts=nothing_more(message="On ne sait pas encore."),
+    )
+
+
 def cash() -> Json:
     return account(
         "man-1",

@@ -321,6 +321,7 @@ STATES: dict[str, tuple[dict[str, Any], Reach]] = {
     "returned": (scenarios.demo(), returned),
     "replaced": (scenarios.demo(scenarios.reconnected()), replaced),
     "odd-names": (scenarios.demo(scenarios.oddly_named()), ready),
+    "open-questions": (scenarios.demo(scenarios.user(scenarios.puzzling(), scenarios.overdue())), ready),
     "missing-institution": (scenarios.demo(), missing(None)),
     "missing-type": (scenarios.demo(), choosing_type),
     "missing-unsupported": (

@@ -38,7 +38,7 @@ FAMILIES = {
     "operation.open.": ["selection", "refresh", "deletion", "restoration", "undo"],
     "operation.completed.": ["selection", "refresh", "deletion", "restoration", "undo"],
     "operation.": [
-        "partially_completed", "needs_user", "failed", "timed_out",
+        "partially_completed", "needs_user", "failed", "failed.refresh", "failed.deletion", "timed_out",
     ],
     "outcome.": ["pending", "running", "partially_completed", "needs_user", "failed", "timed_out"],
     "progress.": [
@@ -48,7 +48,7 @@ FAMILIES = {
     "preview.": ["enable", "disable"],
     "action.": [
         *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",
-        *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect")),
+        *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect", "open_powens")),
         *(f"{act}{of}" for act in ("edit", "delete") for of in ("", ".account")),
     ],
 }  # fmt: skip

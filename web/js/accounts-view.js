@@ -22,6 +22,9 @@ const selectable = (account) => account.status !== 'closed_at_bank' || account.e
 // While a change is under way the box shows what was asked for, so that a further choice builds on it.
 const wantedNow = (account) => (UNDER_WAY.has(account.status) ? account.status === 'enabling' : account.enabled);
 
+/** Whether only the person can say what an account is to be: several that look alike, or a choice that Powens refused. */
+const asksForChoice = ({ duplicate_of: duplicate, status_reason: reason }) => !duplicate && reason?.who_must_act === 'user' && reason.next_step === 'manage';
+
 const consentLeft = (connection, now = Date.now()) => (connection.consent_expires_at ? Date.parse(connection.consent_expires_at) - now : Infinity);
 
 /** What needs the person, most urgent first: {connection, urgent, title, message, flow}. */
@@ -41,6 +44,8 @@ export function needs(connections, words, now = Date.now()) {
       const count = Math.ceil(left / DAY_MS);
       found.push({ connection, urgent: false, left, title: words.t('needs.expiring', { name, count }), message: words.t('needs.expiring.detail'), flow: 'reconnect' });
     }
+    const choice = !asked && left > 0 && connection.accounts.find(asksForChoice);
+    if (choice) found.push({ connection, urgent: false, title: words.t('needs.action', { name }), message: choice.status_reason.message, flow: 'manage' });
   }
   return found.sort((a, b) => Number(b.urgent) - Number(a.urgent) || (a.left ?? 0) - (b.left ?? 0));
 }
@@ -192,7 +197,7 @@ export class AccountsView {
         button(words.t(`action.${need.flow}`), {
           kind: need.urgent ? 'primary' : 'outline',
           'aria-label': words.t(`action.${need.flow}.at`, { name: need.connection.institution.name }),
-          data: { testid: 'need-action', key: `need-${need.connection.id}` },
+          data: { testid: 'need-action', key: `need-${need.flow}-${need.connection.id}` },
           action: () => app.goToPowens(need.flow, need.connection),
         })))),
     ]);
@@ -507,8 +512,9 @@ export class AccountsView {
     const healthy = !heir && !expired && (connection.status === 'ok' || connection.status === 'syncing');
     const offerMore = healthy && (more === null || more.next_step === 'manage');
     const at = (action) => ({ 'aria-label': words.t(`action.${action}.at`, { name }), data: { testid: action.replaceAll('_', '-'), key: `${action}-${id}` } });
-    const mend = (expired || connection.status === 'action_required') && button(words.t('action.reconnect'), {
-      kind: heir ? 'quiet' : 'outline', ...at('reconnect'), action: () => app.goToPowens('reconnect', connection),
+    const step = expired || connection.status === 'action_required' ? 'reconnect' : connection.status !== 'ok' && connection.status_reason?.next_step === 'manage' && 'manage';
+    const mend = step && button(words.t(step === 'manage' ? 'action.open_powens' : 'action.reconnect'), {
+      kind: heir ? 'quiet' : 'outline', ...at(step === 'manage' ? 'open_powens' : 'reconnect'), action: () => app.goToPowens(step, connection),
     });
     return h('footer', { class: 'card-foot' },
       h('div', { class: 'card-actions' },
@@ -744,6 +750,6 @@ export class AccountsView {
 export function operationMessage(words, operation) {
   const kind = operation.undoing ? 'undo' : operation.kind;
   if (OPEN.has(operation.status)) return words.t(`operation.open.${kind}`);
-  if (operation.status === 'completed') return words.t(`operation.completed.${kind}`);
-  return words.t(`operation.${operation.status}`);
+  const own = `operation.${operation.status}.${kind}`;
+  return words.t(words.has(own) ? own : `operation.${operation.status}`);
 }
