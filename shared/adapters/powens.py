@@ -20,7 +20,16 @@ from urllib.parse import quote, urlencode
 
 import requests
 from pydantic import SecretStr
-from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import (
+    ConnectTimeout,
+    InvalidHeader,
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    ProxyError,
+    SSLError,
+)
+from urllib3.exceptions import MaxRetryError
 
 from shared.adapters.powens_answers import (
     JsonObject,
@@ -38,6 +47,7 @@ from shared.adapters.powens_answers import (
 )
 from shared.domain.catalogue import CatalogueEntry
 from shared.domain.errors import (
+    AnswerLost,
     ConnectionLocked,
     Misconfigured,
     NotFound,
@@ -70,6 +80,8 @@ _INSTITUTION = re.compile(r"[0-9a-fA-F-]{1,64}")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LOCKED = "connectionLocked"
 _NO_ACCOUNT = "noAccount"
+# A gateway passed the request on and did not get, or did not wait for, the answer.
+_LOST_ON_THE_WAY = frozenset({502, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,9 +308,11 @@ class PowensClient:
         token: str | None = None,
         body: JsonObject | None = None,
         repeatable: bool,
-        may_be_empty: bool = False,
+        answered: bool = True,
     ) -> JsonObject:
         """One request, repeated at most twice when `repeatable`; the object that Powens answered.
+
+        Not `answered`: that Powens agrees is all there is to know, and whatever it says with it is not read.
 
         Raises _TokenRefused on 401 and 403, else PowensUnavailable, ConnectionLocked, PowensNotFound, PowensRefused,
         Misconfigured.
@@ -306,7 +320,7 @@ class PowensClient:
         attempt = 1
         while True:
             try:
-                return self._attempt(what, method, url, token=token, body=body, may_be_empty=may_be_empty)
+                return self._attempt(what, method, url, token=token, body=body, answered=answered)
             except PowensUnavailable as error:
                 backoff = self._jitter() * FIRST_BACKOFF_SECONDS * 4 ** (attempt - 1)
                 wait = max(backoff, error.retry_after or 0.0)
@@ -317,7 +331,7 @@ class PowensClient:
                 attempt += 1
 
     def _attempt(
-        self, what: str, method: str, url: str, *, token: str | None, body: JsonObject | None, may_be_empty: bool
+        self, what: str, method: str, url: str, *, token: str | None, body: JsonObject | None, answered: bool
     ) -> JsonObject:
         time_left = self._remaining_seconds() - MARGIN_SECONDS
         if time_left <= 0:
@@ -339,9 +353,10 @@ class PowensClient:
             # The library's message quotes the header, that is the token.
             raise Misconfigured(f"{what}: the URL or the token of Powens is not usable") from None
         except requests.RequestException as error:
-            raise PowensUnavailable(f"{what}: {type(error).__name__}") from error
+            lost = PowensUnavailable if _never_sent(error) else AnswerLost
+            raise lost(f"{what}: {type(error).__name__}") from error
         if response.ok and response.status_code < 300:
-            if response.status_code == 204 or (may_be_empty and not response.content):
+            if not answered or response.status_code == 204:
                 return {}
             try:
                 return as_object(parse_json(response.content), "the answer")
@@ -356,6 +371,8 @@ class PowensClient:
         if status == 429:
             self._on_throttled(retry_after)
             return PowensThrottled(said, retry_after=retry_after)
+        if status in _LOST_ON_THE_WAY:
+            return AnswerLost(said, retry_after=retry_after)
         if status in (408, 425) or not 400 <= status < 500:
             return PowensUnavailable(said, retry_after=retry_after)
         if status in (401, 403):
@@ -477,13 +494,16 @@ class PowensUser:
         )
 
     def force_sync(self, powens_connection_id: int) -> None:
-        """Ask for a synchronisation now. PowensRefused (409) is usual: recently synchronised. Never repeated here."""
+        """Ask for a synchronisation now. PowensRefused (409) is usual: recently synchronised. Never repeated here.
+
+        AnswerLost: Powens may have begun; the official client waits for the end, which can outlive our time-out.
+        """
         self._call(
             "force a synchronisation",
             "PUT",
             self._client.url(self._path(f"/connections/{as_id(powens_connection_id, 'connection')}")),
             repeatable=False,
-            may_be_empty=True,
+            answered=False,
         )
 
     def delete_connection(self, powens_connection_id: int) -> None:
@@ -521,7 +541,7 @@ class PowensUser:
 
     def _delete(self, what: str, path: str) -> None:
         try:
-            self._call(what, "DELETE", self._client.url(path), repeatable=True, may_be_empty=True)
+            self._call(what, "DELETE", self._client.url(path), repeatable=True, answered=False)
         except PowensRefused as error:
             if error.status != 404:
                 raise
@@ -534,11 +554,11 @@ class PowensUser:
         *,
         body: JsonObject | None = None,
         repeatable: bool,
-        may_be_empty: bool = False,
+        answered: bool = True,
     ) -> JsonObject:
         def once() -> JsonObject:
             return self._client.exchange(
-                what, method, url, token=self._token, body=body, repeatable=repeatable, may_be_empty=may_be_empty
+                what, method, url, token=self._token, body=body, repeatable=repeatable, answered=answered
             )
 
         try:
@@ -560,6 +580,12 @@ class PowensUser:
             ) from error
         self._on_renewed(token)
         self._token = token
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether Powens cannot have received the request. urllib3 only counts as tried what reached no server."""
+    wrapped = error.args[0] if error.args else None
+    return isinstance(error, ConnectTimeout | SSLError | ProxyError) or isinstance(wrapped, MaxRetryError)
 
 
 def _unusable(what: str, error: Malformed) -> PowensUnavailable:

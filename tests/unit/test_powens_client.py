@@ -10,9 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from requests.cookies import create_cookie
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from shared.adapters.powens import LONGEST_WAIT_SECONDS, MOST_PAGES
 from shared.domain.errors import (
+    AnswerLost,
     AppError,
     ConnectionLocked,
     Misconfigured,
@@ -388,7 +390,16 @@ def test_an_update_of_a_locked_connection_waits_for_the_queue() -> None:
     assert len(scene.wire.sent) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer(body=connection_json()), Answer(202, connection_json()), Answer(200, b"")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(body=connection_json()),
+        Answer(202, connection_json()),
+        Answer(200, b""),
+        Answer(200, b"<html>"),
+        Answer(204),
+    ],
+)
 def test_a_synchronisation_is_forced_with_a_put(answer: Answer) -> None:
     scene = powens(answer)
     scene.user.force_sync(77)
@@ -399,6 +410,40 @@ def test_a_synchronisation_refused_because_of_a_recent_one_is_a_refusal() -> Non
     with pytest.raises(PowensRefused) as caught:
         powens(Answer(409, {"code": "conflict", "description": "Can't force"})).user.force_sync(77)
     assert (caught.value.status, caught.value.powens_code) == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        requests.ReadTimeout("still synchronising"),
+        requests.ConnectionError(ProtocolError("cut")),
+        requests.exceptions.ChunkedEncodingError("cut in the middle"),
+        Answer(502),
+        Answer(504, b"<html>"),
+    ],
+    ids=repr,
+)
+def test_an_answer_that_is_lost_is_no_refusal_as_powens_may_have_begun(lost: Answer | Exception) -> None:
+    scene = powens(lost)
+    with pytest.raises(AnswerLost):
+        scene.user.force_sync(77)
+    assert len(scene.wire.sent) == 1
+
+
+def never_reached() -> requests.ConnectionError:
+    refused = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # the pool only shows in its text
+    return requests.ConnectionError(MaxRetryError(None, "/", refused))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [requests.ConnectTimeout("slow"), requests.exceptions.SSLError("no"), never_reached(), Answer(503)],
+    ids=repr,
+)
+def test_a_request_that_never_arrived_has_begun_nothing(fault: Answer | Exception) -> None:
+    with pytest.raises(PowensUnavailable) as caught:
+        powens(fault).user.force_sync(77)
+    assert not isinstance(caught.value, AnswerLost)
 
 
 def test_a_synchronisation_is_forced_once() -> None:
