@@ -10,7 +10,8 @@ No method but those of `PowensUser` needs a user token. Times are aware UTC.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +35,7 @@ from urllib3.exceptions import MaxRetryError
 from shared.adapters.powens_answers import (
     JsonObject,
     Malformed,
+    Told,
     account_from,
     as_id,
     as_list,
@@ -42,8 +44,11 @@ from shared.adapters.powens_answers import (
     catalogue_entry_from,
     connection_from,
     error_code,
+    item_key,
     next_page,
+    offset_page,
     parse_json,
+    total_of,
 )
 from shared.domain.catalogue import CatalogueEntry
 from shared.domain.errors import (
@@ -106,6 +111,7 @@ class PowensClient:
     `api_url` as https://acme.biapi.pro/2.0. `identity` is the keyed hash that IBANs and numbers are replaced with.
     `remaining_seconds` says how much time the invocation has left; `jitter` gives a number from 0 to 1, 1 excluded.
     `on_throttled` is told of each 429, with the seconds that Powens asks to wait, None when it does not say.
+    `on_unreadable` is told of each field, by our name for it, that an answer had in a form that cannot be read.
     """
 
     def __init__(
@@ -123,6 +129,7 @@ class PowensClient:
         sleep: Callable[[float], None],
         jitter: Callable[[], float],
         on_throttled: Callable[[float | None], None] = lambda _: None,
+        on_unreadable: Told = lambda _: None,
         users_token: SecretStr | None = None,
     ) -> None:
         # One session serves all users of this process: a cookie set for one must not be sent for the next, and neither
@@ -140,6 +147,7 @@ class PowensClient:
         self._jitter = jitter
         self._on_throttled = on_throttled
         self._users_token = users_token
+        self.on_unreadable = on_unreadable
         self.identity = identity
         self.clock = clock
 
@@ -200,7 +208,9 @@ class PowensClient:
             return self.exchange(named, "GET", url, token=token, repeatable=True)
 
         try:
-            return tuple(as_id(item.get("id"), "user.id") for item in self.pages(what, "/users", "users", call))
+            listed = self.pages(what, "/users", "users", call)
+            # One that cannot be read could be any: a list that lacks somebody must be a whole one.
+            return tuple(as_id(as_object(item, "user").get("id"), "user.id") for item in listed)
         except _TokenRefused as error:
             raise Misconfigured(f"{what}: Powens refuses the users token", code="users_token_refused") from error
         except Malformed as error:
@@ -236,17 +246,18 @@ class PowensClient:
             f"/connectors?expand=sources,countries&limit={CONNECTORS_A_PAGE}",
             "connectors",
             self._anonymous,
+            limit=CONNECTORS_A_PAGE,
         )
         entries: dict[str, CatalogueEntry] = {}
         unreadable = 0
-        for item in items:
-            try:
-                entry = catalogue_entry_from(item, self.logos_url)
-            except Malformed:
-                unreadable += 1
-            else:
-                # A list that grows while its pages are read shows a connector twice.
-                entries.setdefault(entry.institution.id, entry)
+        with self.telling_once() as told:
+            for item in items:
+                try:
+                    entry = catalogue_entry_from(as_object(item, "connector"), self.logos_url, told=told)
+                except Malformed:
+                    unreadable += 1
+                else:
+                    entries.setdefault(entry.institution.id, entry)
         return tuple(entries.values()), unreadable
 
     def webview_url(
@@ -278,9 +289,17 @@ class PowensClient:
         segment = segment if segment in LANGUAGES else "fr"
         return f"{self._webview_url}/{segment}/{flow}?{urlencode(query, quote_via=quote, safe='')}"
 
-    def pages(self, what: str, path: str, key: str, call: Callable[[str, str], JsonObject]) -> list[JsonObject]:
-        """All objects of a list, over its pages. `call(what, url)` makes one GET. Raises what `call` does."""
-        items: list[JsonObject] = []
+    def pages(
+        self, what: str, path: str, key: str, call: Callable[[str, str], JsonObject], *, limit: int | None = None
+    ) -> list[object]:
+        """All items of a list, over its pages, each once. `call(what, url)` makes one GET. Raises what `call` does.
+
+        Powens documents links for some lists and answers `total` without links for others, so both are followed.
+        `limit` is how many a page was asked to have: a full one of a list that says neither is not taken for the last.
+        Raises PowensUnavailable for a list that ends before its total.
+        """
+        items: dict[str, object] = {}
+        received = 0
         url: str | None = self.url(path)
         seen: set[str] = set()
         while url is not None:
@@ -289,11 +308,31 @@ class PowensClient:
             seen.add(url)
             page = call(what, url)
             try:
-                items.extend(as_object(item, key) for item in as_list(page.get(key), key))
-                url = next_page(page, url)
+                listed = as_list(page.get(key), key)
+                link = next_page(page, url)
+                total = total_of(page)
             except Malformed as error:
                 raise _unusable(what, error) from error
-        return items
+            known = len(items)
+            # A list that grows while its pages are read shows an item twice.
+            for item in listed:
+                items.setdefault(item_key(item), item)
+            received += len(listed)
+            more = len(items) < total if total is not None else len(listed) == limit and not page.get("_links")
+            if link is None and more:
+                if len(items) == known:
+                    raise PowensUnavailable(f"{what}: the list ends before its total")
+                link = offset_page(self.url(path), received)
+            url = link
+        return list(items.values())
+
+    @contextmanager
+    def telling_once(self) -> Iterator[Told]:
+        """For the reading of one answer: `on_unreadable` hears of each field once, however many items have it so."""
+        fields: set[str] = set()
+        yield fields.add
+        for field_name in sorted(fields):
+            self.on_unreadable(field_name)
 
     def url(self, path: str) -> str:
         """The absolute URL of a path of the API."""
@@ -451,36 +490,48 @@ class PowensUser:
         path = self._path(f"/connections/{as_id(powens_connection_id, 'connection')}")
         connection = self._get(what, self._client.url(f"{path}?expand=connector,sources"))
         items = self._accounts(what, f"{path}/accounts?all")
-        try:
-            observed = self._observed(connection, items, started)
-            others = {item.get("id_connection") != powens_connection_id for item in items if "id_connection" in item}
-        except Malformed as error:
-            raise _unusable(what, error) from error
-        if observed.powens_id != powens_connection_id or True in others:
+        with self._client.telling_once() as told:
+            try:
+                observed = self._observed(connection, items, started, told)
+            except Malformed as error:
+                raise _unusable(what, error) from error
+        others = {_connection_of(item) for item in items} - {None, powens_connection_id}
+        if observed.powens_id != powens_connection_id or others:
             raise PowensUnavailable(f"{what}: the answer is about another connection")
         return observed
 
     def read_all(self) -> tuple[ObservedConnection, ...]:
-        """All connections of the user with all of their accounts, with two GETs (more when Powens pages)."""
+        """All connections of the user with all of their accounts, with two GETs (more when Powens pages).
+
+        A connection whose id cannot be read is left out, as one that Powens did not list: it is asked for by itself.
+        """
         what = "read all connections"
         started = self._client.clock()
         connections = self._client.pages(
             what, self._path("/connections?expand=connector,sources"), "connections", self._get
         )
         items = self._accounts(what, self._path("/accounts?all"))
-        grouped: dict[int, list[JsonObject]] = {}
-        try:
-            for item in items:
-                # Accounts without connection are Powens' own manual ones.
-                if (connection_id := item.get("id_connection")) is not None:
-                    grouped.setdefault(as_id(connection_id, "account.id_connection"), []).append(item)
-            # The accounts of a connection made between the two requests are left for the next read.
-            return tuple(
-                self._observed(item, grouped.get(as_id(item.get("id"), "connection.id"), []), started)
-                for item in connections
-            )
-        except Malformed as error:
-            raise _unusable(what, error) from error
+        grouped: dict[int | None, list[object]] = {}
+        for item in items:
+            if isinstance(item, dict) and "id_connection" in item and item["id_connection"] is None:
+                continue  # Powens' own manual accounts are of no connection
+            grouped.setdefault(_connection_of(item), []).append(item)
+        strays = len(grouped.pop(None, ()))
+        observed: dict[int, ObservedConnection] = {}
+        with self._client.telling_once() as told:
+            if strays:
+                told("account.id_connection")
+            for each in connections:
+                try:
+                    connection = as_object(each, "connection")
+                    powens_id = as_id(connection.get("id"), "connection.id")
+                except Malformed:
+                    told("connection.id")
+                    continue
+                # The accounts of a connection made between the two requests are left for the next read.
+                seen = self._observed(connection, grouped.get(powens_id, []), started, told, strays)
+                observed.setdefault(powens_id, seen)
+        return tuple(observed.values())
 
     def set_account_enabled(self, powens_account_id: int, enabled: bool) -> None:
         """Tick or untick one account. PowensNotFound when the account is gone; safe to repeat."""
@@ -517,7 +568,7 @@ class PowensUser:
     def _path(self, rest: str) -> str:
         return f"/users/{self._id_user}{rest}"
 
-    def _accounts(self, what: str, path: str) -> list[JsonObject]:
+    def _accounts(self, what: str, path: str) -> list[object]:
         try:
             return self._client.pages(what, path, "accounts", self._get)
         except PowensRefused as error:
@@ -526,14 +577,29 @@ class PowensUser:
                 return []
             raise
 
-    def _observed(self, connection: JsonObject, items: list[JsonObject], started: datetime) -> ObservedConnection:
+    def _observed(
+        self, connection: JsonObject, items: list[object], started: datetime, told: Told, strays: int = 0
+    ) -> ObservedConnection:
+        """`strays`: accounts of the same answer that may be of this connection too. Raises Malformed."""
         accounts: dict[int, ObservedAccount] = {}
+        unidentified = strays
         for item in items:
-            account = account_from(item, self._client.identity)
-            # A list that grows while its pages are read shows an account twice.
-            accounts.setdefault(account.powens_id, account)
+            try:
+                account = account_from(
+                    as_object(item, "account"), self._client.identity, read_started_at=started, told=told
+                )
+            except Malformed:
+                told("account.id")
+                unidentified += 1
+            else:
+                accounts.setdefault(account.powens_id, account)
         return connection_from(
-            connection, tuple(accounts.values()), read_started_at=started, logos=self._client.logos_url
+            connection,
+            tuple(accounts.values()),
+            read_started_at=started,
+            logos=self._client.logos_url,
+            unidentified=unidentified,
+            told=told,
         )
 
     def _get(self, what: str, url: str) -> JsonObject:
@@ -580,6 +646,14 @@ class PowensUser:
             ) from error
         self._on_renewed(token)
         self._token = token
+
+
+def _connection_of(item: object) -> int | None:
+    """Which connection an account is of; None when it does not say, or not in a form that can be read."""
+    try:
+        return as_id(as_object(item, "account").get("id_connection"), "account.id_connection")
+    except Malformed:
+        return None
 
 
 def _never_sent(error: requests.RequestException) -> bool:

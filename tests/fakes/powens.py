@@ -22,6 +22,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
+from tests.ibans import iban
 from tests.powens_wire import Answer, account_json, connection_json
 
 CLIENT_ID = "12345"
@@ -137,7 +138,7 @@ class FakePowens(BaseAdapter):
     def add_account(self, connection: Connection, account_id: int, **changes: Any) -> Account:
         values: dict[str, Any] = {
             "name": f"Compte {account_id}",
-            "iban": f"FR76123450000100000{account_id:08d}",
+            "iban": iban(account_id),
             "number": f"30029{account_id:06d}",
             "type": "checking",
             "currency": "EUR",

@@ -22,6 +22,7 @@ from greenlet import GreenletExit
 from urllib3 import HTTPResponse
 
 from tests.fakes.powens import Account, Connection, FakePowens, User, error
+from tests.ibans import iban
 from tests.integration.world import WEBHOOK_SECRET
 from tests.powens_wire import Answer
 from tests.simulation.engine import Engine
@@ -139,7 +140,7 @@ class SimulatedPowens(FakePowens):
             connection,
             self._next_account,
             name=f"Compte {connection.bank} {nth}",
-            iban=None if plain else f"FR7612345000010{number}99",
+            iban=None if plain else iban(int(number)),
             number=number,
             type=("checking", "savings", "market", "card")[nth % 4],
             disabled=True,
