@@ -196,7 +196,7 @@ class Container:
 
     @cached_property
     def read_back(self) -> ReadBack:
-        return ReadBack(self.store, self.access, self.changes, self.clock, self.budget)
+        return ReadBack(self.store, self.access, self.changes, self.clock, self.budget, self.institutions.institution)
 
     @cached_property
     def carry_out(self) -> CarryOut:

@@ -55,6 +55,7 @@ from shared.contracts.api import (
     matches,
     operation_view,
     preview_view,
+    shown_institution,
     wish_view,
 )
 from shared.contracts.institutions import (
@@ -66,7 +67,7 @@ from shared.contracts.institutions import (
     institution_list,
     type_diagnosis_view,
 )
-from shared.contracts.texts import Language, language_of
+from shared.contracts.texts import Language, institution_names, language_of
 from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection, Operation, OperationKind
 from shared.domain.diagnosis import diagnose
@@ -264,7 +265,7 @@ def end_connection(
             _user(),
             connection_id,
             OperationKind.DELETION,
-            confirm=body.confirm,
+            confirmed=lambda held: body.confirm in institution_names(held.institution.name),
             correlation_id=_correlation_id(),
             keep=keep,
         )
@@ -300,7 +301,7 @@ def explain_missing_accounts(connection_id: str, type: Text = None) -> Response[
     connection = _held(connection_id, listed)
     known = container().institutions.known(listed.connections)
     now = container().clock()
-    name = connection.institution.name
+    name = shown_institution(connection, _language())
 
     def explained(kind: AccountType) -> TypeDiagnosisView:
         return type_diagnosis_view(diagnose(connection, kind, now, known), kind, name, _language())

@@ -60,13 +60,13 @@ class RecordOperation:
         *,
         correlation_id: str,
         keep: Keep,
-        confirm: str = "",
+        confirmed: Callable[[Connection], bool] = lambda _: False,
     ) -> Operation:
-        """A refresh, or the end of the connection, which must be confirmed by the institution's name."""
+        """A refresh, or the end of the connection, which must be `confirmed`: by its institution's name."""
         operation_id = self.new_id()
 
         def decide(held: Connection) -> Outcome:
-            if kind is OperationKind.DELETION and confirm != held.institution.name:
+            if kind is OperationKind.DELETION and not confirmed(held):
                 raise InvalidInput("not the institution's name", code="confirmation_mismatch", field="confirm")
             return ledger.begin(held, kind, operation_id=operation_id, correlation_id=correlation_id, now=self.clock())
 

@@ -442,6 +442,11 @@ def wish_view(wish: Wish) -> WishView:
     )
 
 
+def shown_institution(connection: Connection, language: Language) -> str:
+    """The institution's name; a word for it when nobody told us."""
+    return connection.institution.name or text("unnamed_institution", language)
+
+
 def connection_view(
     connection: Connection, *, now: datetime, around: Around, language: Language, public_url: str
 ) -> ConnectionView:
@@ -451,7 +456,7 @@ def connection_view(
         id=connection.id,
         institution=InstitutionView(
             id=connection.institution.id,
-            name=connection.institution.name,
+            name=shown_institution(connection, language),
             logo_url=(
                 f"{public_url}/v1/institutions/{connection.institution.id}/logo"
                 if connection.institution.logo_url
@@ -465,7 +470,9 @@ def connection_view(
         last_attempt_at=connection.last_attempt_at,
         freshness=freshness(connection.last_success_at, now),
         consent_expires_at=consent_expires_at(connection),
-        can_add_accounts=_diagnosis_view(can_add_accounts(connection, now), connection.institution.name, language),
+        can_add_accounts=_diagnosis_view(
+            can_add_accounts(connection, now), shown_institution(connection, language), language
+        ),
         revision=connection.revision,
         superseded_by=around.superseded.get(connection.id),
         accounts=tuple(

@@ -5,6 +5,8 @@ from typing import Literal
 type Language = Literal["fr", "en"]
 
 _TEXTS: dict[str, tuple[str, str]] = {
+    # an institution that neither Powens nor its catalogue names
+    "unnamed_institution": ("Votre banque", "Your bank"),
     # status reasons
     "authentication_required": (
         "Votre banque demande une authentification forte. Reconnectez-vous pour reprendre la synchronisation.",
@@ -319,6 +321,11 @@ def unbroken(french: str) -> str:
     for sign in (";", "?", "!"):
         french = french.replace(f" {sign}", f"\N{NARROW NO-BREAK SPACE}{sign}")
     return french.replace("« ", "«\N{NO-BREAK SPACE}")
+
+
+def institution_names(name: str) -> frozenset[str]:
+    """What an institution may be called on a screen: by its name, else as in the one or the other language."""
+    return frozenset({name} if name else _TEXTS["unnamed_institution"])
 
 
 def problem_text(code: str, language: Language, *, status: int) -> str:

@@ -39,7 +39,7 @@ def _paris(at: datetime) -> str:
 
 @dataclass
 class Account:
-    """`balance` as JSON writes it. `obeys`: whether updates take effect."""
+    """`balance` as JSON writes it. `obeys`: whether updates take effect. `odd`: fields as no documentation has them."""
 
     id: int
     name: str
@@ -52,6 +52,7 @@ class Account:
     deleted: bool = False
     obeys: bool = True
     last_update: datetime | None = None
+    odd: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Connection:
     last_update: datetime
     state: str | None = None
     accounts: dict[int, Account] = field(default_factory=dict)
+    odd: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -352,15 +354,20 @@ class FakePowens(BaseAdapter):
         }
 
     def _connection_json(self, connection: Connection) -> dict[str, object]:
-        return connection_json(
-            id=connection.id,
-            id_user=connection.user,
-            connector_uuid=connection.uuid,
-            state=connection.state,
-            error_message=ERROR_MESSAGE if connection.state else None,
-            last_update=_paris(connection.last_update),
-            connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
-            sources=[{"id": 81, "id_connection": connection.id, "name": "openapi", "state": None, "disabled": None}],
+        return (
+            connection_json(
+                id=connection.id,
+                id_user=connection.user,
+                connector_uuid=connection.uuid,
+                state=connection.state,
+                error_message=ERROR_MESSAGE if connection.state else None,
+                last_update=_paris(connection.last_update),
+                connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
+                sources=[
+                    {"id": 81, "id_connection": connection.id, "name": "openapi", "state": None, "disabled": None}
+                ],
+            )
+            | connection.odd
         )
 
     def _accounts_json(self, connections: list[Connection], everything: bool) -> dict[str, object]:
@@ -373,18 +380,21 @@ class FakePowens(BaseAdapter):
         return {"accounts": shown, "total": len(shown)}
 
     def _account_json(self, connection: Connection, account: Account) -> dict[str, object]:
-        return account_json(
-            id=account.id,
-            id_connection=connection.id,
-            id_user=connection.user,
-            name=account.name,
-            original_name=account.name.upper(),
-            iban=account.iban,
-            number=account.number,
-            type=account.type,
-            currency={"id": account.currency} if account.currency else None,
-            balance=account.balance,
-            disabled=_paris(connection.last_update) if account.disabled else None,
-            deleted=_paris(connection.last_update) if account.deleted else None,
-            last_update=_paris(account.last_update) if account.last_update else None,
+        return (
+            account_json(
+                id=account.id,
+                id_connection=connection.id,
+                id_user=connection.user,
+                name=account.name,
+                original_name=account.name.upper(),
+                iban=account.iban,
+                number=account.number,
+                type=account.type,
+                currency={"id": account.currency} if account.currency else None,
+                balance=account.balance,
+                disabled=_paris(connection.last_update) if account.disabled else None,
+                deleted=_paris(connection.last_update) if account.deleted else None,
+                last_update=_paris(account.last_update) if account.last_update else None,
+            )
+            | account.odd
         )
