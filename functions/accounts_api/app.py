@@ -19,7 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from shared.application.manual import Keep as KeepManual
-from shared.application.operations import Keep
+from shared.application.operations import Keep, confirms
 from shared.application.ports import Answer, Listed
 from shared.application.webview import Visit
 from shared.bootstrap import Container
@@ -74,7 +74,17 @@ from shared.domain.diagnosis import diagnose
 from shared.domain.erasure import Erasure
 from shared.domain.errors import AppError, Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
 from shared.domain.manual import ManualAccount
-from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, documented, json_only, once, page, read_json
+from shared.entrypoints.http import (
+    PROBLEM_JSON,
+    HttpErrors,
+    Keeper,
+    declared_parameters_only,
+    documented,
+    json_only,
+    once,
+    page,
+    read_json,
+)
 from shared.entrypoints.observability import count, logger
 
 HISTORY_PAGE = 50
@@ -83,10 +93,17 @@ ERASURE_RETRY_AFTER = "5"
 JSON = "application/json"
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
+app.use([declared_parameters_only])
 HttpErrors(app)
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="same key and body, same answer")]
-IfMatch = Annotated[str | None, Header(alias="If-Match", description='the `"<revision>"` that the choice was made on')]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description='the `"<revision>"` that the choice was made on, several, or `*`; anything else matches nothing',
+    ),
+]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
 Flag = Annotated[bool, Query()]
 Text = Annotated[str | None, Query(max_length=200)]
@@ -265,7 +282,7 @@ def end_connection(
             _user(),
             connection_id,
             OperationKind.DELETION,
-            confirmed=lambda held: body.confirm in institution_names(held.institution.name),
+            confirmed=lambda held: any(confirms(body.confirm, n) for n in institution_names(held.institution.name)),
             correlation_id=_correlation_id(),
             keep=keep,
         )

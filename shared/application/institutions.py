@@ -233,10 +233,22 @@ _LEAST_LIKENESS = 75.0
 """Of 100; below it, two names that have letters in common begin to match."""
 
 
+_SPELT_OUT = str.maketrans(
+    {
+        "œ": "oe",
+        "æ": "ae",
+        # Unicode takes these apostrophes for letters.
+        "\N{MODIFIER LETTER APOSTROPHE}": "'",
+        "\N{MODIFIER LETTER TURNED COMMA}": "'",
+        "\N{MODIFIER LETTER PRIME}": "'",
+    }
+)
+
+
 def folded(text: str) -> str:
     """Lower-case letters and digits in words, without accents: `Société  Générale!` is `societe generale`."""
-    apart = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("æ", "ae"))
-    bare = "".join(character for character in apart if not unicodedata.combining(character))
+    apart = unicodedata.normalize("NFKD", text.casefold().translate(_SPELT_OUT))
+    bare = "".join(c for c in apart if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     return " ".join(re.findall(r"[^\W_]+", bare))
 
 

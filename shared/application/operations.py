@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.application.changes import Changes
+from shared.application.institutions import folded
 from shared.application.ports import Answer, Clock, NewId, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
@@ -128,6 +129,15 @@ class RecordOperation:
             answer=lambda outcome: keep(recorded(outcome)),
         )
         return recorded(outcome)
+
+
+def confirms(typed: str, name: str) -> bool:
+    """Whether `typed` is the name, by its words: keyboards differ in signs, spaces, accents and case.
+
+    A name without a word must be equal, and an empty one is confirmed by nothing.
+    """
+    words = folded(name)
+    return folded(typed) == words if words else bool(name.strip()) and typed.strip() == name.strip()
 
 
 def _present(held: Connection | None) -> Connection:
