@@ -445,7 +445,7 @@ def wish_view(wish: Wish) -> WishView:
 
 def shown_institution(connection: Connection, language: Language) -> str:
     """The institution's name; a word for it when nobody told us."""
-    return connection.institution.name or text("unnamed_institution", language)
+    return connection.institution.name.strip() or text("unnamed_institution", language)
 
 
 def connection_view(

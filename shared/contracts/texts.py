@@ -326,7 +326,7 @@ def unbroken(french: str) -> str:
 
 def institution_names(name: str) -> frozenset[str]:
     """What an institution may be called on a screen: by its name, else as in the one or the other language."""
-    return frozenset({name} if name else _TEXTS["unnamed_institution"])
+    return frozenset({name} if name.strip() else _TEXTS["unnamed_institution"])
 
 
 def problem_text(code: str, language: Language, *, status: int) -> str:

@@ -343,7 +343,7 @@ def test_nothing_typed_confirms_nothing(world: World, name: str) -> None:
     for typed in ("", " ", "'", "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}", "Banque"):
         if typed.strip() != name.strip():
             refused(world.api("DELETE", PATH, {"confirm": typed}), 422, "confirmation_mismatch")
-    sure = name.strip() or world.held(connection)["institution"]["id"]
+    sure = world.held(connection)["institution"]["name"]
     assert world.api("DELETE", PATH, {"confirm": sure}).status == 202
 
 
@@ -356,7 +356,7 @@ def named(world: World, connection: Connection, name: str) -> None:
         container.changes.apply(
             "alice",
             held.id,
-            lambda now: Outcome(connection=replace(now or held, institution=replace(held.institution, name=name))),
+            lambda now, _: Outcome(connection=replace(now or held, institution=replace(held.institution, name=name))),
             correlation_id="c",
         )
 
