@@ -659,12 +659,39 @@ class DynamoDBStore:
                 self._client.update_item(
                     TableName=self._table,
                     Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
-                    UpdateExpression="SET sealed_token = :token",
+                    UpdateExpression="SET sealed_token = :token, renewed_at = :now REMOVE renewing_until",
                     ConditionExpression="powens_user_id = :same",
-                    ExpressionAttributeValues={":token": {"B": sealed_token}, ":same": {"N": str(powens_user_id)}},
+                    ExpressionAttributeValues={
+                        ":token": {"B": sealed_token},
+                        ":now": {"S": _instant(self._clock())},
+                        ":same": {"N": str(powens_user_id)},
+                    },
                 )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise StaleWriteError from error
+
+    def claim_renewal(
+        self, user_id: str, *, powens_user_id: int, now: datetime, until: datetime, since: datetime
+    ) -> bool:
+        try:
+            with _translated():
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                    UpdateExpression="SET renewed_at = :now, renewing_until = :until",
+                    ConditionExpression=(
+                        "powens_user_id = :same AND (attribute_not_exists(renewed_at) OR renewed_at < :since)"
+                    ),
+                    ExpressionAttributeValues={
+                        ":now": {"S": _instant(now)},
+                        ":until": {"S": _instant(until)},
+                        ":since": {"S": _instant(since)},
+                        ":same": {"N": str(powens_user_id)},
+                    },
+                )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def user_of(self, powens_user_id: int) -> str | None:
         item = self._get({"S": f"POWENS#{powens_user_id}"}, "USER")
@@ -1243,6 +1270,7 @@ def _access(item: dict[str, Any]) -> PowensAccess:
         powens_user_id=int(item["powens_user_id"]["N"]) if "powens_user_id" in item else None,
         sealed_token=bytes(item["sealed_token"]["B"]) if "sealed_token" in item else None,
         reconcile_at=datetime.fromisoformat(item["due_sk"]["S"]) if "due_sk" in item else None,
+        renewing_until=datetime.fromisoformat(item["renewing_until"]["S"]) if "renewing_until" in item else None,
         erasure=Erasure(
             id=item["erasure_id"]["S"],
             requested_at=datetime.fromisoformat(item["erasure_requested_at"]["S"]),

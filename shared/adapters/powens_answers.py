@@ -248,6 +248,9 @@ def account_from(
     written_iban, written_number = fields.read("iban", _string), fields.read("number", _string)
     iban = valid_iban(written_iban) if written_iban else None
     number = identifying_number(written_number) if written_number else None
+    if iban is None and number is None and written_iban:
+        # What is written where an IBAN belongs, and is none, may still be the account's number at its own bank.
+        number = identifying_number(written_iban)
     selection = _selection(item, told)
     return ObservedAccount(
         powens_id=powens_id,

@@ -41,11 +41,8 @@ _FEWEST_SIGNS = 4
 
 def valid_iban(text: str) -> str | None:
     """The IBAN in capital letters and digits alone; None when its length or its check digits say that it is none."""
-    plain = _plain(text)
-    if plain is None:
-        return None
-    iban = _INTRODUCTION.sub("", plain)
-    if not _IBAN.fullmatch(iban) or _LENGTHS.get(iban[:2], len(iban)) != len(iban):
+    iban = _plain(text)
+    if iban is None or not _IBAN.fullmatch(iban) or _LENGTHS.get(iban[:2], len(iban)) != len(iban):
         return None
     turned = "".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])
     # An account of zeros alone can have right check digits.
@@ -64,7 +61,7 @@ def identifying_number(text: str) -> str | None:
 
 
 def _plain(text: str) -> str | None:
-    """Without what only separates; None for a masked text."""
+    """Without what only separates or introduces; None for a masked text."""
     upper = unicodedata.normalize("NFKC", text).upper()
     plain = "".join(sign for sign in upper if sign.isalnum())
-    return None if _MASKS.search(upper) or _MASKED.search(plain) else plain
+    return None if _MASKS.search(upper) or _MASKED.search(plain) else _INTRODUCTION.sub("", plain)
