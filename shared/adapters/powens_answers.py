@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from shared.domain.catalogue import CatalogueEntry, CatalogueSource
-from shared.domain.identifiers import identifying_number, valid_iban
+from shared.domain.identifiers import identifying_number, misshapen_iban, valid_iban
 from shared.domain.names import clean_name, shortened
 from shared.domain.observation import Institution, ObservedAccount, ObservedConnection, ObservedSource
 
@@ -249,8 +249,7 @@ def account_from(
     iban = valid_iban(written_iban) if written_iban else None
     number = identifying_number(written_number) if written_number else None
     if iban is None and number is None and written_iban:
-        # What is written where an IBAN belongs, and is none, may still be the account's number at its own bank.
-        number = identifying_number(written_iban)
+        number = misshapen_iban(written_iban)
     selection = _selection(item, told)
     return ObservedAccount(
         powens_id=powens_id,

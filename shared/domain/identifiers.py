@@ -60,6 +60,15 @@ def identifying_number(text: str) -> str | None:
     return number
 
 
+def misshapen_iban(text: str) -> str | None:
+    """What stands where an IBAN belongs and is none, where it can still be a number of its own bank; else None.
+
+    Country and check digits are no part of a number, so they do not make a filler one.
+    """
+    number = _plain(text)
+    return number if number is not None and identifying_number(number[4:]) is not None else None
+
+
 def _plain(text: str) -> str | None:
     """Without what only separates or introduces; None for a masked text."""
     upper = unicodedata.normalize("NFKC", text).upper()
