@@ -243,7 +243,8 @@ class Settings:
     )
     empty_dates: str = _option(
         "null",
-        "How a date-time that is not there is written: null, 0000-00-00 00:00:00 or an empty text.",
+        "How a date-time that is not there is written: null, 0000-00-00 00:00:00 or an empty text. An account's "
+        "`disabled` is always null when it is ticked.",
         choices=("null", "zero", "empty"),
     )
     shared_ibans: str = _option(

@@ -50,6 +50,10 @@ class Views:
             return at.astimezone(PARIS).isoformat(sep=" ", timespec="seconds")
         return self.moment(at)
 
+    def selection(self, at: datetime | None) -> str | None:
+        """`disabled` of an account: null is documented as "ticked", so it is the one date that is never left empty."""
+        return None if at is None else self.account_moment(at)
+
     # Users and connectors
 
     def user(self, user: User) -> Json:
@@ -272,7 +276,7 @@ class Views:
             "usage": account.usage if full else None,
             "ownership": account.spec.ownership if full else None,
             "bookmarked": int(account.bookmarked),
-            "disabled": self.account_moment(account.disabled),
+            "disabled": self.selection(account.disabled),
             "deleted": self.account_moment(account.deleted),
             "last_update": self.account_moment(account.last_update),
             "error": account.error,

@@ -301,7 +301,7 @@ class World:
                     "id": account.id,
                     "id_user": account.user_id,
                     "id_connection": account.connection_id,
-                    "disabled": self.views.account_moment(account.disabled),
+                    "disabled": self.views.selection(account.disabled),
                     "type": self.views.account_type_of(account),
                 }
                 spoilt = {name: value for name, value in account.raw.items() if name in body}

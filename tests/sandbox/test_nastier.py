@@ -133,7 +133,8 @@ def test_a_date_that_is_not_there_may_be_written_otherwise(
     sandbox: Sandbox, person: Person, form: str, written: str | None
 ) -> None:
     sandbox.settings(empty_dates=form)
-    assert person.connect("revolut")["all_accounts"][0]["deleted"] == written
+    account = person.connect("revolut")["all_accounts"][0]
+    assert (account["deleted"], account["disabled"]) == (written, None)
 
 
 def test_a_forced_synchronisation_ends_although_the_caller_hung_up(sandbox: Sandbox, person: Person) -> None:
