@@ -124,7 +124,8 @@ class SimulatedPowens(FakePowens):
 
     def _discover(self, connection: Connection, bank: int, nth: int) -> Account:
         self._next_account += 1
-        number = f"{connection.user:04d}{bank:02d}{nth:05d}"
+        # Ends otherwise than on a zero: a number of zeros alone would identify nothing.
+        number = f"{connection.user:04d}{bank}{nth:05d}7"
         # One account in five is known by its number alone, as loans and securities are.
         plain = self.engine.chance.roll("iban", connection.user, bank, nth) < 0.2
         real = Real(
