@@ -22,7 +22,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 .PHONY: help
 help: ## Explain the targets
 	@echo "synced-accounts: what you can type"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	  while IFS=$$'\t' read -r target what; do printf '  make %-14s %s\n' "$$target" "$$what"; done
 
 # --- running -------------------------------------------------------------------------------------------------------
 
@@ -80,14 +81,30 @@ check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## 
 	$(DEV)/bin/mypy
 	$(DEV)/bin/pytest -q -m "not slow and not browser" tests/unit tests/template
 
+# One folder of the tests, with the environments that it needs beside the developer's.
+SUITES := unit integration template simulation sandbox local web e2e
+ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)
+NEEDED_BY_template := $(ENVIRONMENTS)
+NEEDED_BY_sandbox := $(LOCAL)/$(READY) chromium
+NEEDED_BY_local := $(ENVIRONMENTS)
+NEEDED_BY_web := $(LOCAL)/$(READY) chromium
+NEEDED_BY_e2e := $(ENVIRONMENTS) chromium
+ifneq ($(filter-out $(SUITES),$(SUITE)),)
+$(error SUITE is one of: $(SUITES))
+endif
+
 .PHONY: test
-test: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) chromium ## Everything that gates a merge: make check's tools, all tests, coverage
+test: $(DEV)/$(READY) $(if $(SUITE),$(NEEDED_BY_$(SUITE)),$(ENVIRONMENTS) chromium) ## Everything that gates a merge, or one folder of it (SUITE=integration; see tests/README.md)
+ifdef SUITE
+	$(DEV)/bin/pytest -q tests/$(SUITE)
+else
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	@# Two processes for what does not mind; then, alone, what measures time. Coverage is that of both.
 	$(DEV)/bin/pytest -q -m "not quiet" -n 2 --no-loadscope-reorder --durations=15 --cov --cov-report= --cov-fail-under=0
 	$(DEV)/bin/pytest -q -m quiet --durations=5 --cov --cov-append --cov-report=term:skip-covered
+endif
 
 .PHONY: simulate
 simulate: $(DEV)/$(READY) ## Run many seeds of the simulated world (SEEDS=1000, FIRST_SEED=0)
