@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.domain.facts import FactType
 from tests.template.cloudformation import Properties, Stack, references, target
 
 # Namespace and metric -> the sets of dimensions under which the service publishes it (CloudWatch shows nothing else).
@@ -70,16 +71,7 @@ OWN_METRICS = frozenset(
         "UnusableWebhooks",
     }
 )
-_DETAIL_TYPES = frozenset(
-    {
-        "AccountsUpdated",
-        "ConnectionUpdated",
-        "ConnectionRemoved",
-        "OperationEnded",
-        "AccountNowAvailable",
-        "UserErased",
-    }
-)
+_DETAIL_TYPES = frozenset(FactType)
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
 )
