@@ -69,7 +69,7 @@ orphans: $(OPERATING) ## List users at Powens whom nobody here owns, as the last
 	@$(ON_STACK) orphans
 
 .PHONY: replay-dlq
-replay-dlq: $(OPERATING) ## Send dead letters back: QUEUE=commands, refresh, outbox, housekeeping, ... [STACK=...]
+replay-dlq: $(OPERATING) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
 	@$(ON_STACK) replay-dlq "$(QUEUE)"
 
 # --- checking ------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## 
 	$(DEV)/bin/pytest -q -m "not slow and not browser" tests/unit tests/template
 
 # One folder of the tests, with the environments that it needs beside the developer's.
-SUITES := unit integration template simulation sandbox local web e2e
+SUITES := unit integration ops template simulation sandbox local web e2e
 ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)
 NEEDED_BY_template := $(ENVIRONMENTS)
 NEEDED_BY_sandbox := $(LOCAL)/$(READY) chromium
