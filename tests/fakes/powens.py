@@ -38,7 +38,7 @@ def _paris(at: datetime) -> str:
 
 @dataclass
 class Account:
-    """`balance` as JSON writes it. `obeys`: whether updates take effect."""
+    """`balance` as JSON writes it. `obeys`: whether updates take effect. `error`: why this account alone fails."""
 
     id: int
     name: str
@@ -46,10 +46,11 @@ class Account:
     number: str | None
     type: str
     currency: str | None
-    balance: float
+    balance: float | None
     disabled: bool
     deleted: bool = False
     obeys: bool = True
+    error: str | None = None
     last_update: datetime | None = None
 
 
@@ -61,6 +62,7 @@ class Connection:
     uuid: str
     last_update: datetime
     state: str | None = None
+    active: bool = True
     accounts: dict[int, Account] = field(default_factory=dict)
 
 
@@ -357,6 +359,7 @@ class FakePowens(BaseAdapter):
             connector_uuid=connection.uuid,
             state=connection.state,
             error_message=ERROR_MESSAGE if connection.state else None,
+            active=connection.active,
             last_update=_paris(connection.last_update),
             connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
             sources=[{"id": 81, "id_connection": connection.id, "name": "openapi", "state": None, "disabled": None}],
@@ -385,5 +388,6 @@ class FakePowens(BaseAdapter):
             balance=account.balance,
             disabled=_paris(connection.last_update) if account.disabled else None,
             deleted=_paris(connection.last_update) if account.deleted else None,
+            error=account.error,
             last_update=_paris(account.last_update) if account.last_update else None,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.domain.connection import AccountType, connection_id
 from shared.domain.facts import Folded
+from tests.fakes.powens import Account
 from tests.integration.world import api_event
 from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle import Ended, Oracle
@@ -18,6 +19,8 @@ CLOSED_SECONDS = 38 * 3600
 PASSES = 2
 """Undisturbed housekeeping passes within which an overdue operation is ended."""
 GRACE_SECONDS = 90
+FRESH_SECONDS = 27 * 3600
+"""After which data is not fresh any more, with an hour of grace."""
 
 
 class Checks:
@@ -41,6 +44,10 @@ class Checks:
         powens = world.powens
         powens.outage_until = powens.throttled_until = 0.0
         powens.locked.clear()
+        powens.forbidden.clear()
+        for account_id in [*powens.unreadable, *powens.nameless]:
+            if world.chance.roll("clears up", account_id) < 0.5:
+                powens.clear(account_id)
         began = world.engine.at
         world.engine.tell("--- from here on nothing goes wrong")
         world.run_for(QUIET_SECONDS)
@@ -101,13 +108,19 @@ class Checks:
             return
         for real in world.powens.reals.values():
             there = oracle.living(real)
-            if real.connection != powens_id or there is None:
+            if real.connection != powens_id or there is None or self.blurred(real):
                 continue
             held = self.ledger(real)
             self.hold(
                 held is not None and (held["enabled"] is not there.disabled or "choice" in held),
                 f"{real.name} of {powens_id} was never read: its webhook was accepted long ago",
             )
+
+    def blurred(self, real: Real) -> bool:
+        """Whether nobody can read which accounts are chosen of those that it might be."""
+        powens = self.world.powens
+        mine = {name for other in powens.reals.values() if other.connection == real.connection for name in other.ids}
+        return real.ids[-1] in powens.unreadable or not mine.isdisjoint(powens.nameless)
 
     def ledger(self, real: Real) -> dict[str, Any] | None:
         document = self.oracle.document(real.connection)
@@ -122,6 +135,7 @@ class Checks:
         self.queues()
         self.events()
         self.operations()
+        self.refreshes()
         self.erasures()
         self.powens_users()
         self.secrets()
@@ -187,6 +201,27 @@ class Checks:
                 self.explained(ended),
                 f"operation {ended.id} ended {ended.status} ({ended.reason or ended.failed}) though nothing was wrong",
             )
+
+    def refreshes(self) -> None:
+        """What is said about a refresh is what Powens made of it."""
+        powens, oracle = self.world.powens, self.oracle
+        for ended in oracle.ended.values():
+            if ended.kind != "refresh":
+                continue
+            taken = [at for at, c in powens.forced if connection_id(c) == ended.connection]
+            mine = any(ended.created - MICROSECONDS <= at <= ended.at for at in taken)
+            self.hold(
+                not (mine and ended.reason == "refresh_refused"),
+                f"refresh {ended.id} is said to be refused, and Powens was at it",
+            )
+            if ended.status == "completed" and ended.reason is None:
+                known = oracle.successes[ended.connection]
+                before = [success for at, success in known if at < ended.created]
+                now = [success for at, success in known if at <= ended.at]
+                self.hold(
+                    not before or before[-1] is None or (now[-1] or "") > before[-1],
+                    f"refresh {ended.id} is said to be done, and nothing is newer",
+                )
 
     def explained(self, ended: Ended) -> bool:
         """Whether something went wrong while it was open, or shortly before."""
@@ -303,48 +338,89 @@ class Checks:
                     for a in (shown["accounts"] if shown else [])
                 }
                 self.hold(self.folded(name) == state, f"the events of {powens_id} fold to something else than it shows")
-        self.counted(user, list(listed.values()))
+        ids = [account["id"] for connection in listed.values() for account in connection["accounts"]]
+        self.hold(len(ids) == len(set(ids)), f"{user} has two accounts of one id")
+        self.counted(list(listed.values()))
 
     def connection(self, connection: dict[str, Any], powens_id: int) -> None:
         world, oracle = self.world, self.oracle
+        self.hold(bool(connection["institution"]["name"]), f"the bank of {powens_id} has no name")
+        synchronised = world.powens.synchronised[powens_id]
+        old = world.engine.at - synchronised > FRESH_SECONDS * MICROSECONDS
+        self.hold(not old or connection["freshness"] != "fresh", f"the old data of {powens_id} is said to be fresh")
         shown: dict[int, list[dict[str, Any]]] = {}
         for account in connection["accounts"]:
             real = oracle.real(account["id"])
             self.hold(real is not None, "an account that Powens never had")
             assert real is not None
+            if real.connection != powens_id:
+                self.hold(account["status"] == "closed_at_bank", f"{real.name} has moved, and is still in {powens_id}")
+                continue
             shown.setdefault(real.id, []).append(account)
         for real in world.powens.reals.values():
-            if real.connection != powens_id:
-                continue
-            accounts = shown.get(real.id, [])
-            there = oracle.living(real)
-            if there is None:
-                self.hold(
-                    all(a["status"] == "closed_at_bank" for a in accounts),
-                    f"{real.name} of {powens_id} is gone, and not shown as closed",
-                )
-                continue
-            self.hold(len(accounts) == 1, f"{real.name} of {powens_id} is shown {len(accounts)} times")
-            [account] = accounts
+            if real.connection == powens_id:
+                self.account(real, shown.get(real.id, []), f"{real.name} of {powens_id}")
+        self.namesakes(connection, powens_id)
+
+    def account(self, real: Real, accounts: list[dict[str, Any]], called: str) -> None:
+        """One real account as the list of its connection shows it."""
+        oracle = self.oracle
+        there, expected = oracle.living(real), oracle.expected[real.id]
+        if there is None:
             self.hold(
-                account["enabled"] is not there.disabled,
-                f"{real.name} of {powens_id} is {'off' if there.disabled else 'on'} at Powens and shown otherwise",
+                all(a["status"] == "closed_at_bank" for a in accounts), f"{called} is gone, and not shown as closed"
             )
+            return
+        if self.blurred(real):
             self.hold(
-                account["status"] in ("enabled", "disabled", "failed"),
-                f"{real.name} of {powens_id} is {account['status']} at the end",
+                all(a["status"] != "closed_at_bank" for a in accounts),
+                f"{called} is shown as closed, which nobody could read",
             )
-            expected = oracle.expected[real.id]
-            if len(expected.allowed) == 1:
-                oracle.certain += 1
-            else:
-                oracle.uncertain += 1
-            self.hold(
-                account["enabled"] in expected.allowed,
-                f"{real.name} of {powens_id} is {'on' if account['enabled'] else 'off'}, against the newest choice",
-            )
-            if account["status"] == "failed":
-                self.hold(expected.excused, f"{real.name} of {powens_id} is shown as failed without a failure")
+            return
+        self.hold(len(accounts) == 1, f"{called} is shown {len(accounts)} times")
+        [account] = accounts
+        self.hold(
+            account["enabled"] is not there.disabled,
+            f"{called} is {'off' if there.disabled else 'on'} at Powens and shown otherwise",
+        )
+        self.hold(account["status"] in ("enabled", "disabled", "failed"), f"{called} is {account['status']} at the end")
+        if len(expected.allowed) == 1:
+            oracle.certain += 1
+        else:
+            oracle.uncertain += 1
+        self.hold(
+            account["enabled"] in expected.allowed,
+            f"{called} is {'on' if account['enabled'] else 'off'}, against the newest choice",
+        )
+        if account["status"] == "failed":
+            self.hold(expected.excused, f"{called} is shown as failed without a failure")
+        self.hold(
+            None in expected.names or account["name"] in expected.names, f"{called} has lost the name its user gave it"
+        )
+        self.balance(real, there, account["balance"], called)
+
+    def balance(self, real: Real, there: Account, shown: str | None, called: str) -> None:
+        """What Powens says now; where it says nothing, what it said last, and never another account's."""
+        powens = self.world.powens
+        hidden = there.disabled and "no balance of the disabled" in powens.kinds
+        odd = powens.odd.get(there.id, ("", None))[0] == "balance"
+        if there.error is None and not hidden and not odd:
+            self.hold(shown is not None and float(shown) == there.balance, f"{called} shows {shown}, an old balance")
+        elif shown is not None:
+            self.hold(float(shown) in real.balances, f"{called} shows {shown}, which it never had")
+        else:
+            self.hold(real.id not in self.oracle.good, f"{called} shows no balance, and had one")
+
+    def namesakes(self, connection: dict[str, Any], powens_id: int) -> None:
+        """Of accounts that nothing tells apart and that were wanted otherwise, none is off without a word."""
+        alike = {}
+        for account in connection["accounts"]:
+            real = self.oracle.real(account["id"])
+            if real is not None and self.oracle.expected[real.id].alike and real.connection == powens_id:
+                alike[real.id] = account
+        if alike and all(account["status"] == "disabled" for account in alike.values()):
+            wanted = [real_id for real_id in alike if self.oracle.expected[real_id].missed]
+            self.hold(not wanted, f"accounts of {powens_id} that look alike are off, and nobody was asked")
 
     def folded(self, name: str) -> Folded:
         """What a consumer of the bus arrives at, by the published JSON alone."""
@@ -384,17 +460,50 @@ class Checks:
                         told[data["revision"]] = line["change"] != "removed"
             self.hold(bool(told) and told[max(told)], f"the events do not know the account {name} by hand")
 
-    def counted(self, user: str, connections: list[dict[str, Any]]) -> None:
-        """One real account counts once, through however many connections it is seen."""
-        counts: dict[str, int] = {}
-        known: set[str] = set()
+    def counted(self, connections: list[dict[str, Any]]) -> None:
+        """One real account counts once, and through the connection that says most about it (rule 6)."""
+        powens = self.world.powens
+        copies: dict[str, list[tuple[Real, Account, dict[str, Any]]]] = {}
+        blurred: set[str] = set()
         for connection in connections:
             for account in connection["accounts"]:
                 real = self.oracle.real(account["id"])
                 if real is None or account["status"] == "closed_at_bank":
                     continue
-                known.add(real.identity)
-                if account["duplicate_of"] is None:
-                    counts[real.identity] = counts.get(real.identity, 0) + 1
-        for identity in known:
-            self.hold(counts.get(identity, 0) == 1, f"an account of {user} counts {counts.get(identity, 0)} times")
+                there = self.oracle.living(real)
+                if there is None or self.blurred(real):
+                    blurred.add(real.identity)
+                else:
+                    copies.setdefault(real.identity, []).append((real, there, account))
+        for identity, found in copies.items():
+            counting = [account for _, _, account in found if account["duplicate_of"] is None]
+            if identity in blurred:
+                continue
+            if any(real.shared for real, _, _ in found):
+                # Which pocket of one connection is which of another is not known for sure.
+                continue
+            self.hold(len(counting) == 1, f"{found[0][0].name} counts {len(counting)} times")
+            [counts] = counting
+            others = {account["duplicate_of"] for _, _, account in found if account is not counts}
+            self.hold(others <= {counts["id"]}, f"a copy of {found[0][0].name} is said to be another account's")
+            if len(found) > 1 and not any(
+                thing in powens.odd for real, there, _ in found for thing in (there.id, real.connection)
+            ):
+                self.best(found, counts)
+
+    def best(self, found: list[tuple[Real, Account, dict[str, Any]]], counts: dict[str, Any]) -> None:
+        """Enabled before disabled, then what works, then the newest success; what is equal in all may be either."""
+        powens = self.world.powens
+        powens.drawn["copies"] += 1
+
+        def rank(real: Real, there: Account) -> tuple[object, ...]:
+            works = powens.works(powens.connections[real.connection]) and there.error is None
+            success = there.last_update.replace(microsecond=0) if there.last_update else None
+            return (not there.disabled, works, success is not None, success)
+
+        ranked = {account["id"]: rank(real, there) for real, there, account in found}
+        first = max(ranked.values())
+        self.hold(
+            ranked[counts["id"]] == first,
+            f"of the copies of {found[0][0].name}, the one of {found[0][0].connection} counts: {ranked}",
+        )

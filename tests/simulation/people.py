@@ -14,8 +14,9 @@ from urllib.parse import parse_qsl
 from shared.domain.connection import connection_id
 from tests.fakes.powens import Account, Connection
 from tests.integration.world import ORIGIN, api_event
+from tests.simulation.banks import BANKS
 from tests.simulation.oracle import Oracle
-from tests.simulation.powens import BANKS, Real
+from tests.simulation.powens import Real, uuid_of
 from tests.simulation.world import Reply, World
 
 USERS = ("alice", "bruno")
@@ -268,7 +269,13 @@ class People:
         if account is not None:
             name = f"Renamed {action.number}"
             self.tell(action, "renames an account")
-            self.ask(action, "PATCH", f"/v1/accounts/{account['id']}", {"name": name}, **self._key(action))
+            real = self.oracle.real(account["id"])
+            reply, doubt = self.ask(
+                action, "PATCH", f"/v1/accounts/{account['id']}", {"name": name}, **self._key(action)
+            )
+            if real is not None and (reply is None or reply.status == 200 or reply.status >= 500 or doubt):
+                certain = reply is not None and reply.status == 200 and not doubt
+                self.oracle.renamed(real, name, certain=certain)
 
     def refresh(self, action: Action) -> None:
         connection = self._connection(action)
@@ -346,7 +353,7 @@ class People:
             manual.dropped = True
 
     def wish(self, action: Action) -> None:
-        bank = f"338178e6-3d01-564f-9a7b-{int(self.roll(action, 'bank') * len(BANKS)):012d}"
+        bank = uuid_of(int(self.roll(action, "bank") * len(BANKS)))
         kind = ("loan", "market")[int(self.roll(action, "kind") * 2)]
         body = {"institution_id": bank, "type": {"loan": "loan", "market": "securities"}[kind]}
         self.ask(action, "POST", "/v1/wishes", body, **self._key(action))
@@ -405,7 +412,9 @@ class People:
         user = self.powens_users[action.who][-1]
         if user not in self.world.powens.users:
             return
-        bank = int(self.roll(action, "bank") * len(BANKS))
+        self._connect(action, state, user, int(self.roll(action, "bank") * len(BANKS)))
+
+    def _connect(self, action: Action, state: str, user: int, bank: int) -> None:
         made = self.world.powens.connect(user, bank, lambda nth: self.roll(action, "tick", nth) < 0.7 or nth == 0)
         for account in made.accounts.values():
             self.oracle.know(self.world.powens.real_of[account.id], action.who, enabled=not account.disabled)
@@ -460,8 +469,9 @@ class People:
             return
         self.world.engine.wait(30)
         if there.id in self.world.powens.connections:
-            there.state = None
+            there.state, there.active = None, True
             self.world.powens.expiries.pop(there.id, None)
+            self.world.powens.frozen.discard(there.id)
             self.tell(action, f"repairs connection {there.id}")
             self.world.powens.synchronise(there)
         self._return(action, state, [there.id])
@@ -484,13 +494,17 @@ class People:
             return
         powens = self.world.powens
         living = [a for a in connection.accounts.values() if not a.deleted]
-        listed = self.roll(action, "listed") < 0.5
+        listed = "vanishing id" not in powens.kinds or self.roll(action, "listed") < 0.5
         for account in living:
             if self.roll(action, "all") < 0.4 or account is self.pick(action, "account", living):
                 real = powens.real_of[account.id]
                 self.tell(action, f"Powens makes {real.name} of connection {connection.id} anew, under another id")
                 self.oracle.unread([real])
-                powens.renumber(connection, account, listed=listed)
+                made = powens.renumber(connection, account, listed=listed)
+                powens.drawn["vanishing id"] += not listed
+                if powens.real_of[made.id] is not real:
+                    self.oracle.know(powens.real_of[made.id], action.who, enabled=False)
+                self.oracle.recreated(real)
 
     def open_account(self, action: Action) -> None:
         connection = self._some(action)
@@ -530,6 +544,121 @@ class People:
             self.tell(action, f"the consent of connection {connection.id} ends in {hours:.0f} hours")
             self.world.powens.disturb("consent", connection.id)
             self.world.powens.touch(connection, "connection-synced")
+
+    # --- what banks and Powens do besides
+
+    def _account(self, action: Action) -> tuple[Connection, Account] | None:
+        """Some account that the bank shows."""
+        connection = self._some(action)
+        living = [a for a in connection.accounts.values() if not a.deleted] if connection else []
+        account = self.pick(action, "account", living)
+        return None if connection is None or account is None else (connection, account)
+
+    def connect_again(self, action: Action) -> None:
+        """A bank whose connection has died in one of many ways is connected anew, beside the old one."""
+        old = self._some(action)
+        if old is None:
+            return
+        powens = self.world.powens
+        match self.pick(action, "how", ["frozen", "inactive", "wrongpass", "consent", "alive"]):
+            case "frozen":
+                powens.frozen.add(old.id)
+            case "inactive":
+                old.active = False
+            case "wrongpass":
+                old.state = "wrongpass"
+            case "consent":
+                powens.expiries[old.id] = self.world.engine.now
+            case how:
+                assert how == "alive"
+        powens.disturb("state", old.id)
+        powens.touch(old, "connection-synced")
+        self.world.engine.wait(3600 * self.roll(action, "later"))
+        state = self._open(action, "connect")
+        if state is None:
+            return
+        self.world.engine.wait(20 + 60 * self.roll(action, "thinks"))
+        user = self.powens_users[action.who][-1]
+        if user in powens.users and user == old.user:
+            self.tell(action, f"connects the bank of connection {old.id} again")
+            self._connect(action, state, user, BANKS.index(old.bank))
+
+    def move(self, action: Action) -> None:
+        """An account shows through another connection of its owner from now on."""
+        found = self._account(action)
+        if found is None:
+            return
+        source, account = found
+        powens = self.world.powens
+        real = powens.real_of[account.id]
+        others = [
+            other
+            for other in powens.connections.values()
+            if other.user == source.user
+            and other is not source
+            and real.ids[-1] == account.id
+            and real.tie is None
+            and not any(self._alike(real, powens.real_of[name]) for name in other.accounts)
+        ]
+        target = self.pick(action, "target", others)
+        if target is not None:
+            self.tell(action, f"{real.name} of connection {source.id} shows through connection {target.id}")
+            self.oracle.unread([real])
+            powens.move(source, target, account)
+
+    def _alike(self, one: Real, other: Real) -> bool:
+        """Whether the connection of `other` cannot take `one` without having two that may be one."""
+        return one.strong is not None and one.strong == other.strong
+
+    def account_error(self, action: Action) -> None:
+        found = self._account(action)
+        if found is not None:
+            connection, account = found
+            word = None if account.error else self.pick(action, "word", ["websiteUnavailable", "bug", "somethingNew"])
+            name = self.world.powens.real_of[account.id].name
+            self.tell(action, f"{name} of connection {connection.id} {'fails with ' + word if word else 'recovers'}")
+            self.world.powens.fail_account(connection, account, word)
+
+    def odd_field(self, action: Action) -> None:
+        found = self._account(action)
+        if found is not None:
+            connection, account = found
+            whole = self.roll(action, "which") < 0.3
+            said = self.world.powens.spoil(connection, None if whole else account, "act", action.number)
+            self.tell(action, f"from now on, of {'connection' if whole else account.id} of {connection.id}, {said}")
+
+    def unreadable(self, action: Action) -> None:
+        """The selection of an account, or its id, cannot be read until further notice."""
+        found = self._account(action)
+        if found is None:
+            return
+        connection, account = found
+        powens = self.world.powens
+        real = powens.real_of[account.id]
+        self.oracle.blurred(real)
+        if account.id in powens.unreadable or account.id in powens.nameless:
+            self.tell(action, f"{real.name} of connection {connection.id} can be read again")
+            powens.clear(account.id)
+            powens.touch(connection, "connection-synced")
+            return
+        whole = self.roll(action, "whole") < 0.4
+        self.tell(action, f"{'the id' if whole else 'the choice'} of {real.name} of {connection.id} cannot be read")
+        powens.blur(connection, account, "act", action.number, whole=whole)
+
+    def forbid(self, action: Action) -> None:
+        for user in self.powens_users[action.who]:
+            seconds = 60 + 900 * self.roll(action, "seconds")
+            self.tell(action, f"Powens forbids updates of her accounts for {seconds:.0f} s")
+            self.world.powens.forbidden[user] = self.world.aws.seconds() + seconds
+            self.world.powens.disturb("forbidden")
+            self.world.engine.after(seconds, lambda: self.world.powens.disturb("allowed again"))
+
+    def user_gone(self, action: Action) -> None:
+        """Powens' support deletes the user, and tells nobody."""
+        for user in self.powens_users[action.who]:
+            if user in self.world.powens.users:
+                self.tell(action, f"user {user} is deleted at Powens")
+                self.world.powens.delete_user(user)
 
     def revoke(self, action: Action) -> None:
         for user in self.powens_users[action.who]:

@@ -5,13 +5,15 @@ other may, and a killed one takes its container with it. Queues, their consumers
 are what `template.yaml` declares.
 """
 
+import base64
 import contextlib
+import gzip
 import io
 import json
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
@@ -149,7 +151,7 @@ ENVIRONMENT = {
 class World:
     """One run's world. `engine` moves it; users and what happens at Powens are added by the plan."""
 
-    def __init__(self, chance: Chance, calls_per_minute: int = 0) -> None:
+    def __init__(self, chance: Chance, calls_per_minute: int = 0, kinds: Collection[str] = ()) -> None:
         self.engine = Engine(chance)
         self.calls_per_minute = calls_per_minute
         self.chance = chance
@@ -167,7 +169,7 @@ class World:
             "users_token": USERS_TOKEN,
         }
         self.aws = Aws(self.engine, self.table, BUS, json.dumps(secret))
-        self.powens = SimulatedPowens(self.engine)
+        self.powens = SimulatedPowens(self.engine, kinds)
         self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
         self.powens.webhook = self.webhook
         self.powens.broken = lambda promise: self.invariant(False, promise)
@@ -333,12 +335,20 @@ class World:
     def webhook(self, name: str, body: bytes, connection: int | None, emitted: int, attempt: int = 1) -> None:
         """Powens sends a webhook, again and later until it is accepted."""
         path = f"/webhooks/powens/{name}"
+        headers = signed(path, body, self.engine.now)
+        content, encoded = body.decode(), False
+        key = f"{name}/{connection}/{emitted}/{attempt}"
+        if self.chance.happens("webhook inflated on its way", key):
+            headers["content-encoding"] = "gzip"
+        elif self.chance.happens("webhook compressed", key):
+            content, encoded = base64.b64encode(gzip.compress(body, mtime=0)).decode(), True
+            headers["content-encoding"] = "gzip"
         event = {
             "rawPath": path,
             "pathParameters": {"event": name},
-            "headers": signed(path, body, self.engine.now),
-            "body": body.decode(),
-            "isBase64Encoded": False,
+            "headers": headers,
+            "body": content,
+            "isBase64Encoded": encoded,
             "requestContext": {"requestId": f"webhook-{self.engine.at}", "http": {"method": "POST", "path": path}},
         }
         self.unanswered_webhooks += 1
@@ -622,9 +632,9 @@ def installed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(chance: Chance, calls_per_minute: int = 0) -> Iterator[World]:
+def running(chance: Chance, calls_per_minute: int = 0, kinds: Collection[str] = ()) -> Iterator[World]:
     """A world that is the one of this process for a while. Its unfinished tasks are let go at the end."""
-    world = World(chance, calls_per_minute)
+    world = World(chance, calls_per_minute, kinds)
     _Installed.world = world
     random.seed(int(chance.roll("random") * (1 << 56)))
     handler: Any = logger.registered_handler
