@@ -225,7 +225,7 @@ class Container:
 
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:
-        return ReturnFromWebview(self.store, self.clock)
+        return ReturnFromWebview(self.store, self.settings.return_to_allowed, self.clock)
 
 
 class LiveContainer:

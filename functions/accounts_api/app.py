@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
@@ -70,10 +71,10 @@ from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection, Operation, OperationKind
 from shared.domain.diagnosis import diagnose
 from shared.domain.erasure import Erasure
-from shared.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
+from shared.domain.errors import AppError, Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
 from shared.domain.manual import ManualAccount
-from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, documented, json_only, once, read_json
-from shared.entrypoints.observability import logger
+from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, documented, json_only, once, page, read_json
+from shared.entrypoints.observability import count, logger
 
 HISTORY_PAGE = 50
 LARGEST_PAGE = 100
@@ -131,7 +132,7 @@ def _listed() -> Listed:
 
 def _connection(connection_id: str) -> tuple[Connection, Around]:
     listed = _listed()
-    return _held(connection_id, listed), Around.of(listed)
+    return _held(connection_id, listed), Around.of(listed, container().clock())
 
 
 def _held(connection_id: str, listed: Listed) -> Connection:
@@ -160,7 +161,7 @@ def _synchronised(account_id: str, listed: Listed) -> Connection:
 
 
 def _account(account_id: str, listed: Listed) -> str:
-    around = Around.of(listed)
+    around = Around.of(listed, container().clock())
     manual = listed.manual_account(account_id)
     if manual is not None:
         return manual_view(manual, around).model_dump_json()
@@ -207,7 +208,7 @@ def openapi() -> Response[Any]:
 @app.get("/v1/connections", responses=answers(ConnectionList))
 def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
     listed = _listed()
-    around = Around.of(listed)
+    around = Around.of(listed, container().clock())
     shown = ConnectionList(
         connections=tuple(_view(connection, around) for connection in listed.connections),
         manual_accounts=tuple(manual_view(account, around) for account in listed.manual_accounts),
@@ -592,14 +593,27 @@ def open_webview(
 
 
 @app.get("/v1/webview-return", include_in_schema=False)
-def return_from_webview(
-    state: Annotated[str, Query(max_length=200)], error: Annotated[str | None, Query()] = None
-) -> Response[Any]:
-    address = container().return_from_webview(state, error=error, correlation_id=_correlation_id())
+def return_from_webview() -> Response[Any]:
+    """Where Powens sends the browser. No parameter is declared: a person is never shown why one is refused."""
+    # Without the empty ones: `error=` says that there is none.
+    query = parse_qs(app.current_event.raw_event.get("rawQueryString", ""))
+    address = container().return_from_webview(
+        query.get("state", ()),
+        error=next(iter(query.get("error", ())), None),
+        correlation_id=_correlation_id(),
+        missed=_missed,
+    )
+    if address is None:
+        return page("webview_return", _language())
     return Response(
         status_code=303,
         headers={"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"},
     )
+
+
+def _missed(error: AppError) -> None:
+    count("FailedRequests")
+    logger.warning("the return of a visit was not noted", extra={"code": error.code, "kind": type(error).__name__})
 
 
 @app.get("/v1/history", responses=answers(HistoryView))

@@ -13,7 +13,7 @@
 | access to Powens | USER#<user> | PROFILE | GetItem; index `due`, RECONCILE#<shard> / <next reconciliation> |
 | the same, with the mark of an erasure | USER#<user> | PROFILE | also ERASURE#<shard> / <when to queue it again> |
 | reverse look-up | POWENS#<id_user> | USER | GetItem |
-| Webview session | SESSION#<state> | SESSION | GetItem, used once |
+| Webview session | SESSION#<state> | SESSION | GetItem, each time the browser comes back |
 | Webview session, by its user | USER#<user> | SESSION#<hash of state> | the export, the erasure |
 | open screen | USER#<user> | SOCKET#<id> | Query, for each event of the user |
 | open screen, by its id | SOCKET#<id> | SOCKET | GetItem, when it closes |
@@ -71,7 +71,7 @@ from shared.contracts.events import detail_of
 from shared.contracts.messages import Command, EraseUser, HintMessage
 from shared.domain.connection import AccountType, Connection, Operation
 from shared.domain.erasure import DEADLINE, LATE_AFTER, Erasure
-from shared.domain.errors import InvalidInput, NotFound, StoreUnavailable, UserBeingErased
+from shared.domain.errors import InvalidInput, StoreUnavailable, UserBeingErased
 from shared.domain.facts import Cause, Fact, FactType
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
@@ -93,6 +93,8 @@ OPERATION_KEPT = timedelta(days=90)
 TOMBSTONE_KEPT = timedelta(days=90)
 OUTBOX_KEPT = timedelta(days=7)
 ANSWER_KEPT = timedelta(days=1)
+SESSION_KEPT = timedelta(days=1)
+"""After a visit can no longer be begun: people leave the Powens space when they have time."""
 RECEIPT_KEPT = timedelta(days=90)
 ERASED_AT_ONCE = 40
 """Keys of one transaction of an erasure, which takes at most 100 writes (AWS limit)."""
@@ -211,12 +213,28 @@ class DynamoDBStore:
         beside: Beside = NOTHING_BESIDE,
     ) -> None:
         after = outcome.connection
-        known = {operation.id: operation for operation in before.operations} if before else {}
         writes: list[TransactWriteItemTypeDef] = [self._put_connection(before, after)]
         if answer is not None:
             writes.append(self._put_answer(after.user_id, answer))
         if before is None:
             writes.append(self._is_still(after.user_id, after.powens_user_id))
+        writes += self._consequences(before, outcome, correlation_id)
+        for other, other_outcome in outcome.others:
+            writes.append(self._put_connection(other, other_outcome.connection))
+            writes += self._consequences(other, other_outcome, correlation_id)
+        for manual, manual_outcome in beside.manual:
+            writes += self._manual_writes(manual, manual_outcome, correlation_id)
+        for wish, wish_outcome in beside.wishes:
+            writes += self._wish_writes(wish, wish_outcome, correlation_id)
+        self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
+
+    def _consequences(
+        self, before: Connection | None, outcome: Outcome, correlation_id: str
+    ) -> "list[TransactWriteItemTypeDef]":
+        """What a change of a connection writes beside the connection itself."""
+        after = outcome.connection
+        known = {operation.id: operation for operation in before.operations} if before else {}
+        writes: list[TransactWriteItemTypeDef] = []
         for operation in outcome.operations:
             if known.get(operation.id) != operation:
                 writes.append(self._put_operation(operation))
@@ -229,14 +247,11 @@ class DynamoDBStore:
                 )
                 writes.append(self._put_command(after.user_id, command, group=command.group_of(operation.kind)))
         names = {known: a.shown_name for a in after.accounts for known in (a.id, *a.former_ids)}
+        names |= {a.id: a.shown_name for a in before.accounts if a.id not in names} if before else {}
         writes += [self._put_event(f, names, after.institution.name, correlation_id) for f in outcome.facts]
-        for manual, manual_outcome in beside.manual:
-            writes += self._manual_writes(manual, manual_outcome, correlation_id)
-        for wish, wish_outcome in beside.wishes:
-            writes += self._wish_writes(wish, wish_outcome, correlation_id)
         if self._traces is not None:
             writes += self._traces(before, after)
-        self._transact(writes, answer_at=1 if answer is not None else None, contested=True)
+        return writes
 
     def _put_connection(self, before: Connection | None, after: Connection) -> "TransactWriteItemTypeDef":
         document = _connection_codec().dump_json(after, exclude_defaults=True, exclude={"version"}).decode()
@@ -668,15 +683,21 @@ class DynamoDBStore:
         return {"ConditionCheck": check}  # type: ignore[typeddict-item]  # built up in two steps
 
     def _transact_checked(
-        self, user_id: str, writes: "list[TransactWriteItemTypeDef]", *, answer_at: int | None = None
+        self,
+        user_id: str,
+        writes: "list[TransactWriteItemTypeDef]",
+        *,
+        powens_user_id: int | None = None,
+        answer_at: int | None = None,
     ) -> None:
-        """A write that stands alone, on the condition that the user is not being erased. Raises UserBeingErased.
+        """A write that stands alone, on the condition `_is_still`. Raises UserBeingErased.
 
         Transactions that check one thing at once get in each other's way, so it is tried again.
         """
         for _ in range(CHECKED_AGAIN):
             with suppress(StaleWriteError):
-                return self._transact([*writes, self._is_still(user_id)], answer_at=answer_at, contested=True)
+                check = self._is_still(user_id, powens_user_id)
+                return self._transact([*writes, check], answer_at=answer_at, contested=True)
         raise StoreUnavailable("TransactionConflict", retry_after=1)
 
     # --- a whole user: the erasure and the export
@@ -845,7 +866,7 @@ class DynamoDBStore:
             "flow": {"S": session.flow},
             "return_to": {"S": session.return_to},
             "expires_at": {"S": _instant(session.expires_at)},
-            "ttl": _ttl(session.expires_at, timedelta()),
+            "ttl": _ttl(session.expires_at, SESSION_KEPT),
         }
         if session.powens_connection_id is not None:
             item["powens_connection_id"] = {"N": str(session.powens_connection_id)}
@@ -858,15 +879,12 @@ class DynamoDBStore:
             writes.append(self._put_command(session.user_id, HintMessage.of(hint)))
         self._transact_checked(session.user_id, writes, answer_at=1 if answer is not None else None)
 
-    def use_session(
-        self, state: str, *, now: datetime, hint: Callable[[WebviewSession], Hint | None]
-    ) -> WebviewSession:
-        key = {"pk": {"S": f"SESSION#{state}"}, "sk": {"S": "SESSION"}}
-        item = self._get(key["pk"], "SESSION")
-        if item is None or item["expires_at"]["S"] <= _instant(now):
-            raise NotFound("no such Webview session", code="unknown_webview_session")
+    def session(self, state: str) -> WebviewSession | None:
+        item = self._get({"S": f"SESSION#{state}"}, "SESSION")
+        if item is None:
+            return None
         powens_connection_id = item.get("powens_connection_id")
-        session = WebviewSession(
+        return WebviewSession(
             state=state,
             user_id=item["user_id"]["S"],
             flow=item["flow"]["S"],
@@ -874,17 +892,10 @@ class DynamoDBStore:
             powens_connection_id=int(powens_connection_id["N"]) if powens_connection_id else None,
             expires_at=datetime.fromisoformat(item["expires_at"]["S"]),
         )
-        writes: list[TransactWriteItemTypeDef] = [
-            {"Delete": {"TableName": self._table, "Key": key, "ConditionExpression": "attribute_exists(pk)"}},
-            {"Delete": {"TableName": self._table, "Key": _session_pointer(session.user_id, state)}},
-        ]
-        if (given := hint(session)) is not None:
-            writes.append(self._put_command(session.user_id, HintMessage.of(given)))
-        try:
-            self._transact(writes)
-        except StaleWriteError as error:
-            raise NotFound("no such Webview session", code="unknown_webview_session") from error
-        return session
+
+    def add_hint(self, user_id: str, hint: Hint) -> None:
+        command = self._put_command(user_id, HintMessage.of(hint))
+        self._transact_checked(user_id, [command], powens_user_id=hint.powens_user_id)
 
     # --- open screens
 

@@ -15,6 +15,7 @@ from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
 from shared.domain.errors import (
+    AnswerLost,
     AppError,
     NotFound,
     PowensNotFound,
@@ -26,10 +27,13 @@ from shared.domain.errors import (
 from shared.domain.facts import Cause
 from shared.domain.ledger import Order, Ordered, Outcome
 from shared.domain.observation import ObservedConnection
-from shared.domain.status import Freshness, freshness
+from shared.domain.status import just_refreshed
 
-_CONFLICT = 409
+type Connections = tuple[Connection, ...]
+
+_FORBIDDEN = 403
 _NOT_FOUND = 404
+_CONFLICT = 409
 
 
 class NotYetVisibleError(Unavailable):
@@ -77,7 +81,7 @@ class CarryOut:
                 case OperationKind.DELETION:
                     self._delete(powens, held, operation)
                 case OperationKind.REFRESH:
-                    self._refresh(powens, held, operation)
+                    self._refresh(powens, held, operation, first_attempt=first_attempt)
                 case OperationKind.SELECTION | OperationKind.RESTORATION:
                     self._select(powens, held, operation, first_attempt=first_attempt)
         except PowensUserGone:
@@ -86,12 +90,16 @@ class CarryOut:
                 if other.powens_user_id == held.powens_user_id:
                     self._remove(other, operation, asked)
             self.access.forget(held.user_id, held.powens_user_id)
+        except PowensRefused as error:
+            if error.status != _FORBIDDEN:
+                raise
+            self._change(operation, lambda c: self._forbidden(c, operation))
 
     def _remove(self, held: Connection, operation: Operation, at: datetime) -> None:
         self.changes.apply(
             held.user_id,
             held.id,
-            lambda newest: ledger.remove(newest or held, cause=Cause.BANK, at=at, now=self.clock()),
+            lambda newest, _: ledger.remove(newest or held, cause=Cause.BANK, at=at, now=self.clock()),
             correlation_id=operation.correlation_id,
         )
 
@@ -102,7 +110,7 @@ class CarryOut:
             before = self._read(powens, held, operation)
             if before is None:
                 return
-            held = self._change(operation, lambda now_held: self._reconcile(now_held, before, operation)).connection
+            held = self._learn(operation, lambda c, others: self._reconcile(c, before, operation, others)).connection
             if _open_operation(held, operation.id) is None:
                 return
         results, lost, trouble = _order(powens, ledger.orders(held))
@@ -123,41 +131,51 @@ class CarryOut:
             if seen is None:
                 return
 
-            def note_and_read(now_held: Connection) -> Outcome:
+            def note_and_read(now_held: Connection, others: Connections) -> Outcome:
                 noted = note(now_held)
-                read = ledger.then(noted, self._reconcile(noted.connection, seen, operation))
+                denied = frozenset(order.order.powens_id for order in lost)
+                read = ledger.then(noted, self._reconcile(noted.connection, seen, operation, others, denied))
                 # Last: an account that was only renumbered has its new id now, and is ordered under that.
                 missed = ledger.record(read.connection, lost, operation_id=operation.id, at=at, now=self.clock())
                 return ledger.then(read, missed)
 
-            held = self._change(operation, note_and_read).connection
+            held = self._learn(operation, note_and_read).connection
         if _open_operation(held, operation.id) is not None:
             raise NotYetVisibleError
 
-    def _refresh(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
+    def _refresh(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
+        """Ask once, then read until the data is newer.
+
+        A conflict says that Powens has synchronised lately, or is at it. When an earlier attempt may have asked, this
+        may be its very synchronisation: then it is no answer, nor is one that was lost on its way.
+        """
         refused = False
         if operation.status is OperationStatus.PENDING:
             try:
                 powens.force_sync(held.powens_id)
+            except AnswerLost:
+                pass
             except PowensUserGone:
                 raise
             except PowensRefused as error:
+                if error.status == _FORBIDDEN:
+                    raise
                 if error.status not in (_CONFLICT, _NOT_FOUND):
                     self._change(
                         operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refresh_refused")
                     )
                     return
-                refused = True
+                refused = first_attempt
             at = self.clock()
             self._change(operation, lambda c: ledger.record(c, (), operation_id=operation.id, at=at, now=self.clock()))
         seen = self._read(powens, held, operation)
         if seen is None:
             return
-        held = self._change(operation, lambda c: self._reconcile(c, seen, operation)).connection
+        held = self._learn(operation, lambda c, others: self._reconcile(c, seen, operation, others)).connection
         if _open_operation(held, operation.id) is None:
             return
         if refused:
-            recent = freshness(held.last_success_at, self.clock()) is Freshness.FRESH
+            recent = just_refreshed(held.last_success_at, self.clock())
             status = OperationStatus.COMPLETED if recent else OperationStatus.FAILED
             reason = "just_refreshed" if recent else "refresh_refused"
             self._change(operation, lambda c: self._end(c, operation, status, reason))
@@ -169,7 +187,9 @@ class CarryOut:
             powens.delete_connection(held.powens_id)
         except PowensUserGone:
             raise
-        except PowensRefused:
+        except PowensRefused as error:
+            if error.status == _FORBIDDEN:
+                raise
             self._change(operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refused_by_powens"))
             return
         at = self.clock()
@@ -196,7 +216,14 @@ class CarryOut:
             )
             return None
 
-    def _reconcile(self, held: Connection, seen: ObservedConnection, operation: Operation) -> Outcome:
+    def _reconcile(
+        self,
+        held: Connection,
+        seen: ObservedConnection,
+        operation: Operation,
+        others: Connections,
+        denied: frozenset[int] = frozenset(),
+    ) -> Outcome:
         return ledger.reconcile(
             held,
             seen,
@@ -205,7 +232,20 @@ class CarryOut:
             trigger=Cause.RECONCILIATION if operation.kind is OperationKind.RESTORATION else Cause.USER,
             correlation_id=operation.correlation_id,
             now=self.clock(),
+            others=others,
+            denied=denied,
         )
+
+    def _forbidden(self, held: Connection, operation: Operation) -> Outcome:
+        """What Powens does not allow us ends at once, whoever tapped: only we can have that changed.
+
+        What Powens acknowledged before goes on waiting to be seen, until the deadline.
+        """
+        if operation.kind not in (OperationKind.SELECTION, OperationKind.RESTORATION):
+            return self._end(held, operation, OperationStatus.FAILED, "forbidden_by_powens")
+        refused = [Ordered(order=order, refusal="forbidden_by_powens") for order in ledger.orders(held)]
+        now = self.clock()
+        return ledger.record(held, refused, operation_id=operation.id, at=now, now=now)
 
     def _end(self, held: Connection, operation: Operation, status: OperationStatus, reason: str) -> Outcome:
         return ledger.end_operation(held, operation.id, status, reason, self.clock())
@@ -214,10 +254,15 @@ class CarryOut:
         return ledger.expire(held, self.clock())
 
     def _change(self, operation: Operation, decide: Callable[[Connection], Outcome]) -> Outcome:
-        def on_newest(held: Connection | None) -> Outcome:
+        return self._learn(operation, lambda held, _: decide(held))
+
+    def _learn(self, operation: Operation, decide: Callable[[Connection, Connections], Outcome]) -> Outcome:
+        """Change the connection by what was read, which may bring an account from another connection."""
+
+        def on_newest(held: Connection | None, others: Connections) -> Outcome:
             if held is None:
                 raise UserBeingErased  # nothing else deletes a connection that has an operation
-            return decide(held)
+            return decide(held, others)
 
         return self.changes.apply(
             operation.user_id, operation.connection_id, on_newest, correlation_id=operation.correlation_id
@@ -244,8 +289,9 @@ def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered]
             (lost if order.enabled else results).append(Ordered(order=order, refusal="not_found_at_powens"))
         except PowensUserGone:
             raise
-        except PowensRefused:
-            results.append(Ordered(order=order, refusal="refused_by_powens"))
+        except PowensRefused as error:
+            forbidden = error.status == _FORBIDDEN
+            results.append(Ordered(order=order, refusal="forbidden_by_powens" if forbidden else "refused_by_powens"))
         except Unavailable as error:
             return results, lost, error
         else:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.application.ports import Answer, Beside, Clock, StaleWriteError, Store
+from shared.application.ports import NOTHING_BESIDE, Answer, Beside, Clock, Listed, StaleWriteError, Store
 from shared.domain import joins, wishes
 from shared.domain.connection import Connection
 from shared.domain.errors import StoreUnavailable
@@ -11,6 +11,11 @@ from shared.domain.facts import Cause
 from shared.domain.ledger import Outcome
 
 ATTEMPTS = 6
+
+
+type Decide = Callable[[Connection | None, tuple[Connection, ...]], Outcome]
+"""(the connection as it is held, the user's other living ones) -> what is decided. The others are given only when the
+connection gets an account that one of them has, which has moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Changes:
         self,
         user_id: str,
         connection_id: str,
-        decide: Callable[[Connection | None], Outcome],
+        decide: Decide,
         *,
         correlation_id: str,
         answer: Callable[[Outcome], Answer | None] = lambda _: None,
@@ -34,11 +39,17 @@ class Changes:
         """
         for _ in range(ATTEMPTS):
             held = self.store.connection(user_id, connection_id)
-            outcome = decide(held)
+            outcome = decide(held, ())
+            beside = NOTHING_BESIDE
+            if joins.standing(held) != joins.standing(outcome.connection):
+                # One more query, and only when accounts came, went, or began or ceased to count.
+                listed = self.store.listed(user_id)
+                if others := _moved_from(listed, held, outcome.connection):
+                    outcome = decide(held, others)
+                beside = self._beside(listed, held, outcome)
             kept = answer(outcome)
             if outcome.connection == held and not outcome.facts and kept is None:
                 return outcome
-            beside = self._beside(user_id, held, outcome)
             try:
                 self.store.save(held, outcome, correlation_id=correlation_id, answer=kept, beside=beside)
             except StaleWriteError:
@@ -46,17 +57,28 @@ class Changes:
             return outcome
         raise StoreUnavailable("too many writers of one connection", retry_after=1)
 
-    def _beside(self, user_id: str, held: Connection | None, outcome: Outcome) -> Beside:
-        """What goes with the change to accounts kept by hand and to wishes.
-
-        One more query, and only when accounts came, went, or began or ceased to count.
-        """
-        connection = outcome.connection
-        if joins.standing(held) == joins.standing(connection):
-            return Beside()
-        listed = self.store.listed(user_id).after(connection)
+    def _beside(self, listed: Listed, held: Connection | None, outcome: Outcome) -> Beside:
+        """What goes with the change to accounts kept by hand and to wishes."""
+        changed = ((held, outcome), *outcome.others)
+        for _, change in changed:
+            listed = listed.after(change.connection)
         cause = next((fact.cause for fact in outcome.facts if fact.accounts), Cause.RECONCILIATION)
+        manual = {
+            account.id: (account, followed)
+            for before, change in changed
+            for account, followed in joins.affected(
+                listed.manual_accounts, before, change.connection, listed.connections, cause
+            )
+        }
         return Beside(
-            manual=joins.affected(listed.manual_accounts, connection, listed.connections, cause),
-            wishes=wishes.fulfilled(listed.wishes, held, connection, self.clock(), cause),
+            manual=tuple(manual.values()),
+            wishes=wishes.fulfilled(listed.wishes, held, outcome.connection, self.clock(), cause),
         )
+
+
+def _moved_from(listed: Listed, held: Connection | None, after: Connection) -> tuple[Connection, ...]:
+    """The user's other living connections, if one of them has an account that is new to this one; else none."""
+    known = {account.powens_id for account in held.accounts} if held is not None else set()
+    came = {account.powens_id for account in after.accounts} - known
+    others = tuple(c for c in listed.connections if c.id != after.id)
+    return others if any(account.powens_id in came for other in others for account in other.accounts) else ()

@@ -78,7 +78,7 @@ class KeepHouse:
             raise ExceptionGroup(f"{len(troubles)} of {len(due)} operations could not be ended", troubles)
         return {"ended": len(due)}
 
-    def _expire(self, held: Connection | None) -> Outcome:
+    def _expire(self, held: Connection | None, _: tuple[Connection, ...]) -> Outcome:
         if held is None:
             raise NotFound("an operation without its connection", code="connection_not_found")
         return ledger.expire(held, self.clock())

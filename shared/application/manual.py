@@ -10,6 +10,7 @@ from shared.application.changes import ATTEMPTS
 from shared.application.ports import Answer, Clock, Listed, NewId, StaleWriteError, Store
 from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection
+from shared.domain.copies import duplicates
 from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from shared.domain.manual import ManualAccount, ManualOutcome
 
@@ -152,7 +153,8 @@ class KeepManualAccounts:
                 return _synchronised_balance(account_id, connection), None
         else:
             held = _own(listed, account_id)
-        counted = joins.taken_over_by(held, listed.connections)
+        doubled = duplicates(listed.connections, self.clock())
+        counted = joins.taken_over_by(held, listed.connections, doubled)
         first: list[Balance] = []
         points = (*self.store.older_balances(held), *held.points)
         numbered = list(enumerate(points, start=held.chunks * manual.CHUNK + len(held.points) - len(points) + 1))

@@ -102,7 +102,7 @@ class RecordOperation:
         return self.changes.apply(
             user_id,
             connection_id,
-            lambda held: ledger.rename(_present(held), account_id, name),
+            lambda held, _: ledger.rename(_present(held), account_id, name),
             correlation_id=correlation_id,
             answer=lambda outcome: keep(outcome.connection),
         ).connection
@@ -123,7 +123,7 @@ class RecordOperation:
         outcome = self.changes.apply(
             user_id,
             connection_id,
-            lambda held: decide(_present(held)),
+            lambda held, _: decide(_present(held)),
             correlation_id=correlation_id,
             answer=lambda outcome: keep(recorded(outcome)),
         )

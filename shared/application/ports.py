@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.connection import AccountType, Connection, Operation
+from shared.domain.connection import Account, AccountType, Connection, Operation
 from shared.domain.erasure import Erasure
 from shared.domain.hints import Hint
 from shared.domain.ledger import Outcome
@@ -43,7 +43,10 @@ class PowensAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebviewSession:
-    """A visit to the Powens Webview, found again by `state` when the browser comes back; usable once."""
+    """A visit to the Powens Webview, found again by `state` each time that the browser comes back from it.
+
+    `expires_at`: until when the visit can be begun. It may last, and come back, for longer.
+    """
 
     state: str
     user_id: str
@@ -107,8 +110,14 @@ class Listed:
         return next((account for account in self.manual_accounts if account.id == account_id), None)
 
     def having(self, account_id: str) -> Connection | None:
-        """The connection that has a synchronised account."""
-        return next((c for c in self.connections if c.account(account_id) is not None), None)
+        """The connection that has a synchronised account: the one that showed it last, should it have moved."""
+        found = [(a, c) for c in self.connections if (a := c.account(account_id)) is not None]
+
+        def living(place: tuple[Account, Connection]) -> tuple[bool, bool, datetime]:
+            account, connection = place
+            return account.closed_at is None, account.missing_since is None, connection.read_started_at
+
+        return max(found, key=living)[1] if found else None
 
     def after(self, connection: Connection) -> "Listed":
         others = tuple(c for c in self.all_connections if c.id != connection.id)
@@ -246,10 +255,10 @@ class Store(Protocol):
     def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:
         """Open a session and queue `hint`. Raises TakenError when `answer`'s key is taken, UserBeingErased."""
 
-    def use_session(
-        self, state: str, *, now: datetime, hint: Callable[[WebviewSession], Hint | None]
-    ) -> WebviewSession:
-        """Use a session up and queue its hint, in one transaction. Raises NotFound for a used, forged or old state."""
+    def session(self, state: str) -> WebviewSession | None: ...
+
+    def add_hint(self, user_id: str, hint: Hint) -> None:
+        """Queue a hint. Raises UserBeingErased also for a user who is another one at Powens by now."""
 
     def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]: ...
 

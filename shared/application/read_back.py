@@ -176,7 +176,7 @@ class ReadBack:
     ) -> bool:
         """False for a connection that is too large. `ages` is told how old the read before this one is."""
 
-        def decide(held: Connection | None) -> Outcome:
+        def decide(held: Connection | None, others: tuple[Connection, ...]) -> Outcome:
             if held is not None and held.removed_at is None and ages is not None:
                 ages[seen.powens_id] = seen.read_started_at - held.read_started_at
             return ledger.reconcile(
@@ -187,6 +187,7 @@ class ReadBack:
                 trigger=_CAUSE[hint.origin],
                 correlation_id=hint.correlation_id,
                 now=self.clock(),
+                others=others,
             )
 
         try:
@@ -196,7 +197,7 @@ class ReadBack:
         return True
 
     def _remove(self, held: Connection, hint: Hint, at: datetime) -> None:
-        def decide(newest: Connection | None) -> Outcome:
+        def decide(newest: Connection | None, _: tuple[Connection, ...]) -> Outcome:
             current = newest or held
             if current.read_started_at > at:
                 return Outcome(connection=current)

@@ -1,7 +1,9 @@
 """Visits to the Powens Webview. The callback is a hint like any other: what happened is read back."""
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -10,13 +12,18 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from shared.application.access import Access
 from shared.application.budget import Budget
 from shared.application.ports import Answer, Clock, Store, WebviewSession
-from shared.domain.errors import InvalidInput, NotFound, PowensUserGone
+from shared.domain.errors import AppError, InvalidInput, NotFound, PowensUserGone, UserBeingErased
 from shared.domain.hints import Hint, HintOrigin
 
 type Flow = Literal["connect", "manage", "reconnect"]
 
 SESSION_FOR = timedelta(minutes=30)
 """As long as Powens' temporary code lives."""
+_STATE_BYTES = 32
+_STATE = r"[A-Za-z0-9_-]{43}"
+"""What `token_urlsafe` makes of so many bytes."""
+_MOST_STATES = 2
+"""Of a query that repeats `state`: more are nobody's mistake."""
 
 type WebviewUrl = Callable[[Flow, str, str, str, int | None], str]
 """(flow, language, code, state, Powens connection id) -> address of the Webview."""
@@ -70,7 +77,7 @@ class OpenWebview:
         self.budget.admit(1, sweep=False)
         powens_user_id, powens = self.access.ensure(user_id)
         session = WebviewSession(
-            state=secrets.token_urlsafe(32),
+            state=secrets.token_urlsafe(_STATE_BYTES),
             user_id=user_id,
             flow=flow,
             return_to=return_to,
@@ -103,33 +110,65 @@ class OpenWebview:
 
 @dataclass(frozen=True, slots=True)
 class ReturnFromWebview:
+    """The browser comes back, at least once: late, twice, after a refusal, or with a `state` that is not ours.
+
+    Whoever comes is a person who wants to be back in the app, so this raises nothing.
+    """
+
     store: Store
+    allowed: Sequence[str]
     clock: Clock
 
-    def __call__(self, state: str, *, error: str | None, correlation_id: str) -> str:
-        """Where to send the browser. Whatever Powens says happened, the user's connections are read back.
+    def __call__(
+        self,
+        states: Sequence[str],
+        *,
+        error: str | None,
+        correlation_id: str,
+        missed: Callable[[AppError], None],
+    ) -> str | None:
+        """Where to send the browser; None when there is no page of the app to send it to.
 
-        Even a cancelled visit may have changed accounts before it was left. Raises NotFound for a state that was used,
-        forged or is too old.
+        Whatever Powens says happened, the user's connections are read back each time: even a cancelled visit may have
+        changed accounts, and one that is refused may succeed later. The address says `result` when that has been noted.
+        Else it claims nothing, and webhooks or the next reconciliation bring what happened: the state is unknown, or
+        `missed` is told why it could not be noted.
         """
-        now = self.clock()
-
-        def hint(session: WebviewSession) -> Hint | None:
-            access = self.store.access(session.user_id)
-            if access is None or access.powens_user_id is None:
-                return None
-            return Hint(
-                powens_user_id=access.powens_user_id,
-                powens_connection_id=session.powens_connection_id if session.flow == "reconnect" else None,
-                origin=HintOrigin.WEBVIEW,
-                reason="webview-return",
-                received_at=now,
-                correlation_id=correlation_id,
-            )
-
-        session = self.store.use_session(state, now=now, hint=hint)
+        session = None
+        try:
+            session = self._session(states)
+            if session is None:
+                return self._anywhere()
+            self._read_back(session, correlation_id)
+        except AppError as trouble:
+            missed(trouble)
+            return session.return_to if session is not None else self._anywhere()
         result = "done" if error is None else "cancelled" if error in ("access_denied", "tos_declined") else "failed"
         return with_query(session.return_to, {"result": result})
+
+    def _session(self, states: Sequence[str]) -> WebviewSession | None:
+        ours = [state for state in dict.fromkeys(states) if re.fullmatch(_STATE, state)]
+        return next(filter(None, map(self.store.session, ours[:_MOST_STATES])), None)
+
+    def _read_back(self, session: WebviewSession, correlation_id: str) -> None:
+        access = self.store.access(session.user_id)
+        if access is None or access.powens_user_id is None:
+            return
+        hint = Hint(
+            powens_user_id=access.powens_user_id,
+            powens_connection_id=session.powens_connection_id if session.flow == "reconnect" else None,
+            origin=HintOrigin.WEBVIEW,
+            reason="webview-return",
+            received_at=self.clock(),
+            correlation_id=correlation_id,
+        )
+        with suppress(UserBeingErased):  # with everything that there was to read back
+            self.store.add_hint(session.user_id, hint)
+
+    def _anywhere(self) -> str | None:
+        """The first page that a visit may come back to."""
+        pages = (entry for entry in self.allowed if entry.startswith(("https://", "http://")))
+        return next(pages, None)
 
 
 def may_return_to(address: str, allowed: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstr
 from shared.application.manual import Balance
 from shared.application.ports import HeldItem, HistoryEntry, Listed
 from shared.contracts.events import EventDetail, Timestamp
-from shared.contracts.sentences import diagnosis_sentence
+from shared.contracts.sentences import diagnosis_sentence, refused_refresh_sentence
 from shared.contracts.texts import Language, text
 from shared.domain.connection import (
     Account,
@@ -24,12 +24,13 @@ from shared.domain.connection import (
     OperationKind,
     OperationStatus,
 )
+from shared.domain.copies import Duplicate, duplicates, superseded_by
 from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason, can_add_accounts
 from shared.domain.erasure import Erasure
 from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Change
 from shared.domain.joins import Suggestion, Synchronised, counts, joined_with, suggestions
-from shared.domain.ledger import Preview, duplicates
+from shared.domain.ledger import Preview
 from shared.domain.manual import ManualAccount
 from shared.domain.status import (
     REASONS,
@@ -170,7 +171,8 @@ class AccountView(Answered):
     status: AccountStatus
     status_reason: ReasonView | None
     last_success_at: Timestamp | None
-    duplicate_of: str | None
+    duplicate_of: str | None = Field(description="of a copy that does not count: the account that counts instead")
+    duplicate_reason: ReasonView | None = Field(default=None, description="why the other copy counts and not this one")
     linked_account_id: str | None
     operation_id: str | None = Field(default=None, description="the open operation that is enabling or disabling it")
     institution_name: str | None = Field(default=None, description="of a manual account, as the user wrote it")
@@ -211,6 +213,10 @@ class ConnectionView(Answered):
     consent_expires_at: Timestamp | None
     can_add_accounts: DiagnosisView
     revision: int
+    superseded_by: str | None = Field(
+        default=None,
+        description="of a dead connection: the one through which all of its enabled accounts count instead",
+    )
     accounts: tuple[AccountView, ...]
 
 
@@ -252,6 +258,9 @@ class OperationView(Answered):
     ended_at: Timestamp | None
     accounts: tuple[OperationItemView, ...]
     undo_until: Timestamp | None
+    last_success_at: Timestamp | None = Field(
+        default=None, description="of a refresh: when the connection's data was from as it was asked for, or ended"
+    )
 
 
 class WebviewSessionView(Answered):
@@ -342,20 +351,24 @@ def _diagnosis_view(diagnosis: Diagnosis, institution: str, language: Language) 
 class Around:
     """What an account shows that follows from all accounts of its user, worked out once for a list."""
 
-    duplicates: Mapping[str, str]
+    duplicates: Mapping[str, Duplicate]
+    superseded: Mapping[str, str]
     manual_of: Mapping[str, str]
     uncounted: frozenset[str]
     suggestions: Mapping[str, tuple[Suggestion, ...]]
 
     @classmethod
-    def of(cls, listed: Listed) -> Self:
+    def of(cls, listed: Listed, now: datetime) -> Self:
         connections = Synchronised(listed.connections)
+        doubled = duplicates(connections.connections, now)
+        superseded = {c.id: superseded_by(c, connections.connections, doubled, now) for c in connections.connections}
         joined = {m.id: a.id for m in listed.manual_accounts if (a := joined_with(m, connections)) is not None}
         return cls(
-            duplicates=duplicates(connections.connections),
+            duplicates=doubled,
+            superseded={dead: instead for dead, instead in superseded.items() if instead is not None},
             manual_of={synchronised: by_hand for by_hand, synchronised in joined.items()},
             uncounted=frozenset(m.id for m in listed.manual_accounts if m.id in joined and not counts(m, connections)),
-            suggestions=suggestions(listed.manual_accounts, connections),
+            suggestions=suggestions(listed.manual_accounts, connections, doubled),
         )
 
     def joined(self, manual_id: str) -> str | None:
@@ -364,6 +377,7 @@ class Around:
 
 def account_view(account: Account, connection: Connection, *, around: Around, language: Language) -> AccountView:
     status, reason = account_status(account, connection)
+    duplicate = around.duplicates.get(account.id)
     return AccountView(
         id=account.id,
         kind="synced",
@@ -378,7 +392,8 @@ def account_view(account: Account, connection: Connection, *, around: Around, la
         status=status,
         status_reason=reason_view(reason, language),
         last_success_at=account.last_success_at,
-        duplicate_of=around.duplicates.get(account.id),
+        duplicate_of=duplicate.account_id if duplicate is not None else None,
+        duplicate_reason=reason_view(REASONS[duplicate.reason], language) if duplicate is not None else None,
         linked_account_id=around.manual_of.get(account.id),
         operation_id=account.choice.operation_id if account.choice is not None else None,
     )
@@ -452,6 +467,7 @@ def connection_view(
         consent_expires_at=consent_expires_at(connection),
         can_add_accounts=_diagnosis_view(can_add_accounts(connection, now), connection.institution.name, language),
         revision=connection.revision,
+        superseded_by=around.superseded.get(connection.id),
         accounts=tuple(
             account_view(account, connection, around=around, language=language) for account in connection.accounts
         ),
@@ -478,7 +494,7 @@ def operation_view(operation: Operation, language: Language) -> OperationView:
         kind=operation.kind,
         connection_id=operation.connection_id,
         status=operation.status,
-        status_reason=_reason_by_code(operation.reason, language),
+        status_reason=_operation_reason(operation, language),
         created_at=operation.created_at,
         deadline_at=operation.deadline_at,
         ended_at=operation.ended_at,
@@ -492,7 +508,15 @@ def operation_view(operation: Operation, language: Language) -> OperationView:
             for item in operation.items
         ),
         undo_until=operation.undo_until,
+        last_success_at=operation.last_success_at,
     )
+
+
+def _operation_reason(operation: Operation, language: Language) -> ReasonView | None:
+    shown = _reason_by_code(operation.reason, language)
+    if shown is None or operation.reason != "refresh_refused":
+        return shown
+    return shown.model_copy(update={"message": refused_refresh_sentence(operation, language)})
 
 
 def erasure_view(erasure: Erasure) -> OperationView:

@@ -1,9 +1,9 @@
-"""A diagnosis in words: what stands in the way of an account, and what to do next, in French and English."""
+"""What needs more than a text: a diagnosis, and the age of data, in French and English."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.contracts.texts import Language, text, unbroken
-from shared.domain.connection import AccountType
+from shared.domain.connection import AccountType, Operation
 from shared.domain.diagnosis import Diagnosis, DiagnosisReason
 from shared.domain.status import REASONS
 
@@ -120,6 +120,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
             " given. Check in the Powens space."
         ),
     ),
+    "unknown.first_synchronisation_overdue": (
+        (
+            "La première synchronisation de {institution} n'a toujours pas abouti : nous ne pouvons pas savoir si ce "
+            "compte ({type}) est donné. Vérifiez dans l'espace Powens."
+        ),
+        (
+            "The first synchronisation of {institution} has still not ended, so we cannot know whether this account "
+            "({type}) is given. Check in the Powens space."
+        ),
+    ),
     "unknown.not_supported": (
         (
             "Powens ne gère pas cet accès à {institution}, et rien ne dit si ce type de compte ({type}) viendra. "
@@ -165,6 +175,35 @@ def diagnosis_sentence(diagnosis: Diagnosis, *, institution: str, kind: AccountT
     )
     sentence = sentence.strip()
     return unbroken(sentence) if language == "fr" else sentence
+
+
+_REFUSED_REFRESH = (
+    (
+        "Powens n'accepte pas d'actualisation pour le moment. Vos données datent d'il y a {age}. La prochaine "
+        "actualisation aura lieu automatiquement."
+    ),
+    "Powens accepts no refresh for now. Your data is {age} old. The next refresh happens automatically.",
+)
+_UNITS = (
+    (timedelta(days=1), ("jour", "jours"), ("day", "days")),
+    (timedelta(hours=1), ("heure", "heures"), ("hour", "hours")),
+    (timedelta(minutes=1), ("minute", "minutes"), ("minute", "minutes")),
+)
+
+
+def refused_refresh_sentence(operation: Operation, language: Language) -> str:
+    """What to tell about a refresh that Powens declined, with the age of the data there is, when it is known."""
+    if operation.last_success_at is None or operation.ended_at is None:
+        return text("refresh_refused", language)
+    pick = 0 if language == "fr" else 1
+    return _REFUSED_REFRESH[pick].format(age=_age(operation.ended_at - operation.last_success_at, pick))
+
+
+def _age(age: timedelta, pick: int) -> str:
+    """In the largest unit of which there are two, rounded down: 90 minutes, 25 hours, 3 days."""
+    unit, *names = next((named for named in _UNITS if age >= 2 * named[0]), _UNITS[-1])
+    number = max(1, age // unit)
+    return f"{number} {names[pick][number > 1]}"
 
 
 def _retry(diagnosis: Diagnosis, pick: int) -> str:

@@ -60,11 +60,23 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Synchronisation has an unknown problem. We are looking into it.",
     ),
     "first_synchronisation": ("Première synchronisation en cours.", "First synchronisation in progress."),
+    "first_synchronisation_overdue": (
+        "La première synchronisation n'a toujours pas abouti. Vérifiez cette connexion dans l'espace Powens.",
+        "The first synchronisation has still not ended. Check this connection in the Powens space.",
+    ),
     "refresh_in_progress": ("Actualisation en cours.", "Refresh in progress."),
     "closed_at_bank": ("La banque ne montre plus ce compte.", "The bank no longer shows this account."),
+    "unreadable_at_powens": (
+        "Powens transmet ce compte de façon illisible. Nous gardons ce que nous savions et réessayons.",
+        "What Powens sends about this account cannot be read. We keep what we knew and try again.",
+    ),
     "recreated_by_powens": (
         "Ce compte a été recréé par Powens et n'a pas pu être réactivé. Cochez-le à nouveau.",
         "Powens re-created this account and it could not be enabled again. Tick it again.",
+    ),
+    "identical_accounts": (
+        "Powens a recréé plusieurs comptes que rien ne distingue. Cochez dans l'espace Powens ceux que vous voulez.",
+        "Powens re-created several accounts that look exactly alike. Tick the ones you want in the Powens space.",
     ),
     "reenabled_by_powens": (
         "Powens a réactivé ce compte et il n'a pas pu être désactivé. Décochez-le à nouveau.",
@@ -73,6 +85,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "changed_elsewhere": (
         "Un choix plus récent a été fait dans l'espace Powens.",
         "A newer choice was made in the Powens space.",
+    ),
+    "moved_elsewhere": (
+        "Ce compte dépend maintenant d’une autre connexion.",
+        "This account now belongs to another connection.",
     ),
     "newer_choice": ("Un choix plus récent le remplace.", "A newer choice replaces it."),
     "not_applied": (
@@ -83,6 +99,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Powens a refusé la demande. Essayez depuis l'espace Powens.",
         "Powens refused the request. Try in the Powens space.",
     ),
+    "forbidden_by_powens": (
+        "Powens ne nous autorise pas cette action. Nous l'examinons : vous n'avez rien à faire.",
+        "Powens does not allow us to do this. We are looking into it: there is nothing for you to do.",
+    ),
     "not_found_at_powens": (
         "Powens ne trouve plus ce compte. Vérifiez dans l'espace Powens.",
         "Powens no longer finds this account. Check in the Powens space.",
@@ -90,6 +110,26 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "timed_out": (
         "Powens n'a pas répondu à temps. Rien n'a changé : vous pouvez réessayer.",
         "Powens did not answer in time. Nothing changed: you can try again.",
+    ),
+    "copy_not_enabled": (
+        "Ce compte est déjà synchronisé par une autre connexion. C'est là qu'il est compté.",
+        "This account is already synchronised through another connection. It counts there.",
+    ),
+    "copy_not_shown": (
+        "La banque ne montre plus ce compte ici, mais le montre dans une autre connexion. C'est là qu'il est compté.",
+        "The bank no longer shows this account here, but shows it through another connection. It counts there.",
+    ),
+    "copy_connection_not_working": (
+        "Cette connexion ne fonctionne plus. Le compte est compté dans une autre : vous pouvez mettre fin à celle-ci.",
+        "This connection does not work any more. The account counts in another one: you can end this one.",
+    ),
+    "copy_older": (
+        "Une autre connexion a des données plus récentes pour ce compte. C'est là qu'il est compté.",
+        "Another connection has newer data for this account. It counts there.",
+    ),
+    "copy_known_later": (
+        "Ce compte était déjà présent dans une autre connexion. C'est là qu'il est compté.",
+        "This account was there through another connection before. It counts there.",
     ),
     "just_refreshed": ("Les données viennent d'être actualisées.", "The data has just been refreshed."),
     "refresh_refused": (
@@ -119,6 +159,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "diagnosis.unknown": (
         "Tous les comptes connus sont synchronisés. L'espace Powens propose peut-être d'autres comptes.",
         "Every known account is synchronised. The Powens space may offer more.",
+    ),
+    # pages
+    "page.webview_return.title": ("Retour de l'espace Powens", "Back from the Powens space"),
+    "page.webview_return": (
+        "Vous avez quitté l'espace Powens. Vous pouvez fermer cette page et revenir à votre application.",
+        "You have left the Powens space. You can close this page and go back to your app.",
     ),
     # problems
     "problem.invalid_limit": ("La limite va de 1 à 100.", "The limit is between 1 and 100."),
@@ -231,10 +277,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "problem.not_undoable": ("Cette opération ne peut pas être annulée.", "This operation cannot be undone."),
     "problem.undo_expired": ("Il est trop tard pour annuler.", "It is too late to undo."),
-    "problem.unknown_webview_session": (
-        "Ce retour de l'espace Powens a déjà servi ou a expiré.",
-        "This return from the Powens space was used already or has expired.",
-    ),
     "problem.user_being_created": (
         "Votre accès à Powens est en cours de création. Réessayez dans un instant.",
         "Your access to Powens is being created. Try again in a moment.",

@@ -112,7 +112,10 @@ class OperationItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Something asked for that takes a while. Open ones live in their connection; each has an end (`deadline_at`)."""
+    """Something asked for that takes a while. Open ones live in their connection; each has an end (`deadline_at`).
+
+    `last_success_at`, of a refresh: the connection's when it was asked for and, once that is known, when it ended.
+    """
 
     id: str
     user_id: str
@@ -125,6 +128,7 @@ class Operation:
     ended_at: datetime | None = None
     reason: str | None = None
     undo_until: datetime | None = None
+    last_success_at: datetime | None = None
     items: tuple[OperationItem, ...] = ()
 
     @property
@@ -158,7 +162,8 @@ class Account:
     out, when the user has to be asked (`problem`, a reason code), and while the bank does not show the account.
 
     `chosen_at`: when somebody last chose. `repairs`: when it was lately put right by us. `former_ids`: our ids of what
-    turned out to be this very account. `synchronised_since`: when it was first seen enabled.
+    turned out to be this very account. `synchronised_since`: when it was first seen enabled. `unreadable`: the
+    last read could not tell whether it is enabled.
     """
 
     id: str
@@ -185,6 +190,7 @@ class Account:
     chosen_at: datetime | None = None
     repairs: tuple[datetime, ...] = ()
     former_ids: tuple[str, ...] = ()
+    unreadable: bool = False
 
     @property
     def type(self) -> AccountType:

@@ -99,6 +99,8 @@ class Link(StrEnum):
     """It is no longer synchronised."""
     TEMPORARY = "temporary"
     """Something that passes: it is tried again without anybody."""
+    OVERDUE = "overdue"
+    """It has never been synchronised, though there was time enough."""
     UNSUPPORTED = "unsupported"
     """Powens says that it does not support this access."""
     UNCLEAR = "unclear"
@@ -372,7 +374,11 @@ _LINK_OF = {
     ConnectionStatus.WAITING: Link.TEMPORARY,
     ConnectionStatus.FAILED: Link.UNCLEAR,
 }
-_LINKS = {"not_supported": Link.UNSUPPORTED, "not_synchronising": Link.STOPPED}
+_LINKS = {
+    "not_supported": Link.UNSUPPORTED,
+    "not_synchronising": Link.STOPPED,
+    "first_synchronisation_overdue": Link.OVERDUE,
+}
 
 
 def _way(connection: Connection, kind: AccountType | None, entry: CatalogueEntry | None) -> Way:

@@ -5,7 +5,7 @@ AppError
 │   ├── InvalidInput, NotFound, Conflict, TooManyAccounts, UserBeingErased, PreconditionFailed, BadSignature, BadToken
 │   └── PowensRefused      Powens understood us and said no
 ├── Unavailable    nobody: the same request may work later
-│   └── PowensUnavailable (PowensThrottled), ConnectionLocked, StoreUnavailable
+│   └── PowensUnavailable (PowensThrottled, AnswerLost), ConnectionLocked, StoreUnavailable
 └── Misconfigured  our operators: a secret, a permission or a setting is wrong
 
 Anything else that is raised is a bug of ours. `code` is stable, public and language-free; `str(error)` may reach a log
@@ -133,6 +133,12 @@ class PowensUnavailable(Unavailable):
 
 class PowensThrottled(PowensUnavailable):
     """429: Powens is asked too much."""
+
+
+class AnswerLost(PowensUnavailable):
+    """The request left and its answer did not arrive: Powens may have done what it was asked, or may still be at it."""
+
+    code = "answer_lost"
 
 
 class ConnectionLocked(Unavailable):

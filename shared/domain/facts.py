@@ -92,9 +92,11 @@ _CHANGES_NO_ACCOUNT = {FactType.OPERATION_ENDED, FactType.ACCOUNT_NOW_AVAILABLE,
 def fold(facts: Iterable[Fact]) -> Folded:
     """The state that a consumer of facts arrives at, in whatever order and however often they came.
 
-    Revisions order the facts of one connection, or, where no connection is named, of the one account that is.
+    Revisions order the facts of one connection, or, where no connection is named, of the one account that is. So each
+    connection is folded by itself: an account that moves is removed from one and added to the other, and neither says
+    which came first.
     """
-    state: Folded = {}
+    states: dict[str, Folded] = {}
     applied: dict[str, int] = {}
     for fact in sorted(facts, key=lambda fact: fact.revision):
         if fact.type in _CHANGES_NO_ACCOUNT:
@@ -103,9 +105,10 @@ def fold(facts: Iterable[Fact]) -> Folded:
         if fact.revision <= applied.get(ordered, 0):
             continue
         applied[ordered] = fact.revision
+        state = states.setdefault(ordered, {})
         for line in fact.accounts:
             if line.change is Change.REMOVED:
                 state.pop(line.account_id, None)
             else:
                 state[line.account_id] = (line.enabled, line.type, line.currency)
-    return state
+    return {account_id: known for state in states.values() for account_id, known in state.items()}

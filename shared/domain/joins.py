@@ -7,22 +7,22 @@ account kept by hand counts follows from it and from the connections as they are
 | --- | --- |
 | enabled, and the bank shows it | does not count: it shows as disabled |
 | unticked, or closed at the bank | counts again; the join stays |
-| gone with its connection | counts, shows no join, and may be joined with another one |
+| gone with its connection, with no copy elsewhere | counts, shows no join, and may be joined with another one |
 
 So between them exactly one counts at any time, and whatever comes back takes its place again.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
 from shared.domain.connection import Account, AccountType, Connection
+from shared.domain.copies import Held, groups, identity
 from shared.domain.errors import Conflict
 from shared.domain.facts import Cause, Change
-from shared.domain.ledger import duplicates, identity
 from shared.domain.manual import ManualAccount, ManualOutcome, told
 
 MOST_JOINED = 8
@@ -34,7 +34,6 @@ _SIGN_UNCERTAIN = {AccountType.CARD, AccountType.LOAN}
 _SAYS_NOTHING = {"banque", "bank", "la", "le", "les", "du", "de", "des", "et", "l", "d", "the", "and", "sa", "plc"}
 
 
-type Held = tuple[Account, Connection]
 type Connections = Iterable[Connection] | Synchronised
 
 
@@ -54,7 +53,10 @@ def standing(connection: Connection | None) -> frozenset[tuple[object, ...]]:
     """Whatever of a connection decides what counts. As long as it stays the same, no join is affected."""
     if connection is None or connection.removed_at is not None:
         return frozenset()
-    return frozenset((a.id, identity(a, connection), counting(a)) for a in connection.accounts)
+    return frozenset(
+        (a.id, identity(a, connection), a.number_key, a.name, counting(a), a.missing_since is None)
+        for a in connection.accounts
+    )
 
 
 class Synchronised:
@@ -63,21 +65,21 @@ class Synchronised:
     def __init__(self, connections: Iterable[Connection]) -> None:
         self.connections = tuple(c for c in connections if c.removed_at is None)
         self._by_id: dict[str, Held] = {}
-        self._by_identity: dict[tuple[object, ...], list[Held]] = {}
         for connection in self.connections:
             for account in connection.accounts:
                 self._by_id |= dict.fromkeys(known_as(account), (account, connection))
-                if (key := identity(account, connection)) is not None:
-                    self._by_identity.setdefault(key, []).append((account, connection))
+        self._copies: dict[str, list[Held]] = {}
+        for places in groups(self.connections):
+            for place in places:
+                elsewhere = [held for other in places if other is not place for held in other]
+                self._copies |= {account.id: elsewhere for account, _ in place}
 
     def same(self, account_id: str) -> list[Held]:
-        """The account, and the same real one through other connections (rule 6); empty when there is none."""
+        """The account, and the same real one in other places (rule 6); empty when there is none."""
         found = self._by_id.get(account_id)
         if found is None:
             return []
-        key = identity(*found)
-        alike = self._by_identity[key] if key is not None else []
-        return [found, *(held for held in alike if held[1].id != found[1].id)]
+        return [found, *self._copies.get(found[0].id, ())]
 
 
 def _synchronised(connections: Connections) -> Synchronised:
@@ -107,11 +109,14 @@ def counts(account: ManualAccount, connections: Connections) -> bool:
     return taken_over_by(account, connections) is None
 
 
-def taken_over_by(account: ManualAccount, connections: Connections) -> Account | None:
-    """The synchronised account that counts instead of one kept by hand: the joined one before its duplicates."""
+def taken_over_by(
+    account: ManualAccount, connections: Connections, doubled: Container[str] = frozenset()
+) -> Account | None:
+    """The synchronised account that counts instead of one kept by hand; of its copies one that is not `doubled`."""
     if account.linked_account_id is None:
         return None
-    return next((a for a, _ in same_account(account.linked_account_id, connections) if counting(a)), None)
+    counted = [a for a, _ in same_account(account.linked_account_id, connections) if counting(a)]
+    return min(counted, key=lambda a: a.id in doubled, default=None)
 
 
 def join(
@@ -166,12 +171,17 @@ def follow(account: ManualAccount, connections: Connections, cause: Cause) -> Ma
 
 
 def affected(
-    accounts: Iterable[ManualAccount], changed: Connection, connections: Connections, cause: Cause
+    accounts: Iterable[ManualAccount],
+    before: Connection | None,
+    changed: Connection,
+    connections: Connections,
+    cause: Cause,
 ) -> tuple[tuple[ManualAccount, ManualOutcome], ...]:
     """What a change of one connection does to accounts kept by hand. `connections` are all of them, after it.
 
-    Each account whose join it may concern is among them even when nothing is to be said, so that it is written: two
-    connections that change at once must see each other.
+    A join with an account that goes, but has a copy elsewhere, goes on with the copy: else the account kept by hand
+    would count beside it. Each account whose join it may concern is among them even when nothing is to be said, so
+    that it is written: two connections that change at once must see each other.
     """
     connections = _synchronised(connections)
     of_it = {known for account in changed.accounts for known in known_as(account)}
@@ -180,23 +190,36 @@ def affected(
         if account.linked_account_id is None:
             continue
         ids = {a.id for a, _ in same_account(account.linked_account_id, connections)} | {account.linked_account_id}
-        after = follow(account, connections, cause)
-        if after.facts or ids & of_it:
+        after = follow(_with_copy(account, before, connections), connections, cause)
+        if after.facts or after.account != account or ids & of_it:
             found.append((account, after))
     return tuple(found)
 
 
-def suggestions(accounts: Iterable[ManualAccount], connections: Connections) -> dict[str, tuple[Suggestion, ...]]:
+def _with_copy(account: ManualAccount, before: Connection | None, connections: Synchronised) -> ManualAccount:
+    """The account, joined with a copy of what it was joined with where that went with a change of `before`."""
+    linked = account.linked_account_id
+    if linked is None or before is None or before.account(linked) is None or same_account(linked, connections):
+        return account
+    others = [connection for connection in connections.connections if connection.id != before.id]
+    copies = [a for a, _ in same_account(linked, [before, *others])[1:]]
+    heir = min(copies, key=lambda a: not counting(a), default=None)
+    return account if heir is None else replace(account, linked_account_id=heir.id)
+
+
+def suggestions(
+    accounts: Iterable[ManualAccount], connections: Connections, doubled: Container[str]
+) -> dict[str, tuple[Suggestion, ...]]:
     """For each account kept by hand, the synchronised accounts that may be the same, the likeliest first.
 
     Type and currency must be the same, and so must the institution's name or the balance: an account's own name alone
-    proves nothing (rule 3). Not again what the user has denied, and nothing that is joined already.
+    proves nothing (rule 3). Not again what the user has denied, and nothing that is joined already. `doubled`: copies
+    that do not count, by id.
     """
     accounts = list(accounts)
     if not accounts:
         return {}
     living = _synchronised(connections)
-    doubled = duplicates(living.connections)
     taken = {
         a.id
         for other in accounts

@@ -4,18 +4,17 @@
 | --- | --- | --- |
 | 1 | a discovered account is not an enabled one | `_discover` |
 | 2 | a flip that we did not order is a choice, and the newest choice wins | `_follow`, `choose` |
-| 3 | an account re-created under another id is the same account | `_match`, `_merge`, `_restore` |
+| 3 | an account re-created under another id is the same account | `matching`, `_merge`, `_restore` |
 | 4 | a removed account stays removed | `orders` (from `wanted` alone), `_closed`; `reconcile` for connections |
 | 5 | an empty or partial answer removes nothing | `_missing` |
-| 6 | one real account seen through two connections counts once | `duplicates` |
+| 6 | one real account seen through two connections counts once | `copies` |
 | 7 | a read that began before the last known write or read does not speak | `reconcile`; of a choice, `_follow` |
 | 8 | a hint from before the last read's start is covered | `covered` |
 
 Level-triggered: nothing here applies a message; every function compares levels, so repeating one is harmless.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -36,13 +35,14 @@ from shared.domain.connection import (
 )
 from shared.domain.errors import Conflict, InvalidInput, TooManyAccounts
 from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType, change_of
+from shared.domain.matching import MISSING_FOR, Succession, succession
 from shared.domain.observation import ObservedAccount, ObservedConnection
-from shared.domain.status import ConnectionStatus, announced, connection_status
+from shared.domain.status import ConnectionStatus, announced, believable, connection_status
 
-MISSING_FOR = timedelta(hours=24)
-"""How long reads must go on missing an account that Powens does not call `deleted` before it counts as closed."""
 OPERATION_DEADLINE = timedelta(minutes=10)
 UNDO_FOR = timedelta(hours=24)
+IDENTICAL = "identical_accounts"
+"""What the user is asked about accounts that nobody else can tell apart."""
 MOST_REPAIRS = 3
 """How often an account is put right by us within `REPAIR_WINDOW`. If that does not last, the user is asked."""
 REPAIR_WINDOW = timedelta(hours=24)
@@ -52,11 +52,15 @@ MOST_OPEN_OPERATIONS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a rule decided: the next state, the facts to publish with it, and every operation whose record changed."""
+    """What a rule decided: the next state, the facts to publish with it, and every operation whose record changed.
+
+    `others`: what it means for other connections of the same user, each as it was and what becomes of it.
+    """
 
     connection: Connection
     facts: tuple[Fact, ...] = ()
     operations: tuple[Operation, ...] = ()
+    others: "tuple[tuple[Connection, Outcome], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +236,7 @@ def begin(
         created_at=now,
         deadline_at=now + OPERATION_DEADLINE,
         correlation_id=correlation_id,
+        last_success_at=connection.last_success_at if kind is OperationKind.REFRESH else None,
     )
     return Outcome(
         connection=replace(connection, operations=(*connection.operations, operation)), operations=(operation,)
@@ -348,7 +353,10 @@ def then(first: Outcome, second: Outcome) -> Outcome:
     """Two decisions taken one after the other, as one."""
     operations = {operation.id: operation for operation in (*first.operations, *second.operations)}
     return Outcome(
-        connection=second.connection, facts=(*first.facts, *second.facts), operations=tuple(operations.values())
+        connection=second.connection,
+        facts=(*first.facts, *second.facts),
+        operations=tuple(operations.values()),
+        others=(*first.others, *second.others),
     )
 
 
@@ -361,11 +369,15 @@ def reconcile(
     trigger: Cause,
     correlation_id: str,
     now: datetime,
+    others: Iterable[Connection] = (),
+    denied: Container[int] = frozenset(),
 ) -> Outcome:
     """What we hold next, given what we hold and what one read of Powens showed.
 
-    `trigger` is the cause of changes that no choice explains. Raises TooManyAccounts for a connection that
-    would not fit its item.
+    `trigger` is the cause of changes that no choice explains. `others`: the user's other connections, needed when an
+    account shows here for the first time, as it may have moved. `denied`: Powens ids that Powens did not know when it
+    was given an order about them, just before the read. Raises TooManyAccounts for a connection that would not fit its
+    item.
     """
     if held is None:
         held = Connection(
@@ -380,127 +392,131 @@ def reconcile(
     if seen.read_started_at < max(filter(None, (held.read_started_at, held.written_at, held.removed_at))):
         return Outcome(connection=held)
 
+    # A list that moved between two pages may name an account twice.
+    moves = _Moves(held, tuple({observed.powens_id: observed for observed in seen.accounts}.values()), seen, others)
+    shown = moves.shown
     reopened = held.removed_at is not None
+    # What cannot be a date says nothing: what was known before stays, and ages.
+    dated = believable(seen.last_update, now)
     state = replace(
         held,
         institution=seen.institution if seen.institution.name else held.institution,
         state=seen.state,
         active=seen.active,
         sources=seen.sources,
-        last_success_at=seen.last_update if seen.state is None else held.last_success_at,
-        last_attempt_at=seen.last_update or held.last_attempt_at,
+        last_success_at=(dated if seen.state is None else None) or believable(held.last_success_at, now),
+        last_attempt_at=dated or believable(held.last_attempt_at, now),
         next_try=seen.next_try,
         read_started_at=seen.read_started_at,
         removed_at=None,
     )
+    complete = bool(shown) and not seen.unidentified
+    found = succession(
+        held.accounts,
+        [observed for observed in shown if observed.powens_id not in moves.arriving],
+        seen.read_started_at,
+        complete=complete,
+        denied=denied,
+    )
     reading = _Reading(state, seen.read_started_at, now, correlation_id)
-    merged = reading.merge(seen.accounts)
-    for observed, account in _match(reading.connection.accounts, seen.accounts):
-        if account is None:
+    merged = reading.merge(found)
+    by_powens_id = {account.powens_id: account for account in reading.connection.accounts}
+    heir_to = {powens_id: older for older, powens_id in found.heir_of.items()}
+    replaced = {account.powens_id for account in held.accounts if account.id in found.heir_of}
+    for observed in shown:
+        older = reading.connection.account(heir_to.get(observed.powens_id, ""))
+        account = older or by_powens_id.get(observed.powens_id)
+        if account is not None and account.powens_id in replaced and older is None:
+            continue  # the old id of an account that lives on under another
+        if account is not None:
+            returned = account.id in merged or (account.closed_at is not None and not observed.deleted)
+            reading.update(
+                account,
+                observed,
+                reopened=reopened,
+                returned=returned or observed.powens_id != account.powens_id,
+                merged=account.id in merged,
+                tied=account.id in found.tied,
+            )
+        elif observed.powens_id in moves.arriving:
+            reading.arrive(moves.arriving[observed.powens_id], observed)
+        elif not observed.deleted:
             reading.discover(observed)
-        else:
-            reading.update(account, observed, reopened=reopened, merged=account.id in merged)
     if reopened:
         reading.tell_again()
-    reading.missing({a.powens_id for a in seen.accounts})
+    reading.absent({observed.powens_id for observed in shown}, complete=complete)
     reading.settle(held)
     reading.refreshed(held)
     if len(reading.connection.accounts) > MAX_ACCOUNTS:
         raise TooManyAccounts(f"{len(reading.connection.accounts)} accounts, {MAX_ACCOUNTS} fit")
-    return _close(reading.connection, now, reading.cause or trigger, reading.lines)
+    closed = _close(reading.connection, now, reading.cause or trigger, reading.lines)
+    return replace(closed, others=moves.departures(now, trigger))
 
 
-def _match(
-    held: tuple[Account, ...], seen: tuple[ObservedAccount, ...]
-) -> list[tuple[ObservedAccount, Account | None]]:
-    """Pair what was seen with what is held: by Powens id, else by a strong key (rule 3), never by name.
+class _Moves:
+    """Accounts that another connection of the user holds under the very Powens id that this read shows.
 
-    An account can have moved to a new id only when its old id is gone or `deleted`. Two candidates are one too many:
-    then it counts as new, which loses nothing. A list that moved between two pages may name an account twice.
+    Powens' ids are unique per user, so such an account has moved, unless the other place was read later: then it has
+    moved there. `arriving`: what was held of them; `shown`: what the read showed without those that left meanwhile.
     """
-    seen = tuple({observed.powens_id: observed for observed in seen}.values())
-    by_id = {account.powens_id: account for account in held}
-    living = {observed.powens_id for observed in seen if not observed.deleted}
-    lost = [account for account in held if account.powens_id not in living]
-    newcomers = [observed for observed in seen if observed.powens_id not in by_id and not observed.deleted]
 
-    pairs: dict[int, Account] = {}
-    claims: Counter[str] = Counter()
-    for observed in newcomers:
-        candidates = [account for account in lost if _same(account, observed)]
-        if len(candidates) > 1:
-            candidates = [account for account in candidates if account.provider_type == observed.provider_type]
-        if len(candidates) == 1:
-            pairs[observed.powens_id] = candidates[0]
-            claims[candidates[0].id] += 1
-    moved = {powens_id: account for powens_id, account in pairs.items() if claims[account.id] == 1}
-    gone = {account.powens_id for account in moved.values()}
+    def __init__(
+        self,
+        held: Connection,
+        seen_accounts: tuple[ObservedAccount, ...],
+        seen: ObservedConnection,
+        others: Iterable[Connection],
+    ) -> None:
+        living = {observed.powens_id for observed in seen_accounts if not observed.deleted}
+        here = {account.powens_id for account in held.accounts if account.closed_at is None}
+        self.arriving: dict[int, Account] = {}
+        self._leaving: list[tuple[Connection, set[str]]] = []
+        left = set()
+        for other in others:
+            if other.removed_at is not None or other.id == held.id:
+                continue
+            both = [account for account in other.accounts if account.powens_id in living]
+            if other.read_started_at > seen.read_started_at:
+                left |= {account.powens_id for account in both if account.powens_id not in here}
+            elif both:
+                self.arriving |= {account.powens_id: account for account in both if account.powens_id not in here}
+                self._leaving.append((other, {account.id for account in both}))
+        self.shown = tuple(observed for observed in seen_accounts if observed.powens_id not in left)
 
-    matched: list[tuple[ObservedAccount, Account | None]] = []
-    for observed in seen:
-        if observed.powens_id in gone:
-            continue
-        account = by_id.get(observed.powens_id) or moved.get(observed.powens_id)
-        if account is not None or not observed.deleted:
-            matched.append((observed, account))
-    return matched
-
-
-def _same(account: Account, observed: ObservedAccount) -> bool:
-    """Whether both are the same real account at one institution: IBAN, else number + currency + type."""
-    if account.currency and observed.currency and account.currency != observed.currency:
-        return False  # one IBAN may serve an account in several currencies
-    if account.iban_key and observed.iban_key:
-        return account.iban_key == observed.iban_key
-    return (
-        account.number_key is not None
-        and account.number_key == observed.number_key
-        and account.currency == observed.currency
-        and account.provider_type == observed.provider_type
-    )
+    def departures(self, now: datetime, cause: Cause) -> tuple[tuple[Connection, Outcome], ...]:
+        return tuple((other, hand_over(other, ids, now, cause)) for other, ids in self._leaving)
 
 
-def _twins(held: tuple[Account, ...], seen: tuple[ObservedAccount, ...]) -> dict[str, Account]:
-    """For the id of an account that shows, the older one that it replaces, which showed beside it and is gone now.
-
-    Stricter than `_match`, because two accounts that were seen side by side may well be two: the old one must have been
-    called `deleted` or closed, and key, currency and type must be the same. While a choice about one of them is being
-    carried out, they wait; nothing is lost by it.
-    """
-    living = {observed.powens_id for observed in seen if not observed.deleted}
-    deleted = {observed.powens_id for observed in seen if observed.deleted} - living
-    gone = [
-        a for a in held if a.choice is None and (a.powens_id in deleted or a.closed_at) and a.powens_id not in living
-    ]
-    pairs = {}
-    for account in held:
-        if account.powens_id not in living or account.choice is not None:
-            continue
-        older = [a for a in gone if a.discovered_at < account.discovered_at and _are_twins(a, account)]
-        if len(older) == 1:
-            pairs[account.id] = older[0]
-    claims = Counter(older.id for older in pairs.values())
-    return {known: older for known, older in pairs.items() if claims[older.id] == 1}
-
-
-def _are_twins(one: Account, other: Account) -> bool:
-    if (one.currency, one.provider_type) != (other.currency, other.provider_type):
-        return False
-    if one.iban_key or other.iban_key:
-        return one.iban_key == other.iban_key
-    return one.number_key is not None and one.number_key == other.number_key
+def hand_over(connection: Connection, account_ids: set[str], now: datetime, cause: Cause) -> Outcome:
+    """The connection without accounts that have moved to another one, which goes on with what was wanted of them."""
+    leaving = [account for account in connection.accounts if account.id in account_ids]
+    for account in leaving:
+        if account.choice is not None:
+            operation = _operation_of(connection, account.choice)
+            ended = _with_items(operation, {account.id: (ItemStatus.SUPERSEDED, "moved_elsewhere")})
+            operations = tuple(ended if o.id == ended.id else o for o in connection.operations)
+            connection = replace(connection, operations=operations)
+    staying = tuple(account for account in connection.accounts if account.id not in account_ids)
+    lines = [change_of(replace(account, enabled=False), Change.REMOVED) for account in leaving]
+    return _close(replace(connection, accounts=staying), now, cause, lines)
 
 
 def _merge(older: Account, newer: Account) -> Account:
     """The older account, under the Powens id of the newer: with its id, its history, and the newest choice of both."""
-    chosen_later = newer.chosen_at is not None and (older.chosen_at is None or older.chosen_at < newer.chosen_at)
+    chosen_later = (
+        newer.chosen_at is not None
+        and older.choice is None
+        and (older.chosen_at is None or older.chosen_at < newer.chosen_at)
+    )
     return replace(
         older,
         powens_id=newer.powens_id,
-        custom_name=older.custom_name or newer.custom_name,
+        custom_name=newer.custom_name or older.custom_name,
         wanted=newer.wanted if chosen_later else older.wanted,
         chosen_at=newer.chosen_at if chosen_later else older.chosen_at,
         former_ids=(*older.former_ids, *newer.former_ids, newer.id),
+        missing_since=newer.missing_since,
+        closed_at=newer.closed_at,
         problem=None,
     )
 
@@ -517,16 +533,21 @@ class _Reading:
         self._now = now
         self._correlation_id = correlation_id
 
-    def merge(self, seen: tuple[ObservedAccount, ...]) -> set[str]:
-        """Make one of an account that was re-created while its old id still lived, now that the old one is gone."""
-        twins = _twins(self.connection.accounts, seen)
+    def merge(self, found: Succession) -> set[str]:
+        """Make one of an account that was re-created while its old id still showed, now that the old one is gone."""
+        by_powens_id = {account.powens_id: account.id for account in self.connection.accounts}
+        pairs = [(older_id, newer_id) for newer_id, older_id in found.absorbed.items()]
+        pairs += [(older, by_powens_id[new]) for older, new in found.heir_of.items() if new in by_powens_id]
         merged: set[str] = set()
-        for newer in self.connection.accounts:
-            if (older := twins.get(newer.id)) is None:
-                continue
+        for older_id, newer_id in pairs:
+            accounts = {account.id: account for account in self.connection.accounts}
+            older, newer = accounts[older_id], accounts[newer_id]
             others = tuple(a for a in self.connection.accounts if a.id != newer.id)
-            self.connection = replace(self.connection, accounts=others).with_account(_merge(older, newer))
+            one = _merge(older, newer)
+            self.connection = replace(self.connection, accounts=others).with_account(one)
             self.lines.append(change_of(replace(newer, enabled=False), Change.REMOVED))
+            if (older.closed_at is None) is not (one.closed_at is None):
+                self.lines.append(change_of(one, Change.ADDED if one.closed_at is None else Change.CLOSED))
             merged.add(older.id)
         return merged
 
@@ -544,22 +565,69 @@ class _Reading:
                 enabled=not seen.disabled,
                 wanted=not seen.disabled,
                 chosen_at=None if seen.disabled else self._now,
+                unreadable=seen.unreadable,
             ),
             seen,
+            self._failing(seen),
         )
         self.connection = replace(self.connection, accounts=(*self.connection.accounts, account))
         self.lines.append(change_of(account, Change.ADDED))
         if account.enabled:
             self._caused_by(Cause.WEBVIEW)
 
-    def update(self, account: Account, seen: ObservedAccount, *, reopened: bool, merged: bool) -> None:
-        enabled = not seen.disabled
-        returned = merged or seen.powens_id != account.powens_id or (account.closed_at is not None and not seen.deleted)
+    def arrive(self, moved: Account, seen: ObservedAccount) -> None:
+        """An account that has moved here from another connection of the user: it is what it was, with its wish.
+
+        A choice that was on its way there goes on here, as a repair (rule 3).
+        """
+        under_way = moved.choice is not None and moved.wanted == seen.disabled
+        account = replace(
+            _described(moved, seen, self._failing(seen)),
+            source_id=seen.source_id,
+            closed_at=None,
+            missing_since=None,
+            choice=None,
+            unreadable=seen.unreadable,
+        )
+        self.connection = replace(self.connection, accounts=(*self.connection.accounts, account))
+        if seen.unreadable:
+            pass
+        elif under_way:
+            account = self._restore(account, seen)
+        else:
+            account = self._follow(account, not seen.disabled)
+        self.connection = self.connection.with_account(account)
+        self.lines.append(change_of(account, Change.ADDED))
+
+    def update(
+        self,
+        account: Account,
+        seen: ObservedAccount,
+        *,
+        reopened: bool,
+        returned: bool,
+        merged: bool,
+        tied: bool,
+    ) -> None:
+        """`returned`: closed or under another id until now; `merged`: of two that were held; `tied`: which is which?"""
         before = account
-        account = replace(_described(account, seen), powens_id=seen.powens_id, missing_since=None)
-        account = self._open_or_closed(account, before, seen)
-        if returned and account.choice is not None:
-            account = replace(account, choice=replace(account.choice, confirmed_at=None, seen=None, visible=False))
+        account = replace(
+            _described(account, seen, self._failing(seen)), missing_since=None, unreadable=seen.unreadable
+        )
+        if seen.unreadable:
+            # What it is, is as before: neither a choice, nor an end, nor an answer to an order.
+            self.connection = self.connection.with_account(account)
+            if reopened:
+                self.lines.append(change_of(account, Change.ADDED))
+            return
+        enabled = not seen.disabled
+        account = self._open_or_closed(replace(account, powens_id=seen.powens_id), before, seen)
+        choice = account.choice
+        if returned and choice is not None and tied:
+            self._end_item(choice, account.id, ItemStatus.NEEDS_USER, IDENTICAL)
+            account = replace(account, choice=None)
+        elif returned and choice is not None:
+            account = replace(account, choice=replace(choice, confirmed_at=None, seen=None, visible=False))
         same_id = seen.powens_id == before.powens_id
         born_disabled = not same_id and account.wanted
         revived = same_id and not account.wanted
@@ -567,7 +635,7 @@ class _Reading:
         unfulfilled = same_id and account.wanted and not before.enabled and account.problem is None
         otherwise = account.choice is None and enabled != account.wanted
         if returned and otherwise and (born_disabled or revived or unfulfilled or merged):
-            account = self._restore(replace(account, enabled=enabled), seen)
+            account = self._restore(replace(account, enabled=enabled), seen, ask=IDENTICAL if tied else None)
         elif not seen.deleted:
             account = self._follow(account, enabled)
         if reopened or (before.closed_at is not None and account.closed_at is None):
@@ -599,15 +667,21 @@ class _Reading:
         self._end_item(choice, account.id, ItemStatus.DONE, None)
         return replace(account, closed_at=self._now, choice=None, enabled=account.wanted)
 
-    def _restore(self, account: Account, seen: ObservedAccount) -> Account:
+    def _failing(self, seen: ObservedAccount) -> bool:
+        """Whether the account, its source or its connection failed at the last synchronisation."""
+        source = next((s for s in self.connection.sources if s.id == seen.source_id), None)
+        return bool(seen.error or self.connection.state or (source is not None and source.state))
+
+    def _restore(self, account: Account, seen: ObservedAccount, *, ask: str | None = None) -> Account:
         """Rules 3 and 4: an account that comes back otherwise than wanted is put right, once each time it comes back.
 
-        When it keeps coming back (`MOST_REPAIRS`), somebody at Powens disagrees, and the user is asked who is right.
+        When it keeps coming back (`MOST_REPAIRS`), somebody at Powens disagrees, and the user is asked who is right; so
+        too when there is a question anyway (`ask`, a reason code).
         A new id that is enabled already, and an old one that went enabled and comes back disabled, are left alone: new
         ids are born disabled and old ones keep their state, so somebody ticked or unticked them (rule 2).
         """
         recent = tuple(at for at in account.repairs if self._now - at < REPAIR_WINDOW)
-        asked = _question(account) if len(recent) >= MOST_REPAIRS else None
+        asked = ask or (_question(account) if len(recent) >= MOST_REPAIRS else None)
         item = OperationItem(
             account_id=account.id,
             wanted=account.wanted,
@@ -662,15 +736,21 @@ class _Reading:
         told = {line.account_id for line in self.lines}
         self.lines += [change_of(a, Change.ADDED) for a in self.connection.accounts if a.id not in told]
 
-    def missing(self, seen_ids: set[int]) -> None:
-        """Rule 5: an answer without an account closes it only when full answers have gone on missing it for a day."""
+    def absent(self, seen_ids: set[int], *, complete: bool) -> None:
+        """Rule 5: an answer without an account closes it only when full answers have gone on missing it for a day.
+
+        An answer with accounts that nobody can identify may have it.
+        """
         if not seen_ids:
             return
         for account in self.connection.accounts:
             if account.powens_id in seen_ids or account.closed_at is not None:
                 continue
+            if not complete:
+                self.connection = self.connection.with_account(replace(account, unreadable=True))
+                continue
             since = account.missing_since or self._started_at
-            absent = replace(account, missing_since=since)
+            absent = replace(account, missing_since=since, unreadable=False)
             if self._started_at - since >= MISSING_FOR:
                 absent = self._closed(absent)
                 self.lines.append(change_of(absent, Change.CLOSED))
@@ -695,18 +775,24 @@ class _Reading:
             self._caused_by(Cause.RECONCILIATION if restored else Cause.USER)
 
     def _end_refreshes(self, held: Connection) -> None:
-        """A refresh ends when a read shows another synchronisation than the one that was held.
+        """A refresh ends when a read shows a newer synchronisation than was held, or the first one.
 
-        Another, not a later one: Powens' dates name no time zone, so they are never compared with our clock.
+        Newer by Powens' own dates, not by our clock. An older date is a step back of Powens', which ends nothing; nor
+        does the way forth again, as the date from when the refresh was asked for is remembered.
         """
+        success = self.connection.last_success_at
         status, reason = connection_status(replace(self.connection, operations=()), self._now)
         for operation in self.connection.operations:
             if operation.kind is not OperationKind.REFRESH or not operation.open:
                 continue
             if status is ConnectionStatus.ACTION_REQUIRED and reason is not None:
                 self._replace_operation(_ended(operation, OperationStatus.NEEDS_USER, self._now, reason.code))
-            elif self.connection.last_success_at != held.last_success_at:
-                self._replace_operation(_ended(operation, OperationStatus.COMPLETED, self._now))
+                continue
+            known = (believable(at, self._now) for at in (operation.last_success_at, held.last_success_at))
+            before = max(filter(None, known), default=None)
+            if success is not None and (before is None or success > before):
+                completed = _ended(operation, OperationStatus.COMPLETED, self._now)
+                self._replace_operation(replace(completed, last_success_at=success))
 
     def refreshed(self, held: Connection) -> None:
         """Add a line for every account whose data alone changed."""
@@ -732,20 +818,26 @@ class _Reading:
         self.connection = replace(self.connection, operations=operations)
 
 
-def _described(account: Account, seen: ObservedAccount) -> Account:
-    """What Powens says of an account, without its selection. A field that Powens leaves out keeps its last value."""
+def _described(account: Account, seen: ObservedAccount, failing: bool) -> Account:
+    """What Powens says of an account, without its selection. A field that Powens leaves out keeps its last value.
+
+    So does the balance of an account that is not ticked, or that fails: the last good one, whose age is shown.
+    """
+    kept = seen.balance is None and (seen.disabled or failing)
     return replace(
         account,
         name=seen.name or account.name,
         provider_type=seen.provider_type,
         currency=seen.currency or account.currency,
-        balance=seen.balance if seen.balance is not None or not seen.disabled else account.balance,
+        balance=account.balance if kept else seen.balance,
         iban_key=seen.iban_key or account.iban_key,
         iban_last4=seen.iban_last4 or account.iban_last4,
         number_key=seen.number_key or account.number_key,
         source_id=seen.source_id if seen.source_id is not None else account.source_id,
         error=seen.error,
-        last_success_at=seen.last_update if seen.error is None else account.last_success_at,
+        last_success_at=(seen.last_update or account.last_success_at)
+        if seen.error is None
+        else account.last_success_at,
     )
 
 
@@ -757,6 +849,7 @@ def _data(account: Account) -> tuple[object, ...]:
         account.iban_last4,
         account.error,
         account.last_success_at,
+        account.unreadable,
     )
 
 
@@ -804,8 +897,12 @@ def end_operation(
     connection: Connection, operation_id: str, status: OperationStatus, reason: str | None, now: datetime
 ) -> Outcome:
     """End a refresh or deletion for a reason that no read shows: Powens refused it, or has nothing to refresh."""
+    success = connection.last_success_at
     operations = tuple(
-        _ended(o, status, now, reason) if o.id == operation_id and o.open else o for o in connection.operations
+        replace(_ended(o, status, now, reason), last_success_at=success if o.kind is OperationKind.REFRESH else None)
+        if o.id == operation_id and o.open
+        else o
+        for o in connection.operations
     )
     return _close(replace(connection, operations=operations), now, Cause.USER, [])
 
@@ -857,38 +954,6 @@ def undo(operation: Operation, now: datetime) -> dict[str, bool]:
     if now > operation.undo_until:
         raise Conflict("too late to undo", code="undo_expired")
     return {item.account_id: item.before for item in operation.items}
-
-
-def duplicates(connections: Iterable[Connection]) -> dict[str, str]:
-    """Rule 6: for each account that is also held through another connection, the account that counts.
-
-    The one that counts is enabled before disabled, then the one known for longest.
-    """
-    groups: dict[tuple[object, ...], list[tuple[Account, Connection]]] = {}
-    for connection in connections:
-        if connection.removed_at is not None:
-            continue
-        for account in connection.accounts:
-            key = identity(account, connection)
-            if key is not None and account.closed_at is None:
-                groups.setdefault(key, []).append((account, connection))
-    found = {}
-    for members in groups.values():
-        if len({connection.id for _, connection in members}) < 2:
-            continue
-        ranked = sorted(members, key=lambda m: (not m[0].enabled, m[0].discovered_at, m[0].id))
-        first = ranked[0]
-        found.update({a.id: first[0].id for a, connection in ranked[1:] if connection.id != first[1].id})
-    return found
-
-
-def identity(account: Account, connection: Connection) -> tuple[object, ...] | None:
-    """What is equal exactly for one real account seen through two connections; None when nothing strong is known."""
-    if account.iban_key is not None:
-        return ("iban", account.iban_key, account.currency, account.type)
-    if account.number_key is not None:
-        return ("number", connection.institution.id, account.number_key, account.currency, account.type)
-    return None
 
 
 # --- operations and facts --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.connection import Account, Connection, OperationKind
+from shared.domain.observation import ObservedSource
 
 
 class ConnectionStatus(StrEnum):
@@ -81,17 +82,28 @@ REASONS = {
         Reason("not_synchronising", Who.USER, NextStep.MANAGE),
         Reason("unknown_problem", Who.US, NextStep.WAIT),
         Reason("first_synchronisation", Who.NOBODY, NextStep.WAIT),
+        Reason("first_synchronisation_overdue", Who.POWENS, NextStep.MANAGE),
         Reason("refresh_in_progress", Who.NOBODY, NextStep.WAIT),
         # an account, or one account of an operation
         Reason("closed_at_bank", Who.NOBODY, NextStep.NONE),
+        Reason("unreadable_at_powens", Who.POWENS, NextStep.WAIT),
         Reason("recreated_by_powens", Who.USER, NextStep.MANAGE),
+        Reason("identical_accounts", Who.USER, NextStep.MANAGE),
         Reason("reenabled_by_powens", Who.USER, NextStep.MANAGE),
         Reason("changed_elsewhere", Who.NOBODY, NextStep.NONE),
         Reason("newer_choice", Who.NOBODY, NextStep.NONE),
+        Reason("moved_elsewhere", Who.NOBODY, NextStep.NONE),
         Reason("not_applied", Who.POWENS, NextStep.MANAGE),
         Reason("refused_by_powens", Who.USER, NextStep.MANAGE),
+        Reason("forbidden_by_powens", Who.US, NextStep.WAIT),
         Reason("not_found_at_powens", Who.USER, NextStep.MANAGE),
         Reason("timed_out", Who.POWENS, NextStep.WAIT),
+        # an account that is also held through another connection, and does not count here
+        Reason("copy_not_enabled", Who.NOBODY, NextStep.NONE),
+        Reason("copy_not_shown", Who.NOBODY, NextStep.NONE),
+        Reason("copy_connection_not_working", Who.NOBODY, NextStep.NONE),
+        Reason("copy_older", Who.NOBODY, NextStep.NONE),
+        Reason("copy_known_later", Who.NOBODY, NextStep.NONE),
         # an operation as a whole
         Reason("just_refreshed", Who.NOBODY, NextStep.NONE),
         Reason("refresh_refused", Who.POWENS, NextStep.WAIT),
@@ -114,9 +126,15 @@ _MEANING: dict[str, tuple[ConnectionStatus, str]] = {
     "notSupported": (ConnectionStatus.FAILED, "not_supported"),
 }
 
+JUST_REFRESHED_WITHIN = timedelta(minutes=30)
+"""How old data may be to be called just refreshed when Powens declines to fetch it again."""
 FRESH_FOR = timedelta(hours=26)
 """Powens synchronises every 24 hours by default; two hours of grace before it counts as ageing."""
 STALE_AFTER = timedelta(hours=72)
+FIRST_SYNCHRONISATION_WITHIN = timedelta(hours=24)
+"""As often as Powens synchronises by default: what has not come once by then does not come by waiting."""
+AHEAD_AT_MOST = timedelta(minutes=10)
+"""How far two clocks may differ. A date of Powens later than that is an error of somebody's, and no date."""
 
 
 def meaning_of_state(state: str) -> tuple[ConnectionStatus, str]:
@@ -137,20 +155,43 @@ def connection_status(connection: Connection, now: datetime) -> tuple[Connection
     if any(operation.kind is OperationKind.REFRESH for operation in connection.operations):
         return ConnectionStatus.SYNCING, REASONS["refresh_in_progress"]
     if connection.last_success_at is None:
+        if now - connection.created_at >= FIRST_SYNCHRONISATION_WITHIN:
+            return ConnectionStatus.FAILED, REASONS["first_synchronisation_overdue"]
         return ConnectionStatus.SYNCING, REASONS["first_synchronisation"]
     return ConnectionStatus.OK, None
 
 
+def status_at_rest(connection: Connection, now: datetime) -> tuple[ConnectionStatus, Reason | None]:
+    """The status without what is being done about it: an open refresh is not a change of the connection."""
+    return connection_status(replace(connection, operations=()), now)
+
+
 def announced(connection: Connection, now: datetime) -> str:
-    """The part of the status that `ConnectionUpdated` announces: an open refresh is not a change of the connection."""
-    status, reason = connection_status(replace(connection, operations=()), now)
+    """The part of the status that `ConnectionUpdated` announces."""
+    status, reason = status_at_rest(connection, now)
     return f"{status.value}:{reason.code if reason else ''}:{connection.institution.name}"
 
 
 def consent_expires_at(connection: Connection) -> datetime | None:
-    """When the user's consent at the bank ends: the earliest of the sources in use (180 days under PSD2)."""
-    dates = [s.access_expires_at for s in connection.sources if s.access_expires_at is not None and not s.disabled]
+    """When the user's consent at the bank ends (180 days under PSD2): the earliest of the sources that matter.
+
+    Those are the sources in use that carry an enabled account; all that are in use when no enabled account names one of
+    them. A success after the date disproves it, for a source without trouble: the consent was renewed, or never ended.
+    """
+    in_use = [source for source in connection.sources if not source.disabled]
+    carrying = {account.source_id for account in connection.accounts if account.enabled and account.closed_at is None}
+    mattering = [source for source in in_use if source.id in carrying] or in_use
+    dates = [
+        source.access_expires_at
+        for source in mattering
+        if source.access_expires_at is not None and not _disproved(source, source.access_expires_at, connection)
+    ]
     return min(dates, default=None)
+
+
+def _disproved(source: ObservedSource, expires_at: datetime, connection: Connection) -> bool:
+    success = connection.last_success_at
+    return source.state is None and success is not None and success > expires_at
 
 
 def account_status(account: Account, connection: Connection) -> tuple[AccountStatus, Reason | None]:
@@ -161,18 +202,36 @@ def account_status(account: Account, connection: Connection) -> tuple[AccountSta
         return (AccountStatus.ENABLING if account.wanted else AccountStatus.DISABLING), None
     if account.problem is not None:
         return AccountStatus.FAILED, REASONS.get(account.problem, REASONS["unknown_problem"])
+    unreadable = REASONS["unreadable_at_powens"] if account.unreadable else None
     if not account.enabled:
-        return AccountStatus.DISABLED, None
+        return AccountStatus.DISABLED, unreadable
+    state = account_trouble(account, connection)
+    return AccountStatus.ENABLED, unreadable or (REASONS[meaning_of_state(state)[1]] if state else None)
+
+
+def account_trouble(account: Account, connection: Connection) -> str | None:
+    """Powens' word for what ails the account or the source that it comes from; None when both are well."""
     source = next((s for s in connection.sources if s.id == account.source_id), None)
-    state = account.error or (source.state if source is not None else None)
-    return AccountStatus.ENABLED, REASONS[meaning_of_state(state)[1]] if state else None
+    return account.error or (source.state if source is not None else None)
 
 
 def freshness(last_success_at: datetime | None, now: datetime) -> Freshness:
     """How old the newest good data is; green belongs to `fresh` alone."""
-    if last_success_at is None:
+    known = believable(last_success_at, now)
+    if known is None:
         return Freshness.NEVER
-    age = now - last_success_at
+    age = now - known
     if age <= FRESH_FOR:
         return Freshness.FRESH
     return Freshness.AGEING if age <= STALE_AFTER else Freshness.STALE
+
+
+def just_refreshed(last_success_at: datetime | None, now: datetime) -> bool:
+    """Whether the newest good data is minutes old."""
+    known = believable(last_success_at, now)
+    return known is not None and now - known <= JUST_REFRESHED_WITHIN
+
+
+def believable(at: datetime | None, now: datetime) -> datetime | None:
+    """A date of Powens at which something has happened; None for one that is still to come."""
+    return at if at is not None and at <= now + AHEAD_AT_MOST else None

@@ -5,6 +5,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -12,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from shared.application.ports import Answer, TakenError
 from shared.contracts.api import Problem
-from shared.contracts.texts import language_of, problem_text
+from shared.contracts.texts import Language, language_of, problem_text, text
 from shared.domain.errors import (
     AppError,
     BadSignature,
@@ -174,6 +175,32 @@ def documented(openapi: str) -> str:
             for status in sorted(statuses):
                 operation["responses"].setdefault(status, {"description": _PROBLEMS[status], "content": content})
     return json.dumps(document)
+
+
+_PAGE = """<!doctype html>
+<html lang="{language}">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<p>{text}</p>
+</html>
+"""
+
+
+def page(code: str, language: Language) -> Response[str]:
+    """A page that only says the text `page.<code>`, for a person whom no app awaits."""
+    said = text(f"page.{code}", language)
+    return Response(
+        status_code=200,
+        content_type="text/html; charset=utf-8",
+        body=_PAGE.format(language=language, title=escape(text(f"page.{code}.title", language)), text=escape(said)),
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 type Keeper = Callable[[int, str], Answer | None]

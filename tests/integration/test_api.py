@@ -2,7 +2,9 @@
 
 import base64
 import threading
+from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -10,7 +12,7 @@ from shared.application.ports import TakenError
 from shared.bootstrap import Container
 from shared.domain.connection import connection_id
 from tests.fakes.powens import error
-from tests.integration.world import ORIGIN, Reply, World, event_file
+from tests.integration.world import ORIGIN, Reply, World, event_file, throttled
 from tests.powens_wire import Answer
 
 PATH = f"/v1/connections/{connection_id(77)}"
@@ -36,7 +38,7 @@ def test_the_event_files_of_the_api_are_answered(world: World) -> None:
         "list-connections": 200,
         "put-selection": 404,
         "open-webview": 404,
-        "webview-return": 404,
+        "webview-return": 303,
         "add-account": 201,
         "join-accounts": 404,
         "add-wish": 422,
@@ -422,25 +424,114 @@ def test_a_visit_that_did_not_succeed_is_read_back_all_the_same(world: World, sa
     assert world.enabled(connection) == {1}
 
 
-def test_a_state_works_once_in_time_and_only_when_we_gave_it(world: World) -> None:
+def coming_back(world: World, query: str, **headers: str) -> Reply:
+    return world.api("GET", "/v1/webview-return", query=query, user=None, **headers)
+
+
+@pytest.mark.parametrize("wait", [timedelta(), timedelta(minutes=31), timedelta(hours=23)], ids=str)
+def test_a_browser_that_comes_back_twice_late_or_after_a_refusal_brings_a_success_in(
+    world: World, wait: timedelta
+) -> None:
+    connection = world.connect(1, 2)
+    opened = world.open_webview(flow="manage")
+    assert world.come_back(opened, "&error=server_error").headers["location"].endswith("?result=failed")
+    world.settle()
+    connection.accounts[2].disabled = True
+    world.clock.now += wait
+    for _ in range(2):
+        assert world.come_back(opened).headers["location"] == f"{ORIGIN}/accounts?result=done"
+    world.settle()
+    assert world.enabled(connection) == {1}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "state=",
+        "state=forged",
+        "state=%FF%00%ED%A0%BD",
+        f"state={'A' * 43}",
+        f"state={'A' * 3000}",
+        "connection_id=77",
+        "error=access_denied",
+        "error=&error_description=",
+        "state=a&state=b&state=c",
+        "&&=&;;%",
+    ],
+)
+def test_who_comes_back_without_a_state_of_ours_lands_in_the_app_which_is_told_nothing(
+    world: World, query: str
+) -> None:
+    back = coming_back(world, query)
+    assert (back.status, back.headers["location"], back.body) == (303, ORIGIN, "")
+    world.settle()
+    assert world.powens.log == []
+
+
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("&error=", "done"),
+        ("&error=&error_description=", "done"),
+        ("&error=&error=access_denied", "cancelled"),
+        ("&error=tos_declined&error=tos_declined", "cancelled"),
+        ("&state=forged", "done"),
+        ("&connection_id=77&connection_id=78&invented=1", "done"),
+        (f"&error={'x' * 5000}", "failed"),
+    ],
+)
+def test_what_powens_adds_to_the_address_never_keeps_anybody_out_of_the_app(
+    world: World, query: str, result: str
+) -> None:
+    back = world.come_back(world.open_webview(), query)
+    assert (back.status, back.headers["location"]) == (303, f"{ORIGIN}/accounts?result={result}")
+
+
+def test_a_state_of_ours_is_found_beside_another_one(world: World) -> None:
     opened = world.open_webview()
-    assert world.come_back(opened).status == 303
-    refused(world.come_back(opened), 404, "unknown_webview_session")
-    refused(world.api("GET", "/v1/webview-return", query="state=forged", user=None), 404, "unknown_webview_session")
-    refused(world.api("GET", "/v1/webview-return", user=None), 422, "invalid_request")
-    late = world.open_webview()
-    world.clock.advance(minutes=31)
-    refused(world.come_back(late), 404, "unknown_webview_session")
+    state = dict(parse_qsl(urlsplit(opened.json["url"]).query))["state"]
+    assert coming_back(world, f"state={'A' * 43}&state={state}").headers["location"].endswith("?result=done")
 
 
-def test_a_state_used_twice_at_once_works_once(world: World) -> None:
+def test_two_returns_at_once_both_land_and_are_read_back(world: World) -> None:
     opened = world.open_webview()
     twin: list[Reply] = []
     world.aws.fault("TransactWriteItems", lambda _: twin.append(world.come_back(opened)))
-    refused(world.come_back(opened), 404, "unknown_webview_session")
-    assert twin[0].status == 303
+    assert world.come_back(opened).status == twin[0].status == 303
     world.settle()
-    assert world.powens.reads == 1
+    assert world.powens.reads >= 1
+
+
+@pytest.mark.parametrize(("call", "address"), [("GetItem", ORIGIN), ("TransactWriteItems", f"{ORIGIN}/accounts")])
+def test_a_table_that_is_down_keeps_nobody_out_and_what_was_done_comes_all_the_same(
+    world: World, call: str, address: str
+) -> None:
+    connection = world.connect(1, 2)
+    opened = world.open_webview(flow="manage")
+    connection.accounts[2].disabled = True
+    world.aws.raising(call, throttled(call), times=9)
+    back = world.come_back(opened)
+    assert (back.status, back.headers["location"]) == (303, address), "no result: it was not noted"
+    assert world.metric("FailedRequests") == 1
+    world.aws.faults.clear()
+    world.webhook("account-disabled", connection, id=2)
+    world.settle()
+    assert world.enabled(connection) == {1}
+
+
+@pytest.mark.parametrize(("language", "said"), [("fr", "revenir à votre application"), ("en", "go back to your app")])
+def test_where_no_web_page_of_ours_is_known_a_person_reads_a_page_and_no_json(
+    world: World, language: str, said: str
+) -> None:
+    from functions.accounts_api import app
+
+    container = app.container()
+    container.settings = container.settings.model_copy(update={"return_to_allowed": ("wealthapp://",)})
+    back = coming_back(world, "state=forged", accept_language=language)
+    assert (back.status, back.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert f'<html lang="{language}">' in back.body
+    assert said in back.body
 
 
 def test_the_webview_is_opened_on_the_connection_that_is_to_be_changed(world: World) -> None:

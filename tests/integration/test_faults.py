@@ -1,6 +1,7 @@
 """What can go wrong around the functions: each ends in Powens' state or a terminal one, with nothing lost."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from functions.connection_refresh import app as connection_refresh
 from functions.outbox_publisher import app as outbox_publisher
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.outbox import PublishFailedError
+from shared.adapters.powens import PowensUser
 from shared.domain.connection import connection_id
+from shared.domain.errors import AnswerLost, PowensRefused
 from tests.fakes.powens import Connection, error
 from tests.integration.world import World, event_file, stream_readers, throttled
 from tests.powens_wire import Answer
@@ -295,6 +298,113 @@ def test_a_forced_synchronisation_whose_answer_is_lost_ends_well(world: World) -
     asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
     world.settle()
     assert world.operation(asked)["status"] == "completed"
+
+
+REFRESH = f"/v1/connections/{connection_id(77)}/refresh"
+
+
+def test_a_synchronisation_that_outlives_our_patience_is_waited_for(world: World) -> None:
+    connection = world.connect(1)
+    world.clock.advance(hours=8)
+    # Powens is at it: it does not answer in time, and refuses another one.
+    world.powens.fail("PUT .*", requests.ReadTimeout())
+    world.powens.fail("PUT .*", error(409, "conflict"), times=9)
+    asked = world.api("POST", REFRESH)
+    world.settle(within=timedelta(minutes=3))
+    assert world.operation(asked)["status"] == "running"
+    world.powens.synchronise(connection)
+    world.settle()
+    assert world.operation(asked)["status"] == "completed"
+    assert world.powens.count("PUT .*") <= 2
+
+
+def test_a_refresh_whose_synchronisation_never_comes_is_over_at_its_deadline(world: World) -> None:
+    world.connect(1)
+    world.clock.advance(hours=8)
+    world.powens.fail("PUT .*", requests.ReadTimeout())
+    world.powens.fail("PUT .*", error(409, "conflict"), times=9)
+    asked = world.api("POST", REFRESH)
+    world.settle()
+    assert world.operation(asked)["status"] == "timed_out"
+
+
+def test_the_conflict_that_a_killed_worker_left_behind_is_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = world.connect(1)
+    world.clock.advance(hours=8)
+    world.powens.fail("PUT .*", Answer(202, {}))
+    world.powens.fail("PUT .*", error(409, "conflict"), times=9)
+    asked = world.api("POST", REFRESH)
+    kill_once(monkeypatch, world, 1)
+    world.settle(within=timedelta(minutes=8))
+    assert world.operation(asked)["status"] == "running"
+    world.powens.synchronise(connection)
+    world.settle()
+    assert world.operation(asked)["status"] == "completed"
+
+
+def test_an_answer_that_was_lost_is_not_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = world.connect(1)
+    world.clock.advance(hours=8)
+    asked_of_powens: list[int] = []
+
+    def force_sync(_: PowensUser, powens_connection_id: int) -> None:
+        asked_of_powens.append(powens_connection_id)
+        raise AnswerLost
+
+    monkeypatch.setattr(PowensUser, "force_sync", force_sync)
+    asked = world.api("POST", REFRESH)
+    world.settle(within=timedelta(minutes=1))
+    world.powens.synchronise(connection)
+    world.settle()
+    assert world.operation(asked)["status"] == "completed"
+    assert asked_of_powens == [77]
+
+
+@pytest.mark.parametrize("what", ["set_account_enabled", "force_sync", "delete_connection", "read_connection"])
+def test_what_powens_does_not_allow_us_ends_at_once_and_is_ours_to_solve(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    connection = world.connect(1, 2)
+
+    def forbidden(*_: object) -> None:
+        raise PowensRefused(status=403)
+
+    monkeypatch.setattr(PowensUser, what, forbidden)
+    world.forget()
+    path = f"/v1/connections/{connection_id(77)}"
+    if what == "set_account_enabled":
+        asked = world.choose(connection, 1)
+    elif what == "delete_connection":
+        asked = world.api("DELETE", path, {"confirm": "Banque du Test"})
+    else:
+        asked = world.api("POST", REFRESH)
+    world.settle(within=timedelta(minutes=2))
+    ended = world.operation(asked)
+    assert ended["status"] == "failed"
+    reasons = [line["reason"] for line in ended["accounts"]] or [ended["status_reason"]]
+    assert {(r["code"], r["who_must_act"], r["next_step"]) for r in reasons} == {("forbidden_by_powens", "us", "wait")}
+    assert world.commands.messages == world.commands.dead == []
+    if what == "set_account_enabled":
+        shown = {a["id"]: a for a in world.held(connection)["accounts"]}[world.ids(connection)[2]]
+        assert (shown["enabled"], shown["status_reason"]["code"]) == (True, "forbidden_by_powens")
+
+
+def test_orders_that_wait_for_a_look_that_is_not_allowed_are_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = world.connect(1, 2)
+    world.powens.fail("POST /users/41/accounts/2", requests.ConnectionError(), times=3)
+
+    def forbidden(*_: object) -> None:
+        raise PowensRefused(status=403)
+
+    monkeypatch.setattr(PowensUser, "read_connection", forbidden)
+    asked = world.choose(connection, 1)
+    world.settle(within=timedelta(minutes=2))
+    assert [line["reason"]["code"] for line in world.operation(asked)["accounts"]] == ["forbidden_by_powens"]
+    assert world.at_powens(connection) == {1, 2}
 
 
 # --- deadlines

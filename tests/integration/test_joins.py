@@ -258,7 +258,8 @@ def test_an_account_seen_through_two_connections_and_kept_by_hand_counts_once(wo
     path = add(world)
     first = world.connect(1)
     second = world.connect(connection_id=78)
-    world.powens.add_account(second, 2, iban=first.accounts[1].iban)
+    old = first.accounts[1]
+    world.powens.add_account(second, 2, iban=old.iban, last_update=old.last_update)
     read(world, second)
     one, other = world.ids(first)[1], world.ids(second)[2]
     assert [s["account_id"] for s in manual(world, path)["link_suggestions"]] == [one], (
@@ -309,12 +310,29 @@ def test_a_join_outlives_an_account_that_powens_re_creates(world: World) -> None
     connection = world.connect(1)
     link(world, path, world.ids(connection)[1])
     known = world.ids(connection)[1]
-    old = connection.accounts.pop(1)
+    old = connection.accounts[1]
+    old.deleted = old.disabled = True
     world.powens.add_account(connection, 91, iban=old.iban, number=old.number, disabled=True)
     read(world, connection)
     assert world.ids(connection)[91] == known
     assert counted(world) == [known]
     assert manual(world, path)["linked_account_id"] == known
+
+
+def test_a_join_with_an_account_of_a_dead_connection_goes_on_with_its_copy_when_that_connection_is_ended(
+    world: World,
+) -> None:
+    path = add(world)
+    first = world.connect(1)
+    link(world, path, world.ids(first)[1])
+    second = world.connect(connection_id=78)
+    world.powens.add_account(second, 2, iban=first.accounts[1].iban)
+    read(world, second)
+    assert len(counted(world)) == 1
+    world.api("DELETE", f"/v1/connections/{connection_id(77)}", {"confirm": "Banque du Test"})
+    world.settle()
+    assert counted(world) == [world.ids(second)[2]], "else the money counts twice"
+    assert manual(world, path)["linked_account_id"] == world.ids(second)[2]
 
 
 # --- what is suggested, and what is not ------------------------------------------------------------------------------
@@ -427,7 +445,7 @@ def test_two_devices_that_join_two_accounts_with_one_at_the_same_moment_join_one
     assert sorted(counted(world)) == sorted([synchronised, path.rpartition("/")[2]])
 
 
-def unticked_by_hand(held: Held | None) -> ledger.Outcome:
+def unticked_by_hand(held: Held | None, _: tuple[Held, ...]) -> ledger.Outcome:
     """As a read decides that finds every account unticked."""
     assert held is not None
     lines = tuple(change_of(replace(a, enabled=False), Change.DISABLED) for a in held.accounts)
@@ -516,7 +534,8 @@ def test_two_connections_that_lose_the_joined_account_at_the_same_moment_see_eac
     world.powens.add_account(second, 2, iban=first.accounts[1].iban)
     read(world, second)
     link(world, path, world.ids(first)[1])
-    assert counted(world) == [world.ids(first)[1]]
+    assert len(counted(world)) == 1
+    assert path.rpartition("/")[2] not in counted(world)
     world.clock.advance(seconds=10)
 
     one, other = (connection_id(number) for number in (77, 78))

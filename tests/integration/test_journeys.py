@@ -383,7 +383,7 @@ def test_a_list_that_lacks_a_connection_which_powens_still_has_removes_nothing(w
     assert world.events("ConnectionRemoved") == []
 
 
-def test_a_refresh_ends_when_powens_shows_another_synchronisation(world: World) -> None:
+def test_a_refresh_ends_when_powens_shows_a_newer_synchronisation(world: World) -> None:
     connection = world.connect(1)
     world.forget()
     asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
@@ -418,18 +418,33 @@ def test_a_second_refresh_while_one_is_open_is_the_same_operation(world: World) 
     assert world.powens.count("PUT .*") == 1
 
 
-@pytest.mark.parametrize(("age", "status"), [(1, "completed"), (100, "failed")])
-def test_a_refresh_that_powens_refuses_ends_cleanly(world: World, age: int, status: str) -> None:
+@pytest.mark.parametrize(
+    ("age", "status", "said"),
+    [
+        (timedelta(minutes=5), "completed", "The data has just been refreshed."),
+        (timedelta(minutes=29), "completed", "The data has just been refreshed."),
+        (timedelta(minutes=31), "failed", "31 minutes old"),
+        (timedelta(hours=8), "failed", "8 hours old"),
+        (timedelta(hours=25), "failed", "25 hours old"),
+        (timedelta(hours=100), "failed", "4 days old"),
+    ],
+)
+def test_a_refresh_that_powens_refuses_says_how_old_the_data_is_that_there_is(
+    world: World, age: timedelta, status: str, said: str
+) -> None:
     from tests.fakes.powens import error
 
-    world.connect(1)
-    world.clock.advance(hours=age)
+    connection = world.connect(1)
+    world.clock.now += age
     world.powens.fail("PUT .*", error(409, "conflict"))
     asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
     world.settle()
-    ended = world.operation(asked)
+    path = f"/v1/operations/{asked.json['id']}"
+    ended = world.api("GET", path, accept_language="en").json
     assert ended["status"] == status
     assert ended["status_reason"]["code"] == ("just_refreshed" if status == "completed" else "refresh_refused")
+    assert said in ended["status_reason"]["message"]
+    assert ended["last_success_at"] == world.held(connection)["last_success_at"]
     assert world.commands.messages == []
 
 
@@ -482,15 +497,66 @@ def test_an_account_that_cannot_be_switched_on_again_asks_the_user(world: World)
 
 
 def recreate(world: World, connection: Connection, *, old: int, new: int, obeys: bool = True) -> None:
-    gone = connection.accounts.pop(old)
+    gone = connection.accounts[old]
+    gone.deleted = gone.disabled = True
     world.powens.add_account(connection, new, iban=gone.iban, number=gone.number, disabled=True, obeys=obeys)
 
 
-def test_the_same_account_through_two_connections_counts_once(world: World) -> None:
+def twice(world: World) -> tuple[Connection, Connection]:
+    """One real account through two connections of one bank, both of which work."""
     first = world.connect(1)
     second = world.powens.add_connection(41, "Banque du Test", connection_id=78, uuid=first.uuid)
-    world.powens.add_account(second, 2, iban=first.accounts[1].iban)
+    old = first.accounts[1]
+    world.powens.add_account(second, 2, iban=old.iban, number=old.number, last_update=old.last_update)
     world.webhook("connection-synced", second)
     world.settle()
+    return first, second
+
+
+def test_the_same_account_through_two_connections_counts_once(world: World) -> None:
+    first, second = twice(world)
     assert world.held(first)["accounts"][0]["duplicate_of"] is None
-    assert world.held(second)["accounts"][0]["duplicate_of"] == world.ids(first)[1]
+    copy = world.held(second)["accounts"][0]
+    assert copy["duplicate_of"] == world.ids(first)[1]
+    assert copy["duplicate_reason"]["code"] == "copy_known_later"
+    assert (world.held(first)["superseded_by"], world.held(second)["superseded_by"]) == (None, None)
+
+
+def test_a_bank_whose_connection_is_broken_and_that_was_connected_anew_counts_through_the_new_connection(
+    world: World,
+) -> None:
+    first, second = twice(world)
+    world.clock.advance(seconds=10)
+    first.state = "wrongpass"
+    world.webhook("connection-synced", first)
+    world.settle()
+    copy = world.held(first)["accounts"][0]
+    assert copy["duplicate_of"] == world.ids(second)[2]
+    assert copy["duplicate_reason"]["code"] == "copy_connection_not_working"
+    assert world.held(second)["accounts"][0]["duplicate_of"] is None
+    assert (world.held(first)["superseded_by"], world.held(second)["superseded_by"]) == (connection_id(78), None)
+
+
+def test_an_account_that_moves_to_another_connection_is_one_account_with_its_name_and_its_wish(world: World) -> None:
+    old = world.connect(1, 5)
+    new = world.connect(2, connection_id=78)
+    known = world.ids(old)[1]
+    world.api("PATCH", f"/v1/accounts/{known}", {"name": "Perso"})
+    world.settle()
+    moved = new.accounts[1] = old.accounts.pop(1)
+    world.clock.advance(seconds=10)
+    world.webhook("connection-synced", new)
+    world.settle()
+    listed = world.api("GET", "/v1/connections").json["connections"]
+    places = {c["id"]: [(a["id"], a["name"], a["enabled"]) for a in c["accounts"]] for c in listed}
+    assert (known, "Perso", True) in places[connection_id(78)]
+    assert known not in [account for account, _, _ in places[connection_id(77)]]
+    asked = world.api("PATCH", f"/v1/accounts/{known}", {"enabled": False})
+    world.settle()
+    assert (moved.disabled, world.operation(asked)["status"]) == (True, "completed")
+    world.clock.advance(seconds=10)
+    for connection in (old, new):
+        world.webhook("connection-synced", connection)
+    world.settle()
+    ids = [a["id"] for c in world.api("GET", "/v1/connections").json["connections"] for a in c["accounts"]]
+    assert len(ids) == len(set(ids)) == 3

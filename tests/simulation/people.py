@@ -399,7 +399,7 @@ class People:
             return
         emitted = self.world.engine.at
         reply, _ = self.ask(action, "GET", "/v1/webview-return", query=f"state={state}{query}")
-        if reply is not None and reply.status == 303:
+        if reply is not None and "result=" in reply.location:  # without, it says that it was not noted
             for powens_id in connections:
                 self.world.hinted[powens_id] = max(self.world.hinted.get(powens_id, 0), emitted)
 

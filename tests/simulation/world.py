@@ -86,6 +86,7 @@ class Reply:
     status: int
     body: str
     doubled: bool = False
+    location: str = ""
 
     @property
     def json(self) -> Any:
@@ -330,7 +331,8 @@ class World:
             engine.wait(5)
             return None
         engine.wait(chance.between(0.01, 0.08, "back", step))
-        return Reply(task.result["statusCode"], task.result.get("body") or "", doubled)
+        location = task.result["headers"].get("Location", "")
+        return Reply(task.result["statusCode"], task.result.get("body") or "", doubled, location)
 
     def webhook(self, name: str, body: bytes, connection: int | None, emitted: int, attempt: int = 1) -> None:
         """Powens sends a webhook, again and later until it is accepted."""

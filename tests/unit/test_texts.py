@@ -9,9 +9,13 @@ from shared.contracts.sentences import diagnosis_sentence
 from shared.contracts.texts import CODES, text
 from shared.domain.connection import AccountType
 from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason
-from shared.domain.status import NextStep
+from shared.domain.status import REASONS, NextStep
 
 BREAKS = re.compile("« | [:;?!»]")
+
+
+def test_every_reason_has_a_text() -> None:
+    assert set(REASONS) - CODES == set()
 
 
 def test_no_sign_of_a_french_text_can_begin_a_line() -> None:

@@ -133,6 +133,16 @@ def test_a_next_try_that_has_passed_is_not_promised_again() -> None:
     assert told.retry_at is None
 
 
+def test_a_first_synchronisation_that_never_ends_is_no_wait_without_end() -> None:
+    never = held(last_success_at=None)
+    assert said(diagnose(never, SAVINGS, after(hours=23), knowing())) == ("unknown", "temporary_problem", "wait")
+    told = diagnose(never, SAVINGS, after(hours=25), knowing())
+    assert said(told) == ("unknown", "unknown", "manage")
+    assert told.cause == "first_synchronisation_overdue"
+    assert "status:first_synchronisation_overdue" in told.evidence
+    assert "has still not ended" in diagnosis_sentence(told, institution="Revolut", kind=SAVINGS, language="en")
+
+
 def test_a_refresh_under_way_is_over_at_its_deadline_at_the_latest() -> None:
     refresh = operation(kind=OperationKind.REFRESH)
     told = diagnose(replace(held(), operations=(refresh,)), SAVINGS, NOW, knowing())

@@ -29,7 +29,9 @@ def shown(powens_id: int, **changes: object) -> ObservedAccount:
 
 
 def recreated(held: Connection, powens_id: int, minutes: float) -> Outcome:
-    return read(held, shown(powens_id, disabled=True), at=after(minutes=minutes))
+    old = shown(only(held).powens_id, deleted=True)
+    again = [old] if only(held).powens_id != powens_id else []
+    return read(held, *again, shown(powens_id, disabled=True), at=after(minutes=minutes))
 
 
 def put_right(outcome: Outcome, minutes: float) -> Connection:
@@ -121,7 +123,9 @@ def test_one_read_may_put_one_account_right_and_ask_about_another() -> None:
     second = account(90, number_key="n")
     outcome = read(
         connection(only(held), second, read_started_at=held.read_started_at),
+        shown(last, deleted=True),
         shown(last + 1, disabled=True),
+        observed_account(90, number_key="n", deleted=True),
         observed_account(91, number_key="n", disabled=True),
         at=after(minutes=60),
     )
@@ -170,14 +174,14 @@ def test_while_both_ids_live_or_the_old_one_is_only_missing_they_stay_two() -> N
     assert (len(partial.connection.accounts), partial.facts) == (2, ())
 
 
-def test_an_old_id_that_went_missing_and_then_closed_is_merged_too() -> None:
+def test_an_old_id_that_went_missing_is_merged_once_it_has_been_missing_for_a_day() -> None:
     both, _ = side_by_side()
     missing = read(both, shown(2, disabled=True), at=after(minutes=2)).connection
-    closed = read(missing, shown(2, disabled=True), at=after(hours=25)).connection
-    outcome = read(closed, shown(2, disabled=True), at=after(hours=26))
+    assert orders(missing) == ()
+    outcome = read(missing, shown(2, disabled=True), at=after(hours=25))
     one = only(outcome.connection)
     assert (one.id, one.closed_at, one.wanted) == (account_id(1), None, True)
-    assert (account_id(1), Change.ADDED, False) in changes(outcome)
+    assert changes(outcome) == {(account_id(2), Change.REMOVED, False), (account_id(1), Change.DISABLED, False)}
     assert [order.powens_id for order in orders(outcome.connection)] == [2]
 
 
@@ -213,11 +217,31 @@ def test_accounts_without_iban_are_merged_by_number() -> None:
     assert only(outcome.connection).powens_id == 2
 
 
-def test_two_that_could_both_be_the_old_one_are_not_guessed_between() -> None:
+def test_two_that_could_both_be_the_old_one_are_not_guessed_between_but_asked_about() -> None:
     both, _ = side_by_side()
     three = read(both, shown(1), shown(2, disabled=True), shown(3, disabled=True), at=after(minutes=2)).connection
     outcome = read(three, shown(1, deleted=True), shown(2, disabled=True), shown(3, disabled=True), at=after(minutes=3))
-    assert len(outcome.connection.accounts) == 3
+    assert orders(outcome.connection) == ()
+    asked = outcome.connection.account(account_id(1))
+    assert asked is not None
+    assert (asked.custom_name, asked.wanted, asked.enabled, asked.problem) == (
+        "Perso",
+        True,
+        False,
+        "identical_accounts",
+    )
+    assert [operation.status for operation in outcome.operations] == [OperationStatus.NEEDS_USER]
+
+
+def test_two_that_were_shown_side_by_side_for_long_are_two() -> None:
+    both, _ = side_by_side()
+    weeks = read(both, shown(1), shown(2, disabled=True), at=after(days=15)).connection
+    outcome = read(weeks, shown(1, deleted=True), shown(2, disabled=True), at=after(days=16))
+    assert [(a.powens_id, a.wanted, a.closed_at is None) for a in outcome.connection.accounts] == [
+        (1, True, False),
+        (2, False, True),
+    ]
+    assert orders(outcome.connection) == ()
 
 
 def test_the_newest_choice_about_either_of_the_two_is_kept() -> None:

@@ -17,9 +17,10 @@ from hypothesis.stateful import (
 
 from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection, connection_id
+from shared.domain.copies import duplicates, identity
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.facts import Cause, Fact, fold
-from shared.domain.ledger import MOST_OPEN_OPERATIONS, duplicates, identity
+from shared.domain.ledger import MOST_OPEN_OPERATIONS
 from shared.domain.manual import CHUNK, BalancePoint, ManualAccount, ManualOutcome
 from shared.domain.money import HIGHEST_BALANCE, check_balance, check_currency
 from shared.domain.observation import Institution
@@ -51,7 +52,7 @@ def kept(
 
 
 def evidence(by_hand: ManualAccount, *connections: Connection) -> list[tuple[str, ...]]:
-    return [suggestion.evidence for suggestion in joins.suggestions([by_hand], connections).get(by_hand.id, ())]
+    return [suggestion.evidence for suggestion in joins.suggestions([by_hand], connections, set()).get(by_hand.id, ())]
 
 
 # --- suggestions -----------------------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ def test_a_balance_is_a_sign_when_it_is_the_same_and_not_nothing(
 
 def test_the_likeliest_is_suggested_first_and_no_more_than_three() -> None:
     held = connection(*(account(n, balance=Decimal(n)) for n in range(1, 6)))
-    found = joins.suggestions([kept(balance="4")], [held])["by-hand"]
+    found = joins.suggestions([kept(balance="4")], [held], set())["by-hand"]
     assert len(found) == 3
     assert found[0].account_id == held.accounts[3].id
     assert found[0].evidence == ("same_type", "same_currency", "same_institution", "same_balance")
@@ -246,12 +247,16 @@ class JoinMachine(RuleBasedStateMachine):
         self.connections[changed.id] = changed
         if joins.standing(before) == joins.standing(changed):
             return
-        for held, outcome in joins.affected(self.accounts.values(), changed, self.all, Cause.BANK):
+        for held, outcome in joins.affected(self.accounts.values(), before, changed, self.all, Cause.BANK):
             self.write(held.id, outcome)
 
     @property
     def all(self) -> list[Connection]:
         return list(self.connections.values())
+
+    @property
+    def doubled(self) -> set[str]:
+        return set(duplicates(self.all, NOW))
 
     def a_manual(self, nth: int) -> ManualAccount:
         return list(self.accounts.values())[nth % len(self.accounts)]
@@ -306,7 +311,7 @@ class JoinMachine(RuleBasedStateMachine):
     @rule(nth=which)
     def accepts_a_suggestion(self, nth: int) -> None:
         held = self.a_manual(nth)
-        for suggestion in joins.suggestions(self.accounts.values(), self.all).get(held.id, ())[:1]:
+        for suggestion in joins.suggestions(self.accounts.values(), self.all, self.doubled).get(held.id, ())[:1]:
             self.write(held.id, joins.join(held, suggestion.account_id, self.accounts.values(), self.all))
 
     @precondition(lambda self: self.accounts)
@@ -406,7 +411,7 @@ class JoinMachine(RuleBasedStateMachine):
     @invariant()
     def everything_real_counts_once(self) -> None:
         living = [c for c in self.all if c.removed_at is None]
-        doubled = duplicates(living)
+        doubled = self.doubled
         counting: dict[object, int] = {}
         for held in living:
             for a in held.accounts:
@@ -442,7 +447,7 @@ class JoinMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_suggested_without_an_independent_sign_or_against_the_users_word(self) -> None:
-        for known, found in joins.suggestions(self.accounts.values(), self.all).items():
+        for known, found in joins.suggestions(self.accounts.values(), self.all, self.doubled).items():
             by_hand = self.accounts[known]
             for suggestion in found:
                 [(other, _), *_] = joins.same_account(suggestion.account_id, self.all)

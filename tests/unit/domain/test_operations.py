@@ -1,12 +1,16 @@
 """How operations end: each does, by its deadline at the latest, and says how it went."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus
 from shared.domain.facts import Cause, FactType
 from shared.domain.ledger import Ordered, Outcome, begin, end_operation, expire, orders, record, then
 from shared.domain.ledger import choose as insist_on
-from tests.builders import account, after, answer, choose, connection, observed, observed_account, read
+from shared.domain.observation import ObservedConnection
+from tests.builders import NOW, account, after, answer, choose, connection, observed, observed_account, read
 
 
 def only(held: Connection) -> Account:
@@ -191,6 +195,35 @@ def test_a_refresh_ends_with_the_next_synchronisation_and_not_before() -> None:
     assert newer.connection.operations == ()
 
 
+def seen_from(moment: datetime | None, *, at: datetime) -> ObservedConnection:
+    return observed(observed_account(1), at=at, last_update=moment)
+
+
+def test_an_older_date_ends_no_refresh_nor_does_the_return_of_the_one_that_was_known() -> None:
+    held = refreshing()
+    for minute, moment in enumerate((after(hours=-3), NOW, None, after(days=400)), start=1):
+        outcome = read(held, seen=seen_from(moment, at=after(minutes=minute)))
+        assert [o.open for o in outcome.operations] == [True], moment
+        held = outcome.connection
+    newer = read(held, seen=seen_from(after(seconds=90), at=after(minutes=9)))
+    [ended] = newer.operations
+    assert (ended.status, ended.last_success_at) == (OperationStatus.COMPLETED, after(seconds=90))
+
+
+def test_a_refresh_ends_with_the_first_synchronisation_of_all() -> None:
+    new = connection(account(1), last_success_at=None)
+    held = begin(new, OperationKind.REFRESH, operation_id="r", correlation_id="c", now=after()).connection
+    first = read(held, seen=seen_from(after(days=-2), at=after(minutes=1)))
+    assert [o.status for o in first.operations] == [OperationStatus.COMPLETED]
+
+
+def test_a_refresh_that_was_recorded_before_dates_were_remembered_goes_by_what_is_held() -> None:
+    [kept] = refreshing().operations
+    held = connection(account(1), operations=(replace(kept, last_success_at=None),))
+    assert [o.open for o in read(held, seen=seen_from(NOW, at=after(minutes=1))).operations] == [True]
+    assert [o.open for o in read(held, seen=seen_from(after(seconds=9), at=after(minutes=1))).operations] == [False]
+
+
 def test_a_refresh_that_the_bank_wants_the_user_for_needs_the_user() -> None:
     outcome = read(refreshing(), seen=observed(observed_account(1), at=after(minutes=1), state="SCARequired"))
     assert [(o.status, o.reason) for o in outcome.operations] == [
@@ -206,6 +239,7 @@ def test_a_refresh_that_nothing_follows_times_out() -> None:
 def test_a_refresh_that_powens_refuses_ends_for_the_reason_given_and_only_once() -> None:
     refused = end_operation(refreshing(), "r", OperationStatus.COMPLETED, "just_refreshed", after(minutes=1))
     assert [(o.status, o.reason) for o in refused.operations] == [(OperationStatus.COMPLETED, "just_refreshed")]
+    assert [o.last_success_at for o in refused.operations] == [NOW]
     assert end_operation(refused.connection, "r", OperationStatus.FAILED, "x", after(minutes=2)).operations == ()
     other = end_operation(refreshing(), "another", OperationStatus.FAILED, "x", after(minutes=2))
     assert [o.open for o in other.operations] == [True]
@@ -213,7 +247,8 @@ def test_a_refresh_that_powens_refuses_ends_for_the_reason_given_and_only_once()
 
 def test_the_end_of_a_restoration_is_nobodys_choice() -> None:
     held = connection(account(1, iban_key="iban"))
-    back = read(held, observed_account(2, iban_key="iban", disabled=True), at=after(minutes=1)).connection
+    gone = observed_account(1, iban_key="iban", deleted=True)
+    back = read(held, gone, observed_account(2, iban_key="iban", disabled=True), at=after(minutes=1)).connection
     shown = read(back, observed_account(2, iban_key="iban"), at=after(minutes=2))
     assert [fact.cause for fact in shown.facts] == [Cause.RECONCILIATION, Cause.RECONCILIATION]
     assert [fact.type for fact in shown.facts] == [FactType.ACCOUNTS_UPDATED, FactType.OPERATION_ENDED]

@@ -11,6 +11,7 @@ from shared.domain.facts import Cause, Change, FactType
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import covered
 from shared.domain.observation import Institution
+from shared.domain.status import Freshness, freshness
 from tests.builders import (
     NOW,
     POWENS_USER,
@@ -190,6 +191,19 @@ def test_a_failing_connection_keeps_its_last_success_and_moves_its_last_attempt(
 def test_an_answer_without_a_date_keeps_the_last_attempt() -> None:
     held = read(connection(), seen=observed(at=after(hours=2), state="bug", last_update=None)).connection
     assert held.last_attempt_at == NOW
+
+
+@pytest.mark.parametrize("unusable", [None, after(days=1825)])
+def test_a_success_whose_date_says_nothing_leaves_the_last_known_one_to_age(unusable: datetime | None) -> None:
+    held = read(connection(), seen=observed(at=after(hours=80), last_update=unusable)).connection
+    assert (held.last_success_at, held.last_attempt_at) == (NOW, NOW)
+    assert freshness(held.last_success_at, after(hours=80)) is Freshness.STALE
+
+
+def test_a_date_to_come_that_is_held_is_given_up_with_the_next_read() -> None:
+    wrong = connection(last_success_at=after(days=1825))
+    held = read(wrong, seen=observed(at=after(hours=1), last_update=None)).connection
+    assert (held.last_success_at, held.last_attempt_at) == (None, None)
 
 
 def test_a_bank_that_changes_its_name_is_announced() -> None:

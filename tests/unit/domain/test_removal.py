@@ -40,7 +40,12 @@ def test_late_answers_and_late_reads_do_not_revive_an_account_that_was_removed()
 
 
 def test_a_removed_account_that_powens_recreates_or_the_bank_shows_again_stays_removed() -> None:
-    recreated = read(disabled_by_user(), observed_account(2, iban_key=IBAN, disabled=True), at=after(hours=1))
+    recreated = read(
+        disabled_by_user(),
+        observed_account(1, iban_key=IBAN, disabled=True, deleted=True),
+        observed_account(2, iban_key=IBAN, disabled=True),
+        at=after(hours=1),
+    )
     assert (only(recreated.connection).wanted, orders(recreated.connection)) == (False, ())
     closed = read(disabled_by_user(), observed_account(1, disabled=True, deleted=True), at=after(hours=1)).connection
     back = read(closed, observed_account(1, disabled=True), at=after(hours=2)).connection
@@ -211,6 +216,7 @@ def test_nothing_can_be_asked_of_a_removed_connection() -> None:
 def test_a_connection_wrongly_taken_for_removed_comes_back_with_every_account_it_had() -> None:
     moved = read(
         connection(account(1, iban_key=IBAN, enabled=False), account(3, enabled=False)),
+        observed_account(1, iban_key=IBAN, disabled=True, deleted=True),
         observed_account(2, iban_key=IBAN, disabled=True),
         observed_account(3, disabled=True),
         at=after(minutes=1),

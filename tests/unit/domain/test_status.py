@@ -1,5 +1,6 @@
 """What people are told: of a connection, of an account, of their age; and why an account may be missing."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from shared.domain.connection import Account, Choice, Connection, OperationKind
 from shared.domain.diagnosis import DiagnosisAnswer, DiagnosisReason, can_add_accounts
 from shared.domain.observation import ObservedSource
 from shared.domain.status import (
+    AHEAD_AT_MOST,
     FRESH_FOR,
     REASONS,
     STALE_AFTER,
@@ -59,6 +61,24 @@ def test_every_reason_is_listed_under_its_own_code() -> None:
     assert all(code == reason.code for code, reason in REASONS.items())
 
 
+@pytest.mark.parametrize(
+    ("code", "who", "step"),
+    [
+        ("first_synchronisation_overdue", Who.POWENS, NextStep.MANAGE),
+        ("unreadable_at_powens", Who.POWENS, NextStep.WAIT),
+        ("identical_accounts", Who.USER, NextStep.MANAGE),
+        ("forbidden_by_powens", Who.US, NextStep.WAIT),
+        ("copy_not_enabled", Who.NOBODY, NextStep.NONE),
+        ("copy_not_shown", Who.NOBODY, NextStep.NONE),
+        ("copy_connection_not_working", Who.NOBODY, NextStep.NONE),
+        ("copy_older", Who.NOBODY, NextStep.NONE),
+        ("copy_known_later", Who.NOBODY, NextStep.NONE),
+    ],
+)
+def test_reasons_that_no_state_of_powens_gives_say_who_must_act_too(code: str, who: Who, step: NextStep) -> None:
+    assert (REASONS[code].who_must_act, REASONS[code].next_step) == (who, step)
+
+
 def refreshing() -> Connection:
     return connection(operations=(operation(kind=OperationKind.REFRESH),))
 
@@ -68,6 +88,17 @@ def refreshing() -> Connection:
     [
         (connection(), ConnectionStatus.OK, None),
         (connection(last_success_at=None), ConnectionStatus.SYNCING, "first_synchronisation"),
+        (
+            connection(last_success_at=None, created_at=after(hours=-23.9)),
+            ConnectionStatus.SYNCING,
+            "first_synchronisation",
+        ),
+        (
+            connection(last_success_at=None, created_at=after(hours=-24)),
+            ConnectionStatus.FAILED,
+            "first_synchronisation_overdue",
+        ),
+        (connection(created_at=after(days=-9)), ConnectionStatus.OK, None),
         (refreshing(), ConnectionStatus.SYNCING, "refresh_in_progress"),
         (connection(active=False), ConnectionStatus.FAILED, "not_synchronising"),
         (connection(sources=(source(expires=NOW),)), ConnectionStatus.ACTION_REQUIRED, "consent_expired"),
@@ -92,6 +123,47 @@ def test_the_consent_that_ends_first_among_the_sources_in_use_counts() -> None:
     unused = source(82, expires=after(days=10), disabled=True)
     assert consent_expires_at(connection(sources=(first, unused))) == after(days=20)
     assert consent_expires_at(connection(sources=(source(),))) is None
+
+
+PAST, SOON, LATER = after(days=-1), after(days=10), after(days=20)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "ends_at"),
+    [
+        ((account(1, source_id=81),), LATER),
+        ((account(1, source_id=81), account(2, source_id=82, enabled=False)), LATER),
+        ((account(1, source_id=81), account(2, source_id=82, closed_at=NOW)), LATER),
+        ((account(1, source_id=81), account(2, source_id=82)), SOON),
+        ((account(1, source_id=81), account(2, source_id=None)), LATER),
+        ((account(1, source_id=None),), SOON),
+        ((account(1, source_id=99),), SOON),
+        ((account(1, source_id=81, enabled=False),), SOON),
+        ((), SOON),
+    ],
+)
+def test_consent_counts_for_the_sources_that_carry_an_enabled_account(
+    accounts: tuple[Account, ...], ends_at: datetime
+) -> None:
+    sources = (source(81, expires=LATER), source(82, expires=SOON), source(83, expires=PAST, disabled=True))
+    assert consent_expires_at(connection(*accounts, sources=sources)) == ends_at
+
+
+@pytest.mark.parametrize(
+    ("expired", "success", "ends_at"),
+    [
+        (source(82, expires=PAST), after(hours=-23), LATER),
+        (source(82, expires=PAST), PAST, PAST),
+        (source(82, expires=PAST), after(days=-2), PAST),
+        (source(82, expires=PAST), None, PAST),
+        (source(82, expires=PAST, state="SCARequired"), after(hours=-23), PAST),
+    ],
+)
+def test_a_success_after_the_end_of_a_consent_disproves_that_date(
+    expired: ObservedSource, success: datetime | None, ends_at: datetime
+) -> None:
+    held = connection(account(1), account(2, source_id=82), sources=(source(81, expires=LATER), expired))
+    assert consent_expires_at(replace(held, last_success_at=success)) == ends_at
 
 
 CHOICE = Choice(operation_id="operation-1")
@@ -127,6 +199,8 @@ TICK = timedelta(microseconds=1)
 @pytest.mark.parametrize(
     ("age", "told"),
     [
+        (-AHEAD_AT_MOST - TICK, Freshness.NEVER),
+        (-AHEAD_AT_MOST, Freshness.FRESH),
         (timedelta(0), Freshness.FRESH),
         (FRESH_FOR, Freshness.FRESH),
         (FRESH_FOR + TICK, Freshness.AGEING),

@@ -104,10 +104,14 @@ class World:
     def account(self, real: int) -> Account | None:
         if self.held is None:
             return None
-        iban, number, currency = _keys(real)
-        return next(
-            (a for a in self.held.accounts if (a.iban_key, a.number_key, a.currency) == (iban, number, currency)), None
-        )
+        if real in self.ids:
+            return self.held.account(self.ids[real])
+        return next(iter(self.alike(real)), None)
+
+    def alike(self, real: int) -> list[Account]:
+        """All accounts that are held for a real one: two from when it shows anew until its old id is gone."""
+        assert self.held is not None
+        return [a for a in self.held.accounts if (a.iban_key, a.number_key, a.currency) == _keys(real)]
 
     def caught_up(self, real: int) -> bool:
         """Whether the ledger holds exactly what Powens has, and nothing that is under way can say otherwise."""
@@ -351,9 +355,12 @@ class World:
         return {a.id: (a.enabled, a.type, a.currency) for a in self.held.accounts}
 
     def _check_identities(self, held: Connection) -> None:
-        """No account is doubled, none vanishes, none changes its id."""
+        """No account is doubled but while its old id is absent, none vanishes, none changes its id."""
         known = {real: account.id for real in range(REALS) if (account := self.account(real)) is not None}
-        assert len(held.accounts) == len(known) == len(set(known.values()))
+        assert len({account.id for account in held.accounts}) == len(held.accounts)
+        for real in range(REALS):
+            shown = [a for a in self.alike(real) if not (a.missing_since or a.closed_at or a.choice)]
+            assert len(shown) <= 1, f"{real} is shown twice"
         assert self.ids.items() <= known.items()
         self.ids = known
 
@@ -392,6 +399,8 @@ class World:
         return not self.held.operations and not any(a.missing_since for a in self.held.accounts if a.closed_at is None)
 
     def check_at_rest(self) -> None:
+        assert self.held is not None
+        assert len(self.held.accounts) == len(self.ids)
         for real in range(REALS):
             there, known = self.living(real), self.account(real)
             if there is None:
