@@ -110,7 +110,7 @@ class Checks:
             there = oracle.living(real)
             if real.connection != powens_id or there is None or self.blurred(real):
                 continue
-            held = self.ledger(real)
+            _, held = oracle.held(real)
             self.hold(
                 held is not None and (held["enabled"] is not there.disabled or "choice" in held),
                 f"{real.name} of {powens_id} was never read: its webhook was accepted long ago",
@@ -121,14 +121,6 @@ class Checks:
         powens = self.world.powens
         mine = {name for other in powens.reals.values() if other.connection == real.connection for name in other.ids}
         return real.ids[-1] in powens.unreadable or not mine.isdisjoint(powens.nameless)
-
-    def ledger(self, real: Real) -> dict[str, Any] | None:
-        document = self.oracle.document(real.connection)
-        for account in (document or {}).get("accounts", []):
-            if self.oracle.real(account["id"]) is real:
-                found: dict[str, Any] = account
-                return found
-        return None
 
     def everything(self) -> None:
         self.bugs()
@@ -479,8 +471,9 @@ class Checks:
             counting = [account for _, _, account in found if account["duplicate_of"] is None]
             if identity in blurred:
                 continue
-            if any(real.shared for real, _, _ in found):
-                # Which pocket of one connection is which of another is not known for sure.
+            if len({real.connection for real, _, _ in found}) < len(found):
+                # Namesakes: which of one connection is which of another, nobody knows.
+                self.hold(bool(counting), f"none of those that look like {found[0][0].name} counts")
                 continue
             self.hold(len(counting) == 1, f"{found[0][0].name} counts {len(counting)} times")
             [counts] = counting

@@ -15,7 +15,7 @@ from typing import Any
 from shared.domain.connection import account_id, connection_id
 from tests.fakes.powens import Account
 from tests.simulation.engine import START
-from tests.simulation.powens import Real
+from tests.simulation.powens import Real, same
 from tests.simulation.world import World
 
 RECENT = 900 * 1_000_000
@@ -127,7 +127,7 @@ class Oracle:
         item = self.world.table.get(f"USER#{self.owner[connection]}", f"LIST#CONNECTION#{connection_id(connection)}")
         return None if item is None else json.loads(item["document"]["S"])
 
-    def _held(self, real: Real) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    def held(self, real: Real) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """The connection's document, and the account in it: under its newest id if it shows under two."""
         document = self.document(real.connection)
         if document is None:
@@ -144,7 +144,7 @@ class Oracle:
 
     def caught_up(self, real: Real) -> bool:
         """Whether the ledger has read whatever was chosen in the Webview."""
-        document, held = self._held(real)
+        document, held = self.held(real)
         there = self.living(real)
         if document is None or held is None or there is None:
             return False
@@ -160,7 +160,7 @@ class Oracle:
 
     def settled(self, real: Real) -> bool:
         """Whether no choice of our app about the account may still be under way."""
-        _, held = self._held(real)
+        _, held = self.held(real)
         return bool(
             held is not None
             and held.get("choice") is None
@@ -174,7 +174,7 @@ class Oracle:
     def webview(self, real: Real, enabled: bool) -> None:
         """Somebody ticked or unticked the account at Powens just now."""
         expected = self.expected[real.id]
-        _, held = self._held(real)
+        _, held = self.held(real)
         known = held is None or held["powens_id"] == real.ids[-1]
         certain = held is None or (self.settled(real) and (enabled or known))
         certain = certain and not self._blurred(real)
@@ -201,10 +201,10 @@ class Oracle:
     def recreated(self, real: Real) -> None:
         """Powens has made an account anew. If nothing tells it from others that are gone, their wishes must agree."""
         powens = self.world.powens
-        if real.tie is None:
-            return
         group = [
-            other for other in powens.reals.values() if other.tie == real.tie and other.connection == real.connection
+            other
+            for other in powens.reals.values()
+            if real.shared and other.identity == real.identity and other.connection == real.connection
         ]
         lost = [other for other in group if other.ids[-1] in powens.unbound or self.living(other) is None]
         wishes = {frozenset(self.expected[other.id].allowed) for other in lost}
@@ -275,8 +275,8 @@ class Oracle:
             return False
         listed = powens.connections[real.connection].accounts
         others = [name for name in real.ids if name != account.id]
-        if real.tie is not None:
-            others += [n for o in powens.reals.values() if o.tie == real.tie for n in o.ids if n != account.id]
+        if real.shared:
+            others += [n for other in powens.reals.values() if same(real, other) for n in other.ids if n != account.id]
         return any(
             (name in listed and listed[name].deleted)
             or powens.gone_since.get(name, self.world.engine.at) <= self.world.engine.at - PATIENCE
@@ -312,9 +312,10 @@ class Oracle:
             here = real is not None and connection_id(real.connection) == detail["data"].get("connection_id")
             if real is not None and here and self.living(real) is not None:
                 recent = self.world.powens.absent.get(real.id, -RECENT) > now - RECENT
-                # Its old id may be called deleted in an answer that leaves the new one out.
-                _, held = self._held(real)
-                renumbered = held is not None and held["powens_id"] != real.ids[-1]
+                # Its old id may be called deleted in an answer that leaves the new one out, or beside the new one.
+                accounts = (self.document(real.connection) or {}).get("accounts", [])
+                ids = [account["powens_id"] for account in accounts if account["id"] == line["account_id"]]
+                renumbered = real.ids[-1] not in ids
                 self.world.invariant(
                     recent or renumbered, f"{real.name} of {real.connection} is called closed and is not"
                 )
@@ -381,14 +382,20 @@ class Oracle:
         powens = self.world.powens
         for account in now.get("accounts", []) if powens.unbound else []:
             powens_id = account["powens_id"]
-            if powens_id not in powens.unbound or account["id"] == account_id(powens_id):
+            if powens_id not in powens.unbound:
                 continue
             real, there = self.real(account["id"]), powens.real_of[powens_id]
-            if real is None or real is there or real.tie != there.tie:
+            if account["id"] == account_id(powens_id) and len(there.ids) > 1:
+                continue  # not paired with an old id yet
+            if real is None or real is there or not same(real, there):
                 powens.unbound.discard(powens_id)
                 continue
+            own = self.living(real)
+            told = own is not None and own.id in powens.unbound and real.identity != there.identity
+            misread = any(at > self.world.engine.at - RECENT for at in powens.misread.values())
+            self.world.invariant(misread or not told, f"{real.name} of {real.connection} is taken for {there.name}")
             powens.rebind(real, powens_id)
-            for one in (real, there):
+            for one in (there, real):
                 self.real_of_account.update({account_id(name): one for name in one.ids})
             mine, other = self.expected[real.id], self.expected[there.id]
             if mine.allowed != other.allowed:

@@ -16,7 +16,7 @@ from tests.fakes.powens import Account, Connection
 from tests.integration.world import ORIGIN, api_event
 from tests.simulation.banks import BANKS
 from tests.simulation.oracle import Oracle
-from tests.simulation.powens import Real, uuid_of
+from tests.simulation.powens import Real, same, uuid_of
 from tests.simulation.world import Reply, World
 
 USERS = ("alice", "bruno")
@@ -597,18 +597,14 @@ class People:
             if other.user == source.user
             and other is not source
             and real.ids[-1] == account.id
-            and real.tie is None
-            and not any(self._alike(real, powens.real_of[name]) for name in other.accounts)
+            and not real.shared
+            and not any(same(real, powens.real_of[name]) for name in other.accounts)
         ]
         target = self.pick(action, "target", others)
         if target is not None:
             self.tell(action, f"{real.name} of connection {source.id} shows through connection {target.id}")
             self.oracle.unread([real])
             powens.move(source, target, account)
-
-    def _alike(self, one: Real, other: Real) -> bool:
-        """Whether the connection of `other` cannot take `one` without having two that may be one."""
-        return one.strong is not None and one.strong == other.strong
 
     def account_error(self, action: Action) -> None:
         found = self._account(action)

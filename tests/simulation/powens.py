@@ -52,9 +52,9 @@ QUIET_AFTER_SECONDS = 30.5
 class Real:
     """A real account as one connection sees it, under all the Powens ids that it ever had; the newest counts.
 
-    `identity` is equal for the copies that several connections show of one. `tie`: what it has in common with accounts
-    of the connection that nothing tells from it; then which of their new ids is whose is for the product to say.
-    `shared`: what identifies it is another account's, too, if not the name. `balances`: all that it ever had.
+    `identity` is equal for the copies that several connections show of one. `shared`: what identifies it is that of
+    another account of the connection, too, if not the name; then which of their new ids is whose is for the product to
+    say. `balances`: all that it ever had.
     """
 
     id: int
@@ -63,7 +63,6 @@ class Real:
     ids: list[int] = field(default_factory=list)
     identity: str = ""
     strong: tuple[str, ...] | None = None
-    tie: tuple[str, ...] | None = None
     shared: bool = False
     balances: list[float] = field(default_factory=list)
 
@@ -201,13 +200,12 @@ class SimulatedPowens(FakePowens):
         return real
 
     def _note_ties(self, connection: Connection, real: Real) -> None:
-        """Note which accounts of the connection nothing tells apart, or their names alone."""
-        for other in self.reals.values():
-            if other is real or other.connection != connection.id or real.strong is None or other.strong != real.strong:
-                continue
-            real.shared = other.shared = True
-            if other.identity == real.identity:
-                real.tie = other.tie = real.strong
+        """Note which accounts of the connection nothing tells apart but a name, if that."""
+        alike = [other for other in self.reals.values() if other.connection == connection.id and same(real, other)]
+        if len(alike) > 1:
+            for other in alike:
+                other.shared = True
+            self.unbound.add(real.ids[-1])
 
     def _visit(self, account: Account, real: Real) -> None:
         """The bank tells a balance; no two accounts ever have the same."""
@@ -247,7 +245,7 @@ class SimulatedPowens(FakePowens):
         else:
             real.ids.append(made.id)
             self.real_of[made.id] = real
-            if real.tie is not None:
+            if real.shared:
                 self.unbound.add(made.id)
         self.disturb("renumbered", connection.id)
         self.touch(connection, "account-found", made)
@@ -263,8 +261,11 @@ class SimulatedPowens(FakePowens):
             real.ids.remove(own)
             other.ids.append(own)
             self.real_of[own] = other
+        elif not other.ids:
+            other.ids.append(real.ids[0])  # never read, and gone now
         self.real_of[powens_id] = real
         self.unbound.discard(powens_id)
+        real.identity, other.identity = other.identity, real.identity
         real.balances, other.balances = [*real.balances, *other.balances], [*other.balances, *real.balances]
 
     def move(self, source: Connection, target: Connection, account: Account) -> None:
@@ -699,6 +700,11 @@ class SimulatedPowens(FakePowens):
 def uuid_of(bank: int) -> str:
     """The connector of a bank."""
     return f"338178e6-3d01-564f-9a7b-{bank:012d}"
+
+
+def same(one: Real, other: Real) -> bool:
+    """Whether the same identifies both."""
+    return one.strong is not None and one.strong == other.strong
 
 
 def odd(roll: Callable[..., float], fields: Mapping[str, tuple[object, ...]], *names: object) -> tuple[str, object]:
