@@ -62,17 +62,21 @@ def _client(service: str, **options: str) -> Any:
 
 
 class Container:
-    """What the functions work with, for one process. `remaining_seconds` is renewed by each invocation."""
+    """What the functions work with, for one process. `remaining_seconds` is renewed by each invocation.
 
-    def __init__(self, settings: Settings) -> None:
+    `on_unreadable` hears the names of the fields of Powens' answers that could not be read.
+    """
+
+    def __init__(self, settings: Settings, on_unreadable: Callable[[str], None]) -> None:
         self.settings = settings
+        self.on_unreadable = on_unreadable
         self.clock: Callable[[], datetime] = utc_now
         self.sleep: Callable[[float], None] = time.sleep
         self.remaining_seconds: Callable[[], float] = lambda: 10.0
 
     @classmethod
-    def from_env(cls) -> "Container":
-        return cls(Settings.from_env(os.environ))
+    def from_env(cls, *, on_unreadable: Callable[[str], None] = lambda _: None) -> "Container":
+        return cls(Settings.from_env(os.environ), on_unreadable)
 
     def client(self, service: str) -> Any:
         return _client(service)
@@ -147,6 +151,7 @@ class Container:
             sleep=self.sleep,
             jitter=random.random,
             on_throttled=self.budget.throttled,
+            on_unreadable=self.on_unreadable,
             users_token=secret.users_token,
         )
 
@@ -191,7 +196,7 @@ class Container:
 
     @cached_property
     def read_back(self) -> ReadBack:
-        return ReadBack(self.store, self.access, self.changes, self.clock, self.budget)
+        return ReadBack(self.store, self.access, self.changes, self.clock, self.budget, self.institutions.institution)
 
     @cached_property
     def carry_out(self) -> CarryOut:

@@ -12,6 +12,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from shared.adapters.powens import PowensClient
+from tests.ibans import iban
 
 API = "https://acme.biapi.pro/2.0"
 NOW = datetime(2026, 3, 5, 10, 0, tzinfo=UTC)
@@ -105,6 +106,7 @@ class Powens:
     jitter: float = 0.5
     slept: list[float] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     api_url: str = API
     client: PowensClient = field(init=False)
 
@@ -122,6 +124,7 @@ class Powens:
             clock=lambda: self.now,
             sleep=self._sleep,
             jitter=lambda: self.jitter,
+            on_unreadable=self.unreadable.append,
         )
         self.user = self.client.as_user(41, "tok_A", self.renewed.append)
 
@@ -167,7 +170,7 @@ def account_json(**changes: object) -> dict[str, object]:
         "id_user": 41,
         "id_source": 81,
         "number": "3002900000",
-        "iban": "FR7612345000010000000000112",
+        "iban": iban(112),
         "original_name": "COMPTE COURANT",
         "name": "Compte courant",
         "balance": 1523.07,

@@ -19,7 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from shared.application.manual import Keep as KeepManual
-from shared.application.operations import Keep
+from shared.application.operations import Keep, confirms
 from shared.application.ports import Answer, Listed
 from shared.application.webview import Visit
 from shared.bootstrap import Container
@@ -55,6 +55,7 @@ from shared.contracts.api import (
     matches,
     operation_view,
     preview_view,
+    shown_institution,
     wish_view,
 )
 from shared.contracts.institutions import (
@@ -66,14 +67,24 @@ from shared.contracts.institutions import (
     institution_list,
     type_diagnosis_view,
 )
-from shared.contracts.texts import Language, language_of
+from shared.contracts.texts import Language, institution_names, language_of
 from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection, Operation, OperationKind
 from shared.domain.diagnosis import diagnose
 from shared.domain.erasure import Erasure
 from shared.domain.errors import AppError, Conflict, InvalidInput, NotFound, PreconditionFailed, Unauthenticated
 from shared.domain.manual import ManualAccount
-from shared.entrypoints.http import PROBLEM_JSON, HttpErrors, Keeper, documented, json_only, once, page, read_json
+from shared.entrypoints.http import (
+    PROBLEM_JSON,
+    HttpErrors,
+    Keeper,
+    declared_parameters_only,
+    documented,
+    json_only,
+    once,
+    page,
+    read_json,
+)
 from shared.entrypoints.observability import count, logger
 
 HISTORY_PAGE = 50
@@ -82,10 +93,17 @@ ERASURE_RETRY_AFTER = "5"
 JSON = "application/json"
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
+app.use([declared_parameters_only])
 HttpErrors(app)
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="same key and body, same answer")]
-IfMatch = Annotated[str | None, Header(alias="If-Match", description='the `"<revision>"` that the choice was made on')]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description='the `"<revision>"` that the choice was made on, several, or `*`; anything else matches nothing',
+    ),
+]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
 Flag = Annotated[bool, Query()]
 Text = Annotated[str | None, Query(max_length=200)]
@@ -264,7 +282,7 @@ def end_connection(
             _user(),
             connection_id,
             OperationKind.DELETION,
-            confirm=body.confirm,
+            confirmed=lambda held: any(confirms(body.confirm, n) for n in institution_names(held.institution.name)),
             correlation_id=_correlation_id(),
             keep=keep,
         )
@@ -300,7 +318,7 @@ def explain_missing_accounts(connection_id: str, type: Text = None) -> Response[
     connection = _held(connection_id, listed)
     known = container().institutions.known(listed.connections)
     now = container().clock()
-    name = connection.institution.name
+    name = shown_institution(connection, _language())
 
     def explained(kind: AccountType) -> TypeDiagnosisView:
         return type_diagnosis_view(diagnose(connection, kind, now, known), kind, name, _language())

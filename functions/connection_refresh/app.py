@@ -13,13 +13,13 @@ from pydantic import TypeAdapter
 from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
 from shared.domain.errors import TooManyAccounts
-from shared.entrypoints.observability import count, logger, measure
+from shared.entrypoints.observability import count, count_unreadable, logger, measure
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
 @cache
 def container() -> Container:
-    return Container.from_env()
+    return Container.from_env(on_unreadable=count_unreadable)
 
 
 @cache

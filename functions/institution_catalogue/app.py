@@ -11,12 +11,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
-from shared.entrypoints.observability import count, logger
+from shared.entrypoints.observability import count, count_unreadable, logger
 
 
 @cache
 def container() -> Container:
-    return Container.from_env()
+    return Container.from_env(on_unreadable=count_unreadable)
 
 
 @logger.inject_lambda_context(clear_state=True)

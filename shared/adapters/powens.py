@@ -10,7 +10,8 @@ No method but those of `PowensUser` needs a user token. Times are aware UTC.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,11 +21,21 @@ from urllib.parse import quote, urlencode
 
 import requests
 from pydantic import SecretStr
-from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import (
+    ConnectTimeout,
+    InvalidHeader,
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    ProxyError,
+    SSLError,
+)
+from urllib3.exceptions import MaxRetryError
 
 from shared.adapters.powens_answers import (
     JsonObject,
     Malformed,
+    Told,
     account_from,
     as_id,
     as_list,
@@ -33,11 +44,15 @@ from shared.adapters.powens_answers import (
     catalogue_entry_from,
     connection_from,
     error_code,
+    item_key,
     next_page,
+    offset_page,
     parse_json,
+    total_of,
 )
 from shared.domain.catalogue import CatalogueEntry
 from shared.domain.errors import (
+    AnswerLost,
     ConnectionLocked,
     Misconfigured,
     NotFound,
@@ -70,6 +85,8 @@ _INSTITUTION = re.compile(r"[0-9a-fA-F-]{1,64}")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LOCKED = "connectionLocked"
 _NO_ACCOUNT = "noAccount"
+# A gateway passed the request on and did not get, or did not wait for, the answer.
+_LOST_ON_THE_WAY = frozenset({502, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +111,7 @@ class PowensClient:
     `api_url` as https://acme.biapi.pro/2.0. `identity` is the keyed hash that IBANs and numbers are replaced with.
     `remaining_seconds` says how much time the invocation has left; `jitter` gives a number from 0 to 1, 1 excluded.
     `on_throttled` is told of each 429, with the seconds that Powens asks to wait, None when it does not say.
+    `on_unreadable` is told of each field, by our name for it, that an answer had in a form that cannot be read.
     """
 
     def __init__(
@@ -111,6 +129,7 @@ class PowensClient:
         sleep: Callable[[float], None],
         jitter: Callable[[], float],
         on_throttled: Callable[[float | None], None] = lambda _: None,
+        on_unreadable: Told = lambda _: None,
         users_token: SecretStr | None = None,
     ) -> None:
         # One session serves all users of this process: a cookie set for one must not be sent for the next, and neither
@@ -128,6 +147,7 @@ class PowensClient:
         self._jitter = jitter
         self._on_throttled = on_throttled
         self._users_token = users_token
+        self.on_unreadable = on_unreadable
         self.identity = identity
         self.clock = clock
 
@@ -188,7 +208,9 @@ class PowensClient:
             return self.exchange(named, "GET", url, token=token, repeatable=True)
 
         try:
-            return tuple(as_id(item.get("id"), "user.id") for item in self.pages(what, "/users", "users", call))
+            listed = self.pages(what, "/users", "users", call)
+            # One that cannot be read could be any: a list that lacks somebody must be a whole one.
+            return tuple(as_id(as_object(item, "user").get("id"), "user.id") for item in listed)
         except _TokenRefused as error:
             raise Misconfigured(f"{what}: Powens refuses the users token", code="users_token_refused") from error
         except Malformed as error:
@@ -224,17 +246,18 @@ class PowensClient:
             f"/connectors?expand=sources,countries&limit={CONNECTORS_A_PAGE}",
             "connectors",
             self._anonymous,
+            limit=CONNECTORS_A_PAGE,
         )
         entries: dict[str, CatalogueEntry] = {}
         unreadable = 0
-        for item in items:
-            try:
-                entry = catalogue_entry_from(item, self.logos_url)
-            except Malformed:
-                unreadable += 1
-            else:
-                # A list that grows while its pages are read shows a connector twice.
-                entries.setdefault(entry.institution.id, entry)
+        with self.telling_once() as told:
+            for item in items:
+                try:
+                    entry = catalogue_entry_from(as_object(item, "connector"), self.logos_url, told=told)
+                except Malformed:
+                    unreadable += 1
+                else:
+                    entries.setdefault(entry.institution.id, entry)
         return tuple(entries.values()), unreadable
 
     def webview_url(
@@ -266,9 +289,17 @@ class PowensClient:
         segment = segment if segment in LANGUAGES else "fr"
         return f"{self._webview_url}/{segment}/{flow}?{urlencode(query, quote_via=quote, safe='')}"
 
-    def pages(self, what: str, path: str, key: str, call: Callable[[str, str], JsonObject]) -> list[JsonObject]:
-        """All objects of a list, over its pages. `call(what, url)` makes one GET. Raises what `call` does."""
-        items: list[JsonObject] = []
+    def pages(
+        self, what: str, path: str, key: str, call: Callable[[str, str], JsonObject], *, limit: int | None = None
+    ) -> list[object]:
+        """All items of a list, over its pages, each once. `call(what, url)` makes one GET. Raises what `call` does.
+
+        Powens documents links for some lists and answers `total` without links for others, so both are followed.
+        `limit` is how many a page was asked to have: a full one of a list that says neither is not taken for the last.
+        Raises PowensUnavailable for a list that ends before its total.
+        """
+        items: dict[str, object] = {}
+        received = 0
         url: str | None = self.url(path)
         seen: set[str] = set()
         while url is not None:
@@ -277,11 +308,31 @@ class PowensClient:
             seen.add(url)
             page = call(what, url)
             try:
-                items.extend(as_object(item, key) for item in as_list(page.get(key), key))
-                url = next_page(page, url)
+                listed = as_list(page.get(key), key)
+                link = next_page(page, url)
+                total = total_of(page)
             except Malformed as error:
                 raise _unusable(what, error) from error
-        return items
+            known = len(items)
+            # A list that grows while its pages are read shows an item twice.
+            for item in listed:
+                items.setdefault(item_key(item), item)
+            received += len(listed)
+            more = len(items) < total if total is not None else len(listed) == limit and not page.get("_links")
+            if link is None and more:
+                if len(items) == known:
+                    raise PowensUnavailable(f"{what}: the list ends before its total")
+                link = offset_page(self.url(path), received)
+            url = link
+        return list(items.values())
+
+    @contextmanager
+    def telling_once(self) -> Iterator[Told]:
+        """For the reading of one answer: `on_unreadable` hears of each field once, however many items have it so."""
+        fields: set[str] = set()
+        yield fields.add
+        for field_name in sorted(fields):
+            self.on_unreadable(field_name)
 
     def url(self, path: str) -> str:
         """The absolute URL of a path of the API."""
@@ -296,9 +347,11 @@ class PowensClient:
         token: str | None = None,
         body: JsonObject | None = None,
         repeatable: bool,
-        may_be_empty: bool = False,
+        answered: bool = True,
     ) -> JsonObject:
         """One request, repeated at most twice when `repeatable`; the object that Powens answered.
+
+        Not `answered`: that Powens agrees is all there is to know, and whatever it says with it is not read.
 
         Raises _TokenRefused on 401 and 403, else PowensUnavailable, ConnectionLocked, PowensNotFound, PowensRefused,
         Misconfigured.
@@ -306,7 +359,7 @@ class PowensClient:
         attempt = 1
         while True:
             try:
-                return self._attempt(what, method, url, token=token, body=body, may_be_empty=may_be_empty)
+                return self._attempt(what, method, url, token=token, body=body, answered=answered)
             except PowensUnavailable as error:
                 backoff = self._jitter() * FIRST_BACKOFF_SECONDS * 4 ** (attempt - 1)
                 wait = max(backoff, error.retry_after or 0.0)
@@ -317,7 +370,7 @@ class PowensClient:
                 attempt += 1
 
     def _attempt(
-        self, what: str, method: str, url: str, *, token: str | None, body: JsonObject | None, may_be_empty: bool
+        self, what: str, method: str, url: str, *, token: str | None, body: JsonObject | None, answered: bool
     ) -> JsonObject:
         time_left = self._remaining_seconds() - MARGIN_SECONDS
         if time_left <= 0:
@@ -339,9 +392,10 @@ class PowensClient:
             # The library's message quotes the header, that is the token.
             raise Misconfigured(f"{what}: the URL or the token of Powens is not usable") from None
         except requests.RequestException as error:
-            raise PowensUnavailable(f"{what}: {type(error).__name__}") from error
+            lost = PowensUnavailable if _never_sent(error) else AnswerLost
+            raise lost(f"{what}: {type(error).__name__}") from error
         if response.ok and response.status_code < 300:
-            if response.status_code == 204 or (may_be_empty and not response.content):
+            if not answered or response.status_code == 204:
                 return {}
             try:
                 return as_object(parse_json(response.content), "the answer")
@@ -356,6 +410,8 @@ class PowensClient:
         if status == 429:
             self._on_throttled(retry_after)
             return PowensThrottled(said, retry_after=retry_after)
+        if status in _LOST_ON_THE_WAY:
+            return AnswerLost(said, retry_after=retry_after)
         if status in (408, 425) or not 400 <= status < 500:
             return PowensUnavailable(said, retry_after=retry_after)
         if status in (401, 403):
@@ -434,36 +490,48 @@ class PowensUser:
         path = self._path(f"/connections/{as_id(powens_connection_id, 'connection')}")
         connection = self._get(what, self._client.url(f"{path}?expand=connector,sources"))
         items = self._accounts(what, f"{path}/accounts?all")
-        try:
-            observed = self._observed(connection, items, started)
-            others = {item.get("id_connection") != powens_connection_id for item in items if "id_connection" in item}
-        except Malformed as error:
-            raise _unusable(what, error) from error
-        if observed.powens_id != powens_connection_id or True in others:
+        with self._client.telling_once() as told:
+            try:
+                observed = self._observed(connection, items, started, told)
+            except Malformed as error:
+                raise _unusable(what, error) from error
+        others = {_connection_of(item) for item in items} - {None, powens_connection_id}
+        if observed.powens_id != powens_connection_id or others:
             raise PowensUnavailable(f"{what}: the answer is about another connection")
         return observed
 
     def read_all(self) -> tuple[ObservedConnection, ...]:
-        """All connections of the user with all of their accounts, with two GETs (more when Powens pages)."""
+        """All connections of the user with all of their accounts, with two GETs (more when Powens pages).
+
+        A connection whose id cannot be read is left out, as one that Powens did not list: it is asked for by itself.
+        """
         what = "read all connections"
         started = self._client.clock()
         connections = self._client.pages(
             what, self._path("/connections?expand=connector,sources"), "connections", self._get
         )
         items = self._accounts(what, self._path("/accounts?all"))
-        grouped: dict[int, list[JsonObject]] = {}
-        try:
-            for item in items:
-                # Accounts without connection are Powens' own manual ones.
-                if (connection_id := item.get("id_connection")) is not None:
-                    grouped.setdefault(as_id(connection_id, "account.id_connection"), []).append(item)
-            # The accounts of a connection made between the two requests are left for the next read.
-            return tuple(
-                self._observed(item, grouped.get(as_id(item.get("id"), "connection.id"), []), started)
-                for item in connections
-            )
-        except Malformed as error:
-            raise _unusable(what, error) from error
+        grouped: dict[int | None, list[object]] = {}
+        for item in items:
+            if isinstance(item, dict) and "id_connection" in item and item["id_connection"] is None:
+                continue  # Powens' own manual accounts are of no connection
+            grouped.setdefault(_connection_of(item), []).append(item)
+        strays = len(grouped.pop(None, ()))
+        observed: dict[int, ObservedConnection] = {}
+        with self._client.telling_once() as told:
+            if strays:
+                told("account.id_connection")
+            for each in connections:
+                try:
+                    connection = as_object(each, "connection")
+                    powens_id = as_id(connection.get("id"), "connection.id")
+                except Malformed:
+                    told("connection.id")
+                    continue
+                # The accounts of a connection made between the two requests are left for the next read.
+                seen = self._observed(connection, grouped.get(powens_id, []), started, told, strays)
+                observed.setdefault(powens_id, seen)
+        return tuple(observed.values())
 
     def set_account_enabled(self, powens_account_id: int, enabled: bool) -> None:
         """Tick or untick one account. PowensNotFound when the account is gone; safe to repeat."""
@@ -477,13 +545,16 @@ class PowensUser:
         )
 
     def force_sync(self, powens_connection_id: int) -> None:
-        """Ask for a synchronisation now. PowensRefused (409) is usual: recently synchronised. Never repeated here."""
+        """Ask for a synchronisation now. PowensRefused (409) is usual: recently synchronised. Never repeated here.
+
+        AnswerLost: Powens may have begun; the official client waits for the end, which can outlive our time-out.
+        """
         self._call(
             "force a synchronisation",
             "PUT",
             self._client.url(self._path(f"/connections/{as_id(powens_connection_id, 'connection')}")),
             repeatable=False,
-            may_be_empty=True,
+            answered=False,
         )
 
     def delete_connection(self, powens_connection_id: int) -> None:
@@ -497,7 +568,7 @@ class PowensUser:
     def _path(self, rest: str) -> str:
         return f"/users/{self._id_user}{rest}"
 
-    def _accounts(self, what: str, path: str) -> list[JsonObject]:
+    def _accounts(self, what: str, path: str) -> list[object]:
         try:
             return self._client.pages(what, path, "accounts", self._get)
         except PowensRefused as error:
@@ -506,14 +577,29 @@ class PowensUser:
                 return []
             raise
 
-    def _observed(self, connection: JsonObject, items: list[JsonObject], started: datetime) -> ObservedConnection:
+    def _observed(
+        self, connection: JsonObject, items: list[object], started: datetime, told: Told, strays: int = 0
+    ) -> ObservedConnection:
+        """`strays`: accounts of the same answer that may be of this connection too. Raises Malformed."""
         accounts: dict[int, ObservedAccount] = {}
+        unidentified = strays
         for item in items:
-            account = account_from(item, self._client.identity)
-            # A list that grows while its pages are read shows an account twice.
-            accounts.setdefault(account.powens_id, account)
+            try:
+                account = account_from(
+                    as_object(item, "account"), self._client.identity, read_started_at=started, told=told
+                )
+            except Malformed:
+                told("account.id")
+                unidentified += 1
+            else:
+                accounts.setdefault(account.powens_id, account)
         return connection_from(
-            connection, tuple(accounts.values()), read_started_at=started, logos=self._client.logos_url
+            connection,
+            tuple(accounts.values()),
+            read_started_at=started,
+            logos=self._client.logos_url,
+            unidentified=unidentified,
+            told=told,
         )
 
     def _get(self, what: str, url: str) -> JsonObject:
@@ -521,7 +607,7 @@ class PowensUser:
 
     def _delete(self, what: str, path: str) -> None:
         try:
-            self._call(what, "DELETE", self._client.url(path), repeatable=True, may_be_empty=True)
+            self._call(what, "DELETE", self._client.url(path), repeatable=True, answered=False)
         except PowensRefused as error:
             if error.status != 404:
                 raise
@@ -534,11 +620,11 @@ class PowensUser:
         *,
         body: JsonObject | None = None,
         repeatable: bool,
-        may_be_empty: bool = False,
+        answered: bool = True,
     ) -> JsonObject:
         def once() -> JsonObject:
             return self._client.exchange(
-                what, method, url, token=self._token, body=body, repeatable=repeatable, may_be_empty=may_be_empty
+                what, method, url, token=self._token, body=body, repeatable=repeatable, answered=answered
             )
 
         try:
@@ -560,6 +646,20 @@ class PowensUser:
             ) from error
         self._on_renewed(token)
         self._token = token
+
+
+def _connection_of(item: object) -> int | None:
+    """Which connection an account is of; None when it does not say, or not in a form that can be read."""
+    try:
+        return as_id(as_object(item, "account").get("id_connection"), "account.id_connection")
+    except Malformed:
+        return None
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether Powens cannot have received the request. urllib3 only counts as tried what reached no server."""
+    wrapped = error.args[0] if error.args else None
+    return isinstance(error, ConnectTimeout | SSLError | ProxyError) or isinstance(wrapped, MaxRetryError)
 
 
 def _unusable(what: str, error: Malformed) -> PowensUnavailable:

@@ -17,6 +17,7 @@ from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import PEERS_FLOOR, Known
 from shared.domain.errors import AppError, Unavailable
 from shared.domain.incidents import Failing, Incident, Kind, evolve_all
+from shared.domain.observation import Institution
 
 LOOK_AGAIN_AFTER = timedelta(minutes=1)
 MOST_RECOUNTS = 200
@@ -193,9 +194,17 @@ class Institutions:
 
     def name(self, institution_id: str) -> str | None:
         """None for an institution that Powens does not offer."""
-        catalogue = self.catalogue()
-        entry = catalogue.entries.get(institution_id) if catalogue is not None else None
+        entry = self._entry(institution_id)
         return entry.institution.name if entry is not None and not entry.hidden else None
+
+    def institution(self, institution_id: str) -> Institution | None:
+        """None for one that the catalogue lacks. Hidden ones can still be connected from before."""
+        entry = self._entry(institution_id)
+        return entry.institution if entry is not None else None
+
+    def _entry(self, institution_id: str) -> CatalogueEntry | None:
+        catalogue = self.catalogue()
+        return catalogue.entries.get(institution_id) if catalogue is not None else None
 
     def incidents(self) -> tuple[Incident, ...]:
         """Those that are open."""
@@ -224,10 +233,22 @@ _LEAST_LIKENESS = 75.0
 """Of 100; below it, two names that have letters in common begin to match."""
 
 
+_SPELT_OUT = str.maketrans(
+    {
+        "œ": "oe",
+        "æ": "ae",
+        # Unicode takes these apostrophes for letters.
+        "\N{MODIFIER LETTER APOSTROPHE}": "'",
+        "\N{MODIFIER LETTER TURNED COMMA}": "'",
+        "\N{MODIFIER LETTER PRIME}": "'",
+    }
+)
+
+
 def folded(text: str) -> str:
     """Lower-case letters and digits in words, without accents: `Société  Générale!` is `societe generale`."""
-    apart = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("æ", "ae"))
-    bare = "".join(character for character in apart if not unicodedata.combining(character))
+    apart = unicodedata.normalize("NFKD", text.casefold().translate(_SPELT_OUT))
+    bare = "".join(c for c in apart if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     return " ".join(re.findall(r"[^\W_]+", bare))
 
 

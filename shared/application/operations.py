@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.application.changes import Changes
+from shared.application.institutions import folded
 from shared.application.ports import Answer, Clock, NewId, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
@@ -60,13 +61,13 @@ class RecordOperation:
         *,
         correlation_id: str,
         keep: Keep,
-        confirm: str = "",
+        confirmed: Callable[[Connection], bool] = lambda _: False,
     ) -> Operation:
-        """A refresh, or the end of the connection, which must be confirmed by the institution's name."""
+        """A refresh, or the end of the connection, which must be `confirmed`: by its institution's name."""
         operation_id = self.new_id()
 
         def decide(held: Connection) -> Outcome:
-            if kind is OperationKind.DELETION and confirm != held.institution.name:
+            if kind is OperationKind.DELETION and not confirmed(held):
                 raise InvalidInput("not the institution's name", code="confirmation_mismatch", field="confirm")
             return ledger.begin(held, kind, operation_id=operation_id, correlation_id=correlation_id, now=self.clock())
 
@@ -128,6 +129,15 @@ class RecordOperation:
             answer=lambda outcome: keep(recorded(outcome)),
         )
         return recorded(outcome)
+
+
+def confirms(typed: str, name: str) -> bool:
+    """Whether `typed` is the name, by its words: keyboards differ in signs, spaces, accents and case.
+
+    A name without a word must be equal, and an empty one is confirmed by nothing.
+    """
+    words = folded(name)
+    return folded(typed) == words if words else bool(name.strip()) and typed.strip() == name.strip()
 
 
 def _present(held: Connection | None) -> Connection:

@@ -349,7 +349,13 @@ class PowensUser(Protocol):
 
     def set_account_enabled(self, account_id: int, enabled: bool) -> None: ...
 
-    def force_sync(self, connection_id: int) -> None: ...
+    def force_sync(self, connection_id: int) -> None:
+        """Ask for a synchronisation now; Powens may answer only when it has ended. Never repeated by the client.
+
+        Raises PowensRefused (409: synchronised recently) when Powens said no, AnswerLost when it may have said yes;
+        then a later 409 is no answer either, as it may be about the synchronisation that this request has begun. Any
+        other PowensUnavailable: nothing was begun.
+        """
 
     def delete_connection(self, connection_id: int) -> None: ...
 

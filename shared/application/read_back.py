@@ -1,7 +1,12 @@
-"""Reading back Powens, which is the truth: the one end of every hint."""
+"""Reading back Powens, which is the truth: the one end of every hint.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+A user's connections are read and applied each by itself: what is wrong with one stops none of the others, and is raised
+once they have all had their turn, so that its hint comes back.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.application.access import Access
@@ -10,11 +15,21 @@ from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
-from shared.domain.errors import NotFound, PowensNotFound, PowensUserGone, TooManyAccounts, Unavailable, UserBeingErased
+from shared.domain.errors import (
+    AppError,
+    NotFound,
+    PowensNotFound,
+    PowensRefused,
+    PowensThrottled,
+    PowensUserGone,
+    TooManyAccounts,
+    Unavailable,
+    UserBeingErased,
+)
 from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
-from shared.domain.observation import ObservedConnection
+from shared.domain.observation import Institution, ObservedConnection
 
 _CAUSE = {
     HintOrigin.WEBHOOK: Cause.BANK,
@@ -53,22 +68,49 @@ class Reading:
     user_gone: bool = False
 
 
+@dataclass(slots=True)
+class _Apart:
+    """Keeps what goes wrong with one connection from the others, until all have had their turn."""
+
+    failed: list[AppError] = field(default_factory=list)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        try:
+            yield
+        except (PowensBusyError, PowensThrottled, PowensUserGone):
+            raise  # the others would meet it too
+        except (Unavailable, PowensRefused) as error:
+            self.failed.append(error)
+
+    def raise_what_failed(self) -> None:
+        """What was only read too recently comes last: it comes back with the hints of what failed, a little later."""
+        recently = [error for error in self.failed if isinstance(error, ReadRecentlyError)]
+        others = [error for error in self.failed if not isinstance(error, ReadRecentlyError)]
+        if others:
+            raise others[0]
+        if recently:
+            raise min(recently, key=lambda error: error.retry_after or 0)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """Answers hints about one Powens user."""
+    """Answers hints about one Powens user. `institution` finds a bank in the catalogue by its id."""
 
     store: Store
     access: Access
     changes: Changes
     clock: Clock
     budget: Budget
+    institution: Callable[[str], Institution | None]
 
     def __call__(self, hints: Sequence[Hint]) -> Reading:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
 
-        Raises ReadRecentlyError when some of it was read a moment ago: then the hints have to come back. When Powens is
-        not to be asked now and nobody waits for the answer, the hints are answered by planning to read the user soon:
-        housekeeping sends as many as may be read, those who have waited for longest first.
+        Raises ReadRecentlyError when some of it was read a moment ago, Unavailable or PowensRefused when some of it
+        could not be read: then the hints have to come back. When Powens is not to be asked now and nobody waits for the
+        answer, the hints are answered by planning to read the user soon: housekeeping sends as many as may be read,
+        those who have waited for longest first.
         """
         newest = max(hints, key=lambda hint: hint.received_at)
         user_id = self.store.user_of(newest.powens_user_id)
@@ -105,20 +147,19 @@ class ReadBack:
         for hint in sorted(hints, key=lambda hint: hint.received_at):
             assert hint.powens_connection_id is not None  # noqa: S101 - checked just above
             latest[hint.powens_connection_id] = hint
-        too_soon: list[float] = []
+        apart = _Apart()
         too_large = 0
         for powens_connection_id, hint in latest.items():
             held = self.store.connection(user_id, connection_id(powens_connection_id))
             if held is not None and ledger.covered(held, hint.received_at):
                 continue
-            wait = self._wait(held, hint)
-            if wait > 0:
-                too_soon.append(wait)
-            else:
+            with apart.one():
+                wait = self._wait(held, hint)
+                if wait > 0:
+                    raise ReadRecentlyError(retry_after=wait)
                 self.budget.admit(CALLS_OF_A_READ, sweep=sweep)
                 too_large += not self._read_one(user_id, powens_connection_id, held, hint)
-        if too_soon:
-            raise ReadRecentlyError(retry_after=min(too_soon))
+        apart.raise_what_failed()
         return Reading(too_large=too_large)
 
     def _wait(self, held: Connection | None, hint: Hint) -> float:
@@ -146,11 +187,16 @@ class ReadBack:
         powens = self.access.of(user_id)
         shown = powens.read_all()
         ages: dict[int, timedelta] = {}
-        too_large = sum(not self._apply(user_id, seen, hint, ages) for seen in shown)
-        lost = 0
+        apart = _Apart()
+        too_large = lost = 0
+        for seen in shown:
+            with apart.one():
+                too_large += not self._apply(user_id, seen, hint, ages)
         for held in self.store.connections(user_id):
             if held.removed_at is None and held.powens_id not in {seen.powens_id for seen in shown}:
-                lost += self._read_absent(held, hint, powens)
+                with apart.one():
+                    lost += self._read_absent(held, hint, powens)
+        apart.raise_what_failed()
         if hint.origin is not HintOrigin.SCHEDULE:
             return Reading(too_large=too_large)
         return Reading(
@@ -175,6 +221,7 @@ class ReadBack:
         self, user_id: str, seen: ObservedConnection, hint: Hint, ages: dict[int, timedelta] | None = None
     ) -> bool:
         """False for a connection that is too large. `ages` is told how old the read before this one is."""
+        seen = self._named(seen)
 
         def decide(held: Connection | None, others: tuple[Connection, ...]) -> Outcome:
             if held is not None and held.removed_at is None and ages is not None:
@@ -195,6 +242,14 @@ class ReadBack:
         except TooManyAccounts:
             return False
         return True
+
+    def _named(self, seen: ObservedConnection) -> ObservedConnection:
+        """With the bank as the catalogue knows it, when Powens left out the connector of the connection."""
+        known = None
+        if not seen.institution.name:
+            with suppress(Unavailable):  # a later read names it
+                known = self.institution(seen.institution.id)
+        return replace(seen, institution=known) if known is not None else seen
 
     def _remove(self, held: Connection, hint: Hint, at: datetime) -> None:
         def decide(newest: Connection | None, _: tuple[Connection, ...]) -> Outcome:

@@ -27,7 +27,6 @@ from shared.domain.connection import (
 from shared.domain.copies import Duplicate, duplicates, superseded_by
 from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason, can_add_accounts
 from shared.domain.erasure import Erasure
-from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Change
 from shared.domain.joins import Suggestion, Synchronised, counts, joined_with, suggestions
 from shared.domain.ledger import Preview
@@ -114,7 +113,9 @@ class WishRequest(Accepted):
 
 
 class EndConnectionRequest(Accepted):
-    confirm: str
+    """`confirm`: the institution's name as a person types it, or its id where it has no name."""
+
+    confirm: Annotated[str, Field(max_length=1000)]
 
 
 class WebviewSessionRequest(Accepted):
@@ -442,6 +443,11 @@ def wish_view(wish: Wish) -> WishView:
     )
 
 
+def shown_institution(connection: Connection, language: Language) -> str:
+    """The institution's name; a word for it when nobody told us."""
+    return connection.institution.name.strip() or text("unnamed_institution", language)
+
+
 def connection_view(
     connection: Connection, *, now: datetime, around: Around, language: Language, public_url: str
 ) -> ConnectionView:
@@ -451,7 +457,7 @@ def connection_view(
         id=connection.id,
         institution=InstitutionView(
             id=connection.institution.id,
-            name=connection.institution.name,
+            name=shown_institution(connection, language),
             logo_url=(
                 f"{public_url}/v1/institutions/{connection.institution.id}/logo"
                 if connection.institution.logo_url
@@ -465,7 +471,9 @@ def connection_view(
         last_attempt_at=connection.last_attempt_at,
         freshness=freshness(connection.last_success_at, now),
         consent_expires_at=consent_expires_at(connection),
-        can_add_accounts=_diagnosis_view(can_add_accounts(connection, now), connection.institution.name, language),
+        can_add_accounts=_diagnosis_view(
+            can_add_accounts(connection, now), shown_institution(connection, language), language
+        ),
         revision=connection.revision,
         superseded_by=around.superseded.get(connection.id),
         accounts=tuple(
@@ -568,6 +576,8 @@ def history_entry_view(entry: HistoryEntry) -> HistoryEntryView:
 
 # --- entity tags
 
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
 
 def entity_tag(connection: Connection) -> str:
     """`"<revision>"`, and `"<revision>.<choices>"` while choices are being carried out.
@@ -581,10 +591,11 @@ def entity_tag(connection: Connection) -> str:
 
 
 def matches(if_match: str | None, connection: Connection) -> bool:
-    """Whether `If-Match` allows a change of `connection` as it is. Raises InvalidInput for anything but entity tags."""
+    """Whether `If-Match` (RFC 9110) allows a change of `connection` as it is; what cannot be read names no revision.
+
+    A weak tag counts like the strong one: gateways that compress an answer weaken its tag on the way.
+    """
     if if_match is None or if_match.strip() == "*":
         return True
-    tags = [tag.strip() for tag in if_match.split(",")]
-    if not all(re.fullmatch(r'"[0-9]{1,18}(\.[0-9]{1,10})?"', tag) for tag in tags):
-        raise InvalidInput("If-Match is not a quoted revision", code="invalid_if_match", field="If-Match")
-    return entity_tag(connection) in tags
+    unread = _ENTITY_TAG.sub("", if_match).strip(", \t")
+    return not unread and entity_tag(connection) in _ENTITY_TAG.findall(if_match)

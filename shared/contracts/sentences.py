@@ -185,10 +185,12 @@ _REFUSED_REFRESH = (
     "Powens accepts no refresh for now. Your data is {age} old. The next refresh happens automatically.",
 )
 _UNITS = (
-    (timedelta(days=1), ("jour", "jours"), ("day", "days")),
-    (timedelta(hours=1), ("heure", "heures"), ("hour", "hours")),
-    (timedelta(minutes=1), ("minute", "minutes"), ("minute", "minutes")),
+    (2, timedelta(days=1), ("jours", "days")),
+    (2, timedelta(hours=1), ("heures", "hours")),
+    (1, timedelta(hours=1), ("heure", "hour")),
+    (2, timedelta(minutes=1), ("minutes", "minutes")),
 )
+"""From how many on, of which unit."""
 
 
 def refused_refresh_sentence(operation: Operation, language: Language) -> str:
@@ -200,10 +202,9 @@ def refused_refresh_sentence(operation: Operation, language: Language) -> str:
 
 
 def _age(age: timedelta, pick: int) -> str:
-    """In the largest unit of which there are two, rounded down: 90 minutes, 25 hours, 3 days."""
-    unit, *names = next((named for named in _UNITS if age >= 2 * named[0]), _UNITS[-1])
-    number = max(1, age // unit)
-    return f"{number} {names[pick][number > 1]}"
+    """Rounded down: 31 minutes, 1 hour, 25 hours, 2 days. A refused refresh is never about less than some minutes."""
+    _, unit, names = next((named for named in _UNITS if age >= named[0] * named[1]), _UNITS[-1])
+    return f"{age // unit} {names[pick]}"
 
 
 def _retry(diagnosis: Diagnosis, pick: int) -> str:

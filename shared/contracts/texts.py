@@ -5,6 +5,8 @@ from typing import Literal
 type Language = Literal["fr", "en"]
 
 _TEXTS: dict[str, tuple[str, str]] = {
+    # an institution that neither Powens nor its catalogue names
+    "unnamed_institution": ("Votre banque", "Your bank"),
     # status reasons
     "authentication_required": (
         "Votre banque demande une authentification forte. Reconnectez-vous pour reprendre la synchronisation.",
@@ -171,6 +173,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "problem.unknown_account_type": ("Ce type de compte n'existe pas.", "There is no such type of account."),
     "problem.invalid_json": ("Le corps de la requête n'est pas du JSON.", "The request body is not JSON."),
     "problem.invalid_request": ("La requête est incorrecte.", "The request is not valid."),
+    "problem.unknown_parameter": ("Ce paramètre n'existe pas ici.", "There is no such parameter here."),
+    "problem.repeated_parameter": (
+        "Ce paramètre ne peut être donné qu'une fois.",
+        "This parameter can be given only once.",
+    ),
     "problem.unauthenticated": ("Votre session ne dit pas qui vous êtes.", "Your session does not say who you are."),
     "problem.not_found": ("Introuvable.", "Not found."),
     "problem.route_not_found": ("Cette adresse n'existe pas.", "There is no such address."),
@@ -248,13 +255,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Une clé d'idempotence compte de 1 à 128 caractères ASCII visibles.",
         "An idempotency key is 1 to 128 visible ASCII characters.",
     ),
-    "problem.invalid_if_match": (
-        "If-Match doit être une révision entre guillemets.",
-        "If-Match must be a quoted revision.",
-    ),
     "problem.confirmation_mismatch": (
-        "La confirmation doit être le nom exact de l'établissement.",
-        "The confirmation must be the exact name of the institution.",
+        "La confirmation doit être le nom de l'établissement.",
+        "The confirmation must be the name of the institution.",
     ),
     "problem.return_to_not_allowed": ("L'adresse de retour n'est pas autorisée.", "The return address is not allowed."),
     "problem.connection_required": ("Ce parcours demande une connexion.", "This flow needs a connection."),
@@ -319,6 +322,11 @@ def unbroken(french: str) -> str:
     for sign in (";", "?", "!"):
         french = french.replace(f" {sign}", f"\N{NARROW NO-BREAK SPACE}{sign}")
     return french.replace("« ", "«\N{NO-BREAK SPACE}")
+
+
+def institution_names(name: str) -> frozenset[str]:
+    """What an institution may be called on a screen: by its name, else as in the one or the other language."""
+    return frozenset({name} if name.strip() else _TEXTS["unnamed_institution"])
 
 
 def problem_text(code: str, language: Language, *, status: int) -> str:

@@ -138,8 +138,6 @@ class PowensThrottled(PowensUnavailable):
 class AnswerLost(PowensUnavailable):
     """The request left and its answer did not arrive: Powens may have done what it was asked, or may still be at it."""
 
-    code = "answer_lost"
-
 
 class ConnectionLocked(Unavailable):
     """Powens is working on the connection, which is read-only meanwhile (`connectionLocked`)."""

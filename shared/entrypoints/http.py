@@ -7,8 +7,11 @@ from base64 import b64decode
 from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import Route
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from shared.application.ports import Answer, TakenError
@@ -58,14 +61,45 @@ _TITLES = {
 }
 
 
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST_FIELD = 100
+
+
 def read_json(text: str) -> Any:
-    """Raises JSONDecodeError, also for what Python cannot parse for its depth or the length of a number."""
+    """The value of a JSON text.
+
+    Raises JSONDecodeError, also for what Python cannot parse for its depth or the length of a number, and for half of a
+    surrogate pair: that is no text, and nothing behind us could store or send it.
+    """
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
     except json.JSONDecodeError:
         raise
+    except UnicodeEncodeError:
+        raise json.JSONDecodeError("half of a character", "", 0) from None
     except (RecursionError, ValueError):
         raise json.JSONDecodeError("nested too deeply, or a number too long", "", 0) from None
+
+
+def declared_parameters_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
+    """A middleware: a mutation has no query parameter that its route does not declare, and none twice.
+
+    A misspelt `dry_run` would be carried out for real. Raises InvalidInput.
+    """
+    route: Route = app.context["_route"]
+    # What the resolver takes for the route of an unknown path declares no answers.
+    if app.current_event.http_method not in _READING and route.responses is not None:
+        known = {parameter.alias for parameter in route.dependant.query_params}
+        query = parse_qsl(app.current_event.raw_event.get("rawQueryString", ""), keep_blank_values=True)
+        names = [name for name, _ in query]
+        for name in names:
+            if name not in known:
+                raise InvalidInput("no such parameter", code="unknown_parameter", field=name[:_LONGEST_FIELD])
+            if names.count(name) > 1:
+                raise InvalidInput("a parameter twice", code="repeated_parameter", field=name)
+    return following(app)
 
 
 def json_only(event: dict[str, Any]) -> dict[str, Any]:

@@ -23,3 +23,9 @@ def measure(name: str, length: timedelta) -> None:
     """A metric in seconds, by the dimension `service`."""
     with single_metric(name=name, unit=MetricUnit.Seconds, value=length.total_seconds()):
         pass
+
+
+def count_unreadable(field: str) -> None:
+    """A field of Powens' answers that could not be read. `field` is our name for it; its value is not ours to log."""
+    logger.warning("unreadable field", extra={"field": field})
+    count("UnreadableFields")

@@ -22,6 +22,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
+from tests.ibans import iban
 from tests.powens_wire import Answer, account_json, connection_json
 
 CLIENT_ID = "12345"
@@ -38,7 +39,10 @@ def _paris(at: datetime) -> str:
 
 @dataclass
 class Account:
-    """`balance` as JSON writes it. `obeys`: whether updates take effect. `error`: why this account alone fails."""
+    """`balance` as JSON writes it. `obeys`: whether updates take effect. `error`: why this account alone fails.
+
+    `odd`: fields as no documentation has them.
+    """
 
     id: int
     name: str
@@ -52,6 +56,7 @@ class Account:
     obeys: bool = True
     error: str | None = None
     last_update: datetime | None = None
+    odd: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,6 +69,7 @@ class Connection:
     state: str | None = None
     active: bool = True
     accounts: dict[int, Account] = field(default_factory=dict)
+    odd: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -139,7 +145,7 @@ class FakePowens(BaseAdapter):
     def add_account(self, connection: Connection, account_id: int, **changes: Any) -> Account:
         values: dict[str, Any] = {
             "name": f"Compte {account_id}",
-            "iban": f"FR76123450000100000{account_id:08d}",
+            "iban": iban(account_id),
             "number": f"30029{account_id:06d}",
             "type": "checking",
             "currency": "EUR",
@@ -353,16 +359,21 @@ class FakePowens(BaseAdapter):
         }
 
     def _connection_json(self, connection: Connection) -> dict[str, object]:
-        return connection_json(
-            id=connection.id,
-            id_user=connection.user,
-            connector_uuid=connection.uuid,
-            state=connection.state,
-            error_message=ERROR_MESSAGE if connection.state else None,
-            active=connection.active,
-            last_update=_paris(connection.last_update),
-            connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
-            sources=[{"id": 81, "id_connection": connection.id, "name": "openapi", "state": None, "disabled": None}],
+        return (
+            connection_json(
+                id=connection.id,
+                id_user=connection.user,
+                connector_uuid=connection.uuid,
+                state=connection.state,
+                error_message=ERROR_MESSAGE if connection.state else None,
+                active=connection.active,
+                last_update=_paris(connection.last_update),
+                connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
+                sources=[
+                    {"id": 81, "id_connection": connection.id, "name": "openapi", "state": None, "disabled": None}
+                ],
+            )
+            | connection.odd
         )
 
     def _accounts_json(self, connections: list[Connection], everything: bool) -> dict[str, object]:
@@ -375,19 +386,22 @@ class FakePowens(BaseAdapter):
         return {"accounts": shown, "total": len(shown)}
 
     def _account_json(self, connection: Connection, account: Account) -> dict[str, object]:
-        return account_json(
-            id=account.id,
-            id_connection=connection.id,
-            id_user=connection.user,
-            name=account.name,
-            original_name=account.name.upper(),
-            iban=account.iban,
-            number=account.number,
-            type=account.type,
-            currency={"id": account.currency} if account.currency else None,
-            balance=account.balance,
-            disabled=_paris(connection.last_update) if account.disabled else None,
-            deleted=_paris(connection.last_update) if account.deleted else None,
-            error=account.error,
-            last_update=_paris(account.last_update) if account.last_update else None,
+        return (
+            account_json(
+                id=account.id,
+                id_connection=connection.id,
+                id_user=connection.user,
+                name=account.name,
+                original_name=account.name.upper(),
+                iban=account.iban,
+                number=account.number,
+                type=account.type,
+                currency={"id": account.currency} if account.currency else None,
+                balance=account.balance,
+                disabled=_paris(connection.last_update) if account.disabled else None,
+                deleted=_paris(connection.last_update) if account.deleted else None,
+                error=account.error,
+                last_update=_paris(account.last_update) if account.last_update else None,
+            )
+            | account.odd
         )

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from tests.ibans import iban
+
 BANKS = ("Banque Horizon", "Banque du Fleuve", "Crédit Étoile")
 FILLERS = ("XXXXXXXXXX42", "0000000000", "****1234", "N/A", "-")
 """Numbers that many accounts have, and that identify none."""
@@ -84,16 +86,10 @@ def other_type(kind: str) -> str:
     return _FAMILY.get(kind) or finer.get(kind, kind)
 
 
-def iban_of(account: str) -> str:
-    """A well-formed French IBAN; `account` has eleven digits."""
-    bban = f"1234500001{account}99"
-    return f"FR{98 - int(f'{bban}152700') % 97:02d}{bban}"
-
-
-def written(iban: str, way: float) -> str:
+def written(plain: str, way: float) -> str:
     """One IBAN in one of its spellings, `way` from 0 to 1."""
-    fours = re.findall(".{1,4}", iban)
-    ways = (iban, iban.lower(), " ".join(fours), "-".join(fours), f"IBAN {' '.join(fours)}", f"IBAN: {iban}")
+    fours = re.findall(".{1,4}", plain)
+    ways = (plain, plain.lower(), " ".join(fours), "-".join(fours), f"IBAN {' '.join(fours)}", f"IBAN: {plain}")
     return ways[int(way * len(ways))]
 
 
@@ -110,7 +106,7 @@ def shape(roll: Callable[..., float], kinds: Collection[str], user: int, bank: i
     name = f"Compte {BANKS[bank]} {nth}"
     number = account(nth)
     kind = _TYPES[nth % len(_TYPES)]
-    first = None if plain(0) else iban_of(account(0))
+    first = None if plain(0) else iban(int(account(0)))
     drawn = roll("shape", user, bank, nth) if nth else 1.0
     if drawn < 0.3 and "shared IBAN" in kinds and first and nth in _ON_ONE_IBAN:
         shared = _ON_ONE_IBAN[nth]
@@ -124,8 +120,8 @@ def shape(roll: Callable[..., float], kinds: Collection[str], user: int, bank: i
         filler = FILLERS[int(roll("filler", user, bank, nth) * len(FILLERS))]
         return Shape(name, None, filler, kind, None, "filler number")
     if drawn < 0.8 and "ill-formed IBAN" in kinds:
-        right = iban_of(number)
+        right = iban(int(number))
         return Shape(name, f"FR{(int(right[2:4]) + 1) % 100:02d}{right[4:]}", None, kind, None, "ill-formed IBAN")
-    iban = None if plain(nth) else iban_of(number)
-    strong = ("iban", iban, family(kind)) if iban else ("number", number, family(kind))
-    return Shape(name, iban, number, kind, strong)
+    own = None if plain(nth) else iban(int(number))
+    strong = ("iban", own, family(kind)) if own else ("number", number, family(kind))
+    return Shape(name, own, number, kind, strong)

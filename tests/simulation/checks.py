@@ -395,8 +395,7 @@ class Checks:
         """What Powens says now; where it says nothing, what it said last, and never another account's."""
         powens = self.world.powens
         hidden = there.disabled and "no balance of the disabled" in powens.kinds
-        odd = powens.odd.get(there.id, ("", None))[0] == "balance"
-        if there.error is None and not hidden and not odd:
+        if there.error is None and not hidden and "balance" not in there.odd:
             self.hold(shown is not None and float(shown) == there.balance, f"{called} shows {shown}, an old balance")
         elif shown is not None:
             self.hold(float(shown) in real.balances, f"{called} shows {shown}, which it never had")
@@ -480,7 +479,7 @@ class Checks:
             others = {account["duplicate_of"] for _, _, account in found if account is not counts}
             self.hold(others <= {counts["id"]}, f"a copy of {found[0][0].name} is said to be another account's")
             if len(found) > 1 and not any(
-                thing in powens.odd for real, there, _ in found for thing in (there.id, real.connection)
+                there.odd or powens.connections[real.connection].odd for real, there, _ in found
             ):
                 self.best(found, counts)
 

@@ -113,8 +113,6 @@ class SimulatedPowens(FakePowens):
         self.expiries: dict[int, datetime] = {}
         self.frozen: set[int] = set()
         """Connections that look well and are never synchronised."""
-        self.odd: dict[int, tuple[str, object]] = {}
-        """By account or connection, a field and what Powens answers in it."""
         self.unreadable: dict[int, tuple[int, object]] = {}
         """Accounts whose selection cannot be read: since when, in microseconds, and what stands there."""
         self.nameless: dict[int, object] = {}
@@ -647,9 +645,7 @@ class SimulatedPowens(FakePowens):
             sources[0]["access_expire"] = _paris(expiry)
         if connection.id in self.frozen or not connection.active:
             shown["next_try"] = None
-        if connection.id in self.odd:
-            spoilt, value = self.odd[connection.id]
-            shown[spoilt] = value
+        shown |= connection.odd
         return shown
 
     def _account_json(self, connection: Connection, account: Account) -> dict[str, object]:
@@ -661,9 +657,9 @@ class SimulatedPowens(FakePowens):
         if account.error is not None or (account.disabled and "no balance of the disabled" in self.kinds):
             self.drawn["no balance of the disabled"] += account.error is None
             shown["balance"] = None
-        if account.id in self.odd and not (account.deleted and self.odd[account.id][0] == "deleted"):
-            spoilt, value = self.odd[account.id]
-            shown[spoilt] = value
+        shown |= account.odd
+        if account.deleted:
+            shown["deleted"] = _paris(connection.last_update)
         if account.id in self.unreadable:
             shown["disabled"] = self.unreadable[account.id][1]
         if account.id in self.nameless:
@@ -675,8 +671,8 @@ class SimulatedPowens(FakePowens):
     def spoil(self, connection: Connection, account: Account | None, *names: object) -> str:
         """A field of an account or of its connection is odd from now on; what it says in words."""
         roll = self.engine.chance.roll
-        fields = ODD_CONNECTION if account is None else ODD_ACCOUNT
-        self.odd[account.id if account else connection.id] = spoilt, value = odd(roll, fields, *names)
+        spoilt, value = odd(roll, ODD_CONNECTION if account is None else ODD_ACCOUNT, *names)
+        (account or connection).odd[spoilt] = value
         self.disturb("odd field", connection.id)
         self.touch(connection, "connection-synced")
         return f"{spoilt} is {value!a}"

@@ -10,9 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from requests.cookies import create_cookie
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from shared.adapters.powens import LONGEST_WAIT_SECONDS, MOST_PAGES
 from shared.domain.errors import (
+    AnswerLost,
     AppError,
     ConnectionLocked,
     Misconfigured,
@@ -21,6 +23,7 @@ from shared.domain.errors import (
     PowensRefused,
     PowensUnavailable,
 )
+from tests.ibans import iban
 from tests.powens_wire import API, NOW, Answer, Powens, account_json, accounts_json, connection_json, powens
 
 OK_CONNECTION = Answer(body=connection_json())
@@ -216,18 +219,52 @@ def test_all_connections_are_read_with_exactly_two_gets_and_grouped() -> None:
     assert {each.read_started_at for each in observed} == {NOW}
 
 
+@pytest.mark.parametrize("strange", ["text", 7, None, [], {}, connection_json(id=[]), connection_json(id="x")])
+def test_a_connection_that_cannot_be_told_is_left_out_and_the_others_are_read(strange: object) -> None:
+    scene = powens(Answer(body={"connections": [strange, connection_json(id=78)]}), Answer(body=accounts_json()))
+    assert [each.powens_id for each in scene.user.read_all()] == [78]
+    assert scene.unreadable == ["connection.id"]
+
+
 @pytest.mark.parametrize(
-    ("connections", "accounts"),
-    [
-        ([connection_json(id=[])], []),
-        ([connection_json()], [account_json(id_connection=[])]),
-        ([connection_json()], [account_json(id="912")]),
-        (["text"], []),
-    ],
+    "strange", ["text", account_json(id_connection=[]), account_json(id_connection="x"), {"id": 5, "disabled": None}]
 )
-def test_a_list_with_a_strange_item_is_no_answer(connections: list[object], accounts: list[object]) -> None:
-    with pytest.raises(PowensUnavailable):
-        powens(Answer(body={"connections": connections}), *[Answer(body={"accounts": accounts})] * 3).user.read_all()
+def test_an_account_of_an_unreadable_connection_may_be_any_connections(strange: object) -> None:
+    scene = powens(
+        Answer(body={"connections": [connection_json(), connection_json(id=78)]}),
+        Answer(body=accounts_json(account_json(id=1), strange, account_json(id=[], id_connection=78))),
+    )
+    read = {each.powens_id: each for each in scene.user.read_all()}
+    assert [account.powens_id for account in read[77].accounts] == [1]
+    assert {powens_id: each.unidentified for powens_id, each in read.items()} == {77: 1, 78: 2}
+    assert scene.unreadable == ["account.id", "account.id_connection"]
+
+
+@pytest.mark.parametrize("silent", [None, [], "x"])
+def test_an_account_listed_under_its_connection_need_not_name_it(silent: object) -> None:
+    scene = powens(OK_CONNECTION, Answer(body=accounts_json(account_json(id_connection=silent))))
+    assert [account.powens_id for account in scene.user.read_connection(77).accounts] == [912]
+
+
+@pytest.mark.parametrize(
+    "strange", ["text", None, {}, account_json(id=None), account_json(id="9x"), account_json(id=0)]
+)
+def test_an_account_that_cannot_be_told_is_counted_and_takes_no_other_with_it(strange: object) -> None:
+    scene = powens(OK_CONNECTION, Answer(body=accounts_json(strange, account_json(id=5))))
+    observed = scene.user.read_connection(77)
+    assert ([account.powens_id for account in observed.accounts], observed.unidentified) == ([5], 1)
+    assert scene.unreadable == ["account.id"]
+
+
+def test_ids_may_come_as_their_digits() -> None:
+    scene = powens(
+        Answer(body={"connections": [connection_json(id="77")]}),
+        Answer(body=accounts_json(account_json(id="912", id_connection="77", id_source="81"))),
+    )
+    [observed] = scene.user.read_all()
+    [account] = observed.accounts
+    assert (observed.powens_id, account.powens_id, account.source_id) == (77, 912, 81)
+    assert scene.unreadable == []
 
 
 @pytest.mark.parametrize(
@@ -278,10 +315,12 @@ def test_the_catalogue_is_public() -> None:
 
 
 def test_a_connector_that_cannot_be_read_is_counted_and_takes_no_other_with_it() -> None:
-    listed = [{"name": "Banque"}, {"uuid": "u-1", "name": "Autre"}, {"uuid": "u-2", "name": "Mal", "sources": [7]}]
-    entries, unreadable = powens(Answer(body={"connectors": listed})).client.institutions()
-    assert [entry.institution.id for entry in entries] == ["u-1"]
+    listed = [{"name": "Banque"}, {"uuid": "u-1", "name": "Autre"}, {"uuid": "u-2", "name": "Mal", "sources": {}}, 7]
+    scene = powens(Answer(body={"connectors": listed}))
+    entries, unreadable = scene.client.institutions()
+    assert [entry.institution.id for entry in entries] == ["u-1", "u-2"]
     assert unreadable == 2
+    assert scene.unreadable == ["connector.sources"]
 
 
 def test_a_connector_says_its_products_countries_and_which_sources_are_switched_off() -> None:
@@ -311,7 +350,7 @@ def test_a_refused_public_request_is_for_an_operator() -> None:
 def test_pages_are_followed_to_the_end(links: str, href: str) -> None:
     scene = powens(
         OK_CONNECTION,
-        Answer(body=accounts_json(account_json(id=1), **{links: {"self": None, "next": {"href": href}}})),
+        Answer(body=accounts_json(account_json(id=1), total=2, **{links: {"self": None, "next": {"href": href}}})),
         Answer(body=accounts_json(account_json(id=1, name="seen again"), account_json(id=2), _links={"next": None})),
     )
     accounts = scene.user.read_connection(77).accounts
@@ -341,7 +380,9 @@ def test_a_next_page_that_leaves_the_host_never_gets_the_token(next_link: object
 
 
 def test_a_page_that_leads_to_itself_ends() -> None:
-    turning = Answer(body=accounts_json(_links={"next": {"href": f"{API}/users/41/connections/77/accounts?all"}}))
+    turning = Answer(
+        body=accounts_json(account_json(), _links={"next": {"href": f"{API}/users/41/connections/77/accounts?all"}})
+    )
     scene = powens(OK_CONNECTION, turning)
     with pytest.raises(PowensUnavailable, match="do not end"):
         read(scene)
@@ -356,6 +397,78 @@ def test_the_number_of_pages_is_bounded() -> None:
     with pytest.raises(PowensUnavailable, match="do not end"):
         read(scene)
     assert len(scene.wire.sent) == 1 + MOST_PAGES
+
+
+CONNECTORS = [{"uuid": f"u-{number}", "name": f"Banque {number}"} for number in range(2500)]
+LISTED = "/connectors?expand=sources,countries&limit=1000"
+
+
+def connectors(start: int, end: int, said: dict[str, object] | None = None) -> Answer:
+    return Answer(body={"connectors": CONNECTORS[start:end]} | (said or {}))
+
+
+@pytest.mark.parametrize("said", [{"total": 2500}, {"total": "2500"}, {"total": 2500, "_links": {"next": None}}, {}])
+def test_a_list_without_links_is_gone_through_by_offset(said: dict[str, object]) -> None:
+    scene = powens(*(connectors(at, at + 1000, said) for at in (0, 1000, 2000)))
+    entries, _ = scene.client.institutions()
+    assert len(entries) == 2500
+    assert scene.wire.lines == [f"GET {LISTED}", f"GET {LISTED}&offset=1000", f"GET {LISTED}&offset=2000"]
+
+
+def test_a_server_that_gives_less_than_was_asked_is_asked_on() -> None:
+    scene = powens(
+        connectors(0, 100, {"total": 250}), connectors(100, 200, {"total": 250}), connectors(200, 250, {"total": 250})
+    )
+    assert len(scene.client.institutions()[0]) == 250
+    assert scene.wire.lines[1:] == [f"GET {LISTED}&offset=100", f"GET {LISTED}&offset=200"]
+
+
+def test_a_full_last_page_of_a_list_that_does_not_say_its_total_is_followed_by_an_empty_one() -> None:
+    assert len(powens(connectors(0, 1000), connectors(1000, 1000)).client.institutions()[0]) == 1000
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [connectors(0, 1000, {"total": 1800}), connectors(1000, 1000, {"total": 1800})],
+        [connectors(0, 1000, {"total": 1800}), connectors(0, 1000, {"total": 1800})],
+        [connectors(0, 1000), connectors(0, 1000)],
+    ],
+)
+def test_a_list_that_ends_before_its_total_is_no_answer(pages: list[Answer]) -> None:
+    scene = powens(*pages)
+    with pytest.raises(PowensUnavailable, match="before its total"):
+        scene.client.institutions()
+    assert len(scene.wire.sent) == 2
+
+
+def test_an_item_that_two_pages_show_counts_once() -> None:
+    entries, _ = powens(
+        connectors(0, 1000, {"total": 1500}), connectors(900, 1500, {"total": 1500})
+    ).client.institutions()
+    assert len(entries) == 1500
+
+
+@pytest.mark.parametrize("total", [None, "many", -1, True, 1.5, [], 0])
+def test_a_total_that_is_none_is_not_waited_for(total: object) -> None:
+    scene = powens(OK_CONNECTION, Answer(body=accounts_json(account_json(), total=total)))
+    assert len(scene.user.read_connection(77).accounts) == 1
+
+
+def test_connections_accounts_and_users_are_gone_through_by_offset_too() -> None:
+    scene = powens(
+        Answer(body={"connections": [connection_json()], "total": 2}),
+        Answer(body={"connections": [connection_json(id=78)], "total": 2}),
+        Answer(body=accounts_json(account_json(id=1), total=2)),
+        Answer(body=accounts_json(account_json(id=2), total=2)),
+    )
+    assert [len(each.accounts) for each in scene.user.read_all()] == [2, 0]
+    assert scene.wire.lines == [
+        "GET /users/41/connections?expand=connector,sources",
+        "GET /users/41/connections?expand=connector,sources&offset=1",
+        "GET /users/41/accounts?all",
+        "GET /users/41/accounts?all&offset=1",
+    ]
 
 
 # --- writing ---
@@ -388,7 +501,16 @@ def test_an_update_of_a_locked_connection_waits_for_the_queue() -> None:
     assert len(scene.wire.sent) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer(body=connection_json()), Answer(202, connection_json()), Answer(200, b"")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(body=connection_json()),
+        Answer(202, connection_json()),
+        Answer(200, b""),
+        Answer(200, b"<html>"),
+        Answer(204),
+    ],
+)
 def test_a_synchronisation_is_forced_with_a_put(answer: Answer) -> None:
     scene = powens(answer)
     scene.user.force_sync(77)
@@ -399,6 +521,40 @@ def test_a_synchronisation_refused_because_of_a_recent_one_is_a_refusal() -> Non
     with pytest.raises(PowensRefused) as caught:
         powens(Answer(409, {"code": "conflict", "description": "Can't force"})).user.force_sync(77)
     assert (caught.value.status, caught.value.powens_code) == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        requests.ReadTimeout("still synchronising"),
+        requests.ConnectionError(ProtocolError("cut")),
+        requests.exceptions.ChunkedEncodingError("cut in the middle"),
+        Answer(502),
+        Answer(504, b"<html>"),
+    ],
+    ids=repr,
+)
+def test_an_answer_that_is_lost_is_no_refusal_as_powens_may_have_begun(lost: Answer | Exception) -> None:
+    scene = powens(lost)
+    with pytest.raises(AnswerLost):
+        scene.user.force_sync(77)
+    assert len(scene.wire.sent) == 1
+
+
+def never_reached() -> requests.ConnectionError:
+    refused = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # the pool only shows in its text
+    return requests.ConnectionError(MaxRetryError(None, "/", refused))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [requests.ConnectTimeout("slow"), requests.exceptions.SSLError("no"), never_reached(), Answer(503)],
+    ids=repr,
+)
+def test_a_request_that_never_arrived_has_begun_nothing(fault: Answer | Exception) -> None:
+    with pytest.raises(PowensUnavailable) as caught:
+        powens(fault).user.force_sync(77)
+    assert not isinstance(caught.value, AnswerLost)
 
 
 def test_a_synchronisation_is_forced_once() -> None:
@@ -453,7 +609,6 @@ FAULTS: list[Answer | Exception] = [
     Answer(204, b""),
     Answer(200, b"<html>hello</html>"),
     Answer(200, b"\xff\xfe\xfd"),
-    Answer(200, b'{"id": NaN}'),
     Answer(200, b"[" * 100_000),
     Answer(200, []),
     Answer(200, "text"),
@@ -563,7 +718,7 @@ def test_a_token_that_fits_no_header_is_for_an_operator_and_stays_out_of_the_tra
     assert "HIDDEN" not in "".join(traceback.format_exception(caught.value))
 
 
-SECRETS = ("tok_A", "tok_B", "s3cret", "HIDDEN", "FR7612345000010000000000112", "3002900000")
+SECRETS = ("tok_A", "tok_B", "s3cret", "HIDDEN", iban(112), "3002900000")
 
 
 @pytest.mark.parametrize(
@@ -573,8 +728,8 @@ SECRETS = ("tok_A", "tok_B", "s3cret", "HIDDEN", "FR7612345000010000000000112", 
         [Answer(404, {"code": "notFound", "description": "HIDDEN"})],
         [Answer(409, {"code": "connectionLocked", "description": "HIDDEN"})],
         [REFUSED_TOKEN, RENEWED, Answer(401, {"description": "HIDDEN"})],
-        [OK_CONNECTION, Answer(body=accounts_json(account_json(balance="HIDDEN")))],
-        [OK_CONNECTION, Answer(body=accounts_json(account_json(), account_json(last_update="HIDDEN")))],
+        [Answer(body=connection_json(id="HIDDEN")), OK_ACCOUNTS],
+        [OK_CONNECTION, Answer(body=accounts_json(account_json(), _links={"next": {"href": ["HIDDEN"]}}))],
         [Answer(200, b"HIDDEN")] * 3,
     ],
 )

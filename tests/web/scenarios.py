@@ -27,6 +27,7 @@ def account(account_id: str, name: str, *, balance: str | None = "100.00", curre
         "status_reason": None,
         "last_success_at": moment(minutes=-12),
         "duplicate_of": None,
+        "duplicate_reason": None,
         "linked_account_id": None,
     } | more
 
@@ -55,6 +56,7 @@ def connection(connection_id: str, name: str, accounts: list[Json], **more: Any)
             "retry_at": None,
         },
         "revision": 3,
+        "superseded_by": None,
         "accounts": accounts,
     } | more
 
@@ -146,11 +148,103 @@ def horizon() -> Json:
         "Banque Horizon",
         [
             account("hor.cc", "Compte chèques", balance="1204.55"),
-            account("hor.card", "Carte Visa", type="card", balance="-312.90", iban_last4=None),
+            # Banks give a card the IBAN of its account, and a securities account often no number at all.
+            account("hor.card", "Carte Visa", type="card", balance="-312.90"),
             account("hor.la", "Livret A", type="savings", balance="8650.00", enabled=False, iban_last4="7712"),
-            account("hor.pea", "PEA", type="securities", balance=None, enabled=False, iban_last4="9920"),
+            account("hor.pea", "PEA", type="securities", balance=None, enabled=False, iban_last4=None),
         ],
         institution={"id": "i-hor", "name": "Banque Horizon", "logo_url": None, "color": "#0f766e"},
+    )
+
+
+def copy_of(account_id: str, message: str, *, code: str = "copy_connection_not_working") -> Json:
+    """What an account has that is held twice and counts elsewhere."""
+    return {"duplicate_of": account_id, "duplicate_reason": reason(message, who="nobody", code=code)}
+
+
+def reconnected() -> Json:
+    """A bank that stopped working months ago and was connected anew, where everything counts."""
+    dead = "Cette connexion ne fonctionne plus. Vous pouvez y mettre fin."
+    old = connection(
+        "old",
+        "Banque Horizon",
+        [
+            account("old.cc", "Compte chèques", balance="310.00", **copy_of("hor.cc", dead)),
+            account("old.card", "Carte Visa", type="card", balance="-20.00", **copy_of("hor.card", dead)),
+        ],
+        status="action_required",
+        status_reason=reason("Vos identifiants sont refusés par la banque.", step="reconnect"),
+        last_success_at=moment(days=-97),
+        freshness="stale",
+        consent_expires_at=moment(days=-7),
+        superseded_by="hor",
+        can_add_accounts=nothing_more(
+            reason="needs_user_action", message="Reconnectez d’abord la banque.", next_step="reconnect"
+        ),
+    )
+    new = horizon()
+    old["institution"] = new["institution"]
+    return user(old, new, revolut())
+
+
+def oddly_named() -> Json:
+    """Names as banks send them: endless, without a space, in other scripts, with joined emoji, or missing."""
+    return user(
+        connection(
+            "odd",
+            "Caisse régionale de crédit agricole mutuel de Provence-Alpes-Côte d’Azur et de la vallée du Rhône",
+            [
+                account("odd.long", "COMPTE-CHEQUES-" * 12, balance="12345678901234.56"),
+                account("odd.emoji", "👨‍👩‍👧‍👦 Vacances 🏖️", type="savings", iban_last4=None),
+                account("odd.rtl", "حساب التوفير (1)", balance="-5.00"),
+                account(
+                    "odd.copy", "Compte joint", **copy_of("rtl.1", "Un autre exemplaire a des données plus récentes.")
+                ),
+                account("odd.none", "", type="loan", iban_last4=None, balance=None),
+            ],
+        ),
+        connection("rtl", "بنك الأفق", [account("rtl.1", "חשבון משותף")]),
+        connection("void", "", [account("void.1", "Compte courant", institution_name=None)]),
+    )
+
+
+def puzzling() -> Json:
+    """Accounts that Powens answers in a way that leaves something open."""
+    unreadable = reason("Powens transmet ce compte de façon illisible.", who="powens", step="wait")
+    alike = reason(
+        "Powens a recréé plusieurs comptes que rien ne distingue. Cochez ceux que vous voulez.", step="manage"
+    )
+    failing = reason("La banque ne donne pas ce compte pour le moment.", who="bank", step="wait")
+    return connection(
+        "odd",
+        "Banque Horizon",
+        [
+            account("odd.unread", "Compte chèques", status_reason=unreadable),
+            *(
+                account(f"odd.twin{n}", "Livret", type="savings", enabled=False, status="failed", status_reason=alike)
+                for n in (1, 2)
+            ),
+            account("odd.old", "PEA", type="securities", status_reason=failing, last_success_at=moment(days=-3)),
+        ],
+    )
+
+
+def overdue() -> Json:
+    """A connection whose first synchronisation has been awaited for more than a day."""
+    return connection(
+        "slow",
+        "Banque Lente",
+        [],
+        status="failed",
+        status_reason=reason(
+            "La première synchronisation n’a toujours pas abouti. Vérifiez cette connexion dans l’espace Powens.",
+            who="powens",
+            step="manage",
+            code="first_synchronisation_overdue",
+        ),
+        last_success_at=None,
+        freshness="never",
+        can_add_accounts=nothing_more(message="On ne sait pas encore."),
     )
 
 

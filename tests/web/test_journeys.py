@@ -80,6 +80,36 @@ def test_coming_back_from_powens_says_what_happened_once(screen: Screen, stub: S
     expect(page.get_by_test_id("notice")).to_have_count(0)
 
 
+@pytest.mark.parametrize("result", ["done", "cancelled", "failed"])
+def test_a_way_back_that_comes_late_or_twice_is_told_calmly_and_changes_nothing(
+    screen: Screen, stub: Stub, result: str
+) -> None:
+    page = screen.open()
+    screen.account("hor.cc").get_by_test_id("modify").click()
+    page.get_by_test_id("done").click()
+    expect(page.get_by_test_id("notice")).to_contain_text("C’est noté pour Banque Horizon")
+    page.goto(f"{stub.url}/?result={result}&result=failed")
+    notice = page.get_by_test_id("notice")
+    expect(notice).to_have_count(1)
+    expect(notice).to_have_class("notice calm")
+    expect(page.get_by_test_id("resume")).to_have_count(0)  # where to is not known any more
+    expect(page.get_by_test_id("toast")).to_have_count(0)
+    expect(screen.institution("hor")).to_be_visible()
+    assert page.url == f"{stub.url}/"
+
+
+@pytest.mark.parametrize("query", ["?result=", "?error=&state=unknown", "?result=unknown"])
+def test_a_way_back_that_says_nothing_is_taken_for_a_visit_that_may_have_changed_something(
+    screen: Screen, stub: Stub, query: str
+) -> None:
+    page = screen.open()
+    screen.account("hor.cc").get_by_test_id("modify").click()
+    expect(page.get_by_role("heading", name="manage")).to_be_visible()
+    page.goto(f"{stub.url}/{query}")
+    expect(page.get_by_test_id("notice")).to_contain_text("Vous étiez dans l’espace Powens pour Banque Horizon")
+    expect(page.get_by_test_id("resume")).to_be_visible()
+
+
 def test_ticking_shows_the_effect_first_and_sends_nothing_before_it_is_confirmed(
     anywhere: tuple[Screen, str], stub: Stub
 ) -> None:
@@ -285,6 +315,32 @@ def test_ending_a_connection_needs_its_name(screen: Screen, stub: Stub) -> None:
     expect(section).to_have_count(0)
     expect(page.get_by_test_id("notice")).to_contain_text("La connexion a pris fin")
     assert stub.requests("DELETE", "connections/hor")[0]["body"] == {"confirm": "Banque Horizon"}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("Caisse d’Épargne", "caisse  d'épargne "),
+        ("Caisse d'Épargne", "Caisse d’Épargne"),
+        ("L’Épi – Banque\u202fSud", "l'épi - banque sud"),
+        ("E\u0301toile", "étoile"),
+        ("🏦\ufe0f Neo\u200d", "🏦 neo"),
+        ("Große Bank", "GROSSE BANK"),
+    ],
+)
+def test_a_name_is_typed_with_the_signs_that_a_keyboard_has(screen: Screen, stub: Stub, name: str, typed: str) -> None:
+    stub.reset(scenarios.demo(scenarios.user(scenarios.connection("k", name, [scenarios.account("k.1", "Compte")]))))
+    page = screen.open()
+    screen.institution("k").get_by_test_id("extra").locator("summary").click()
+    screen.institution("k").get_by_test_id("end").click()
+    dialog = page.get_by_test_id("end-connection")
+    for wrong in ("", "   ", typed[1:]):
+        dialog.get_by_test_id("end-name").fill(wrong)
+        expect(dialog.get_by_test_id("confirm")).to_be_disabled()
+    dialog.get_by_test_id("end-name").fill(typed)
+    dialog.get_by_test_id("confirm").click()
+    expect(screen.institution("k")).to_have_count(0)
+    assert stub.requests("DELETE", "connections/k")[0]["body"] == {"confirm": name}
 
 
 def test_a_refresh_ends_with_what_the_bank_or_powens_answered(screen: Screen, stub: Stub) -> None:

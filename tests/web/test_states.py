@@ -205,6 +205,12 @@ def returned(screen: Screen, stub: Stub) -> None:
     expect(screen.page.get_by_test_id("notice")).to_be_visible()
 
 
+def replaced(screen: Screen, stub: Stub) -> None:
+    screen.open()
+    screen.institution("old").get_by_test_id("extra").locator("summary").click()
+    expect(screen.institution("old").get_by_test_id("reconnect")).to_be_visible()
+
+
 def needs_everything(screen: Screen, stub: Stub) -> None:
     screen.open()
     needs = screen.page.get_by_test_id("need")
@@ -313,6 +319,9 @@ STATES: dict[str, tuple[dict[str, Any], Reach]] = {
     "many": (scenarios.demo(scenarios.very_many()), many),
     "nothing-found": (scenarios.demo(scenarios.very_many(10, 2)), nothing_found),
     "returned": (scenarios.demo(), returned),
+    "replaced": (scenarios.demo(scenarios.reconnected()), replaced),
+    "odd-names": (scenarios.demo(scenarios.oddly_named()), ready),
+    "open-questions": (scenarios.demo(scenarios.user(scenarios.puzzling(), scenarios.overdue())), ready),
     "missing-institution": (scenarios.demo(), missing(None)),
     "missing-type": (scenarios.demo(), choosing_type),
     "missing-unsupported": (

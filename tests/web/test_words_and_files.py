@@ -26,7 +26,9 @@ FAMILIES = {
     "sign.": ["same_type", "same_currency", "same_institution", "same_balance", "same_name"],
     "balances.": ["manual", "synced"],
     "missing.expect.": ["yes", "no", "unknown", "closed"],
-    "account.": ["enabling", "disabling", "closed_at_bank", "failed"],
+    "account.": [
+        "enabling", "disabling", "closed_at_bank", "failed", "duplicate.at", "duplicate.again", "duplicate.here",
+    ],
     "cause.": ["user", "webview", "bank", "reconciliation", "erasure"],
     "change.": ["added", "enabled", "disabled", "refreshed", "renamed", "closed", "removed"],
     "history.kind.": [
@@ -35,7 +37,9 @@ FAMILIES = {
     ],
     "operation.open.": ["selection", "refresh", "deletion", "restoration", "undo"],
     "operation.completed.": ["selection", "refresh", "deletion", "restoration", "undo"],
-    "operation.": ["partially_completed", "needs_user", "failed", "timed_out"],
+    "operation.": [
+        "partially_completed", "needs_user", "failed", "failed.refresh", "failed.deletion", "timed_out",
+    ],
     "outcome.": ["pending", "running", "partially_completed", "needs_user", "failed", "timed_out"],
     "progress.": [
         "failed", "superseded", "needs_user", "pending.enabled", "pending.disabled", "done.enabled", "done.disabled",
@@ -44,7 +48,7 @@ FAMILIES = {
     "preview.": ["enable", "disable"],
     "action.": [
         *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",
-        *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect")),
+        *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect", "open_powens")),
         *(f"{act}{of}" for act in ("edit", "delete") for of in ("", ".account")),
     ],
 }  # fmt: skip

@@ -4,7 +4,7 @@
  */
 
 import { button, fill, h, icon, keepingFocus } from './dom.js';
-import { totals } from './money.js';
+import { counts, totals } from './money.js';
 import { OPEN, settling } from './store.js';
 
 const MANY_INSTITUTIONS = 8;
@@ -12,6 +12,7 @@ const MANY_ACCOUNTS = 30;
 const LONG_LIST = 6;
 const CONSENT_WARNING_DAYS = 14;
 const DAY_MS = 86_400_000;
+const ONE_SYNCHRONISATION_MS = 3_600_000; // by which the dates of a bank and its accounts may differ
 const UNDER_WAY = new Set(['enabling', 'disabling']);
 const FOLDED = new Set(['disabled']);
 
@@ -21,12 +22,16 @@ const selectable = (account) => account.status !== 'closed_at_bank' || account.e
 // While a change is under way the box shows what was asked for, so that a further choice builds on it.
 const wantedNow = (account) => (UNDER_WAY.has(account.status) ? account.status === 'enabling' : account.enabled);
 
+/** Whether only the person can say what an account is to be: several that look alike, or a choice that Powens refused. */
+const asksForChoice = ({ duplicate_of: duplicate, status_reason: reason }) => !duplicate && reason?.who_must_act === 'user' && reason.next_step === 'manage';
+
 const consentLeft = (connection, now = Date.now()) => (connection.consent_expires_at ? Date.parse(connection.consent_expires_at) - now : Infinity);
 
 /** What needs the person, most urgent first: {connection, urgent, title, message, flow}. */
 export function needs(connections, words, now = Date.now()) {
   const found = [];
   for (const connection of connections) {
+    if (connection.superseded_by) continue; // nothing is lost through it, so nothing is asked
     const name = connection.institution.name;
     const reason = connection.status_reason;
     const left = consentLeft(connection, now);
@@ -39,12 +44,15 @@ export function needs(connections, words, now = Date.now()) {
       const count = Math.ceil(left / DAY_MS);
       found.push({ connection, urgent: false, left, title: words.t('needs.expiring', { name, count }), message: words.t('needs.expiring.detail'), flow: 'reconnect' });
     }
+    const choice = !asked && left > 0 && connection.accounts.find(asksForChoice);
+    if (choice) found.push({ connection, urgent: false, title: words.t('needs.action', { name }), message: choice.status_reason.message, flow: 'manage' });
   }
   return found.sort((a, b) => Number(b.urgent) - Number(a.urgent) || (a.left ?? 0) - (b.left ?? 0));
 }
 
 /** How a connection looks. Green ("good") is kept for a recent success. */
 export function condition(connection) {
+  if (connection.superseded_by) return ['calm', 'status.superseded'];
   if (connection.status === 'ok') {
     return { fresh: ['good', 'status.fresh'], ageing: ['calm', 'status.ageing'], stale: ['warn', 'status.stale'] }[connection.freshness] ?? ['calm', 'status.never'];
   }
@@ -54,6 +62,12 @@ export function condition(connection) {
     waiting: ['calm', 'status.waiting'],
     failed: ['bad', 'status.failed'],
   }[connection.status] ?? ['calm', 'status.never'];
+}
+
+/** Connections whose institutions have one name are told apart by a number. @returns {Map<string, number>} by connection id */
+function numbered(connections) {
+  const groups = Object.values(Object.groupBy(connections, (connection) => connection.institution.name));
+  return new Map(groups.filter((group) => group.length > 1).flatMap((group) => group.map((connection, place) => [connection.id, place + 1])));
 }
 
 const CONDITION_ICON = { good: 'check', calm: 'clock', warn: 'alert', bad: 'cross' };
@@ -97,11 +111,11 @@ export class AccountsView {
     const manualAccounts = store.manualAccounts.filter((account) => account.enabled); // the others show, joined, where they count
     const empty = connections.length === 0 && store.manualAccounts.length === 0;
     const accounts = connections.flatMap((connection) => connection.accounts);
-    const on = accounts.filter((account) => account.enabled).length;
+    const institutions = new Set(connections.map((connection) => connection.institution.id)).size;
     this.many = connections.length > MANY_INSTITUTIONS;
     this.lede.textContent = empty ? words.t('empty.lede') : words.t('page.count', {
-      accounts: words.t('count.accounts', { count: on }),
-      institutions: words.t('count.institutions', { count: connections.length }),
+      accounts: words.t('count.accounts', { count: accounts.filter(counts).length }),
+      institutions: words.t('count.institutions', { count: institutions }),
     });
     keepingFocus(this.root, () => {
       this.#renderSummary(connections, [...accounts, ...manualAccounts], empty);
@@ -183,7 +197,7 @@ export class AccountsView {
         button(words.t(`action.${need.flow}`), {
           kind: need.urgent ? 'primary' : 'outline',
           'aria-label': words.t(`action.${need.flow}.at`, { name: need.connection.institution.name }),
-          data: { testid: 'need-action', key: `need-${need.connection.id}` },
+          data: { testid: 'need-action', key: `need-${need.flow}-${need.connection.id}` },
           action: () => app.goToPowens(need.flow, need.connection),
         })))),
     ]);
@@ -217,7 +231,10 @@ export class AccountsView {
     const wanted = [];
     this.list.classList.toggle('many', this.many);
     this.found = 0;
-    for (const connection of connections) {
+    // A connection that was replaced comes after those that count.
+    const ordered = [...connections].sort((a, b) => Boolean(a.superseded_by) - Boolean(b.superseded_by));
+    this.numbers = numbered(ordered);
+    for (const connection of ordered) {
       const matches = this.#matches(connection);
       if (matches === null) continue;
       this.found += matches.size;
@@ -271,7 +288,7 @@ export class AccountsView {
     const operation = this.#operation(connection);
     const undo = operation?.undo_until ? Date.parse(operation.undo_until) > Date.now() : false;
     return JSON.stringify([
-      connection, operation, undo, this.#incident(connection), this.#joinedNames(connection), words.language, store.online, this.many, this.#filter,
+      connection, this.numbers.get(connection.id), operation, undo, this.#incident(connection), this.#elsewhere(connection), words.language, store.online, this.many, this.#filter,
       this.#expanded.has(connection.id), this.#choices.has(connection.id),
     ]);
   }
@@ -288,12 +305,13 @@ export class AccountsView {
   // --- one institution ---
 
   #section(connection, matches) {
-    const { words } = this.app;
+    const { store, words } = this.app;
     const { institution } = connection;
     const heading = `institution-${connection.id}`;
     const choosing = this.#choices.has(connection.id);
     const expanded = !this.many || choosing || Boolean(this.#filter) || this.#expanded.has(connection.id);
     const [tone, label] = condition(connection);
+    const number = this.numbers.get(connection.id);
     const section = h('section', {
       class: 'card institution', 'aria-labelledby': heading,
       data: { testid: 'institution', connectionId: connection.id, status: connection.status, freshness: connection.freshness, revision: String(connection.revision) },
@@ -301,14 +319,16 @@ export class AccountsView {
     h('header', { class: 'card-head' },
       this.app.logos.mark(institution),
       h('div', { class: 'card-title' },
-        h('h2', { id: heading }, institution.name),
+        h('h2', { id: heading }, institution.name, number && h('span', { class: 'number' }, ` (${number})`)),
         h('p', { class: 'card-status', data: { testid: 'connection-status' } },
           h('span', { class: `chip ${tone}` }, icon(CONDITION_ICON[tone]), words.t(label)),
           this.#freshness(connection))),
       this.#cardTotals(connection.accounts),
       this.many && !choosing && this.#toggle(connection, expanded)));
     if (!expanded) return section;
-    if (connection.status !== 'ok' && connection.status_reason?.message) {
+    const operation = this.#operation(connection);
+    if (store.heir(connection)) section.append(this.#superseded(connection, operation));
+    else if (connection.status !== 'ok' && connection.status_reason?.message) {
       section.append(h('p', { class: `reason ${tone}`, data: { testid: 'connection-reason' } }, connection.status_reason.message));
     }
     const incident = this.#incident(connection);
@@ -316,7 +336,6 @@ export class AccountsView {
       section.append(h('p', { class: 'reason warn', data: { testid: 'incident' } },
         words.t('incident.since', { name: institution.name }), ' ', this.app.ago(incident.since), '. ', incident.reason.message));
     }
-    const operation = this.#operation(connection);
     if (operation) section.append(this.#operationPanel(connection, operation));
     const accounts = connection.accounts.filter((account) => matches.has(account.id));
     section.append(...(choosing ? [this.#choiceForm(connection)] : [...this.#rows(connection, accounts), this.#cardActions(connection, operation)]));
@@ -327,9 +346,44 @@ export class AccountsView {
     return this.app.store.incidents.find((incident) => incident.institution_id === connection.institution.id) ?? null;
   }
 
-  /** Names that a section shows and does not hold. */
-  #joinedNames(connection) {
-    return connection.accounts.filter((account) => account.linked_account_id).map((account) => this.#nameOf(account.linked_account_id));
+  /** What a section says of other connections and of accounts kept by hand, which it does not hold. */
+  #elsewhere(connection) {
+    return [
+      this.app.store.heir(connection) && this.#supersession(connection),
+      ...connection.accounts.filter((account) => account.linked_account_id).map((account) => this.#nameOf(account.linked_account_id)),
+      ...connection.accounts.filter((account) => account.duplicate_of).map((account) => this.#whereItCounts(account, connection)),
+    ];
+  }
+
+  /** A connection that does not work, whose accounts all count through another one: only whether to end it is left to decide. */
+  #superseded(connection, operation) {
+    const ending = operation?.kind === 'deletion' && OPEN.has(operation.status);
+    return h('div', { class: 'reason', data: { testid: 'superseded', by: connection.superseded_by } },
+      h('p', {}, this.#supersession(connection)),
+      !ending && h('div', { class: 'card-actions' }, this.#endButton(connection, 'outline')));
+  }
+
+  #supersession(connection) {
+    const { store, words } = this.app;
+    const heir = store.heir(connection);
+    const key = heir.institution.id === connection.institution.id ? 'superseded.again' : 'superseded.elsewhere';
+    return words.t(key, { name: heir.institution.name, status: this.#standing(heir) });
+  }
+
+  /** How a connection stands, as a remark inside a sentence. */
+  #standing(connection) {
+    const { words } = this.app;
+    const label = words.t(condition(connection)[1]);
+    return label[0].toLocaleLowerCase(words.locale) + label.slice(1);
+  }
+
+  #endButton(connection, kind, disabled = false) {
+    const { app } = this;
+    if (connection.institution.nameless) return null;
+    return button(app.words.t('action.end'), {
+      kind: `${kind} bad`, disabled, 'aria-label': app.words.t('action.end.at', { name: connection.institution.name }),
+      data: { testid: 'end', key: `end-${connection.id}` }, action: () => app.endConnection(connection),
+    });
   }
 
   #freshness(connection) {
@@ -357,7 +411,7 @@ export class AccountsView {
           this.render();
         },
       },
-    }, h('span', { class: 'toggle-count' }, words.t('count.short', { count: connection.accounts.filter((account) => account.enabled).length })), icon('chevron'));
+    }, h('span', { class: 'toggle-count' }, words.t('count.short', { count: connection.accounts.filter(counts).length })), icon('chevron'));
   }
 
   #rows(connection, accounts) {
@@ -385,8 +439,8 @@ export class AccountsView {
   #row(connection, account) {
     const { app } = this;
     const { words } = app;
-    return h('li', { class: 'row', data: { testid: 'account', accountId: account.id, status: account.status, enabled: String(account.enabled) } },
-      this.#identity(account),
+    return h('li', { class: 'row', data: { testid: 'account', accountId: account.id, status: account.status, enabled: String(account.enabled), counts: String(counts(account)) } },
+      this.#identity(account, connection),
       this.#balance(account),
       h('div', { class: 'row-actions' },
         account.linked_account_id && [this.#pastBalances(account), this.#part(account.linked_account_id, account.name)],
@@ -397,29 +451,44 @@ export class AccountsView {
         })));
   }
 
-  #identity(account) {
+  #identity(account, connection = null) {
     const { words } = this.app;
-    const facts = [words.t(words.has(`type.${account.type}`) ? `type.${account.type}` : 'type.other')];
-    const duplicate = account.duplicate_of && this.#nameOf(account.duplicate_of);
     return h('div', { class: 'identity' },
       h('span', { class: 'name', data: { testid: 'account-name' } }, account.name),
-      h('span', { class: 'facts' }, facts,
+      h('span', { class: 'facts' }, words.type(account.type),
         account.iban_last4 && [' · ', h('span', { class: 'digits' }, h('span', { 'aria-hidden': 'true' }, '••\u202f'), h('span', { class: 'visually-hidden' }, words.t('account.ending')), account.iban_last4)],
         account.institution_name && ` · ${account.institution_name}`),
       !['enabled', 'disabled'].includes(account.status) && words.has(`account.${account.status}`)
         && h('span', { class: `state ${account.status === 'failed' ? 'bad' : 'calm'}`, data: { testid: 'account-status' } }, words.t(`account.${account.status}`)),
       account.status_reason?.message && h('span', { class: 'state-detail' }, account.status_reason.message),
-      account.duplicate_of && h('span', { class: 'state-detail' }, words.t(duplicate ? 'account.duplicate' : 'account.duplicate.unnamed', { name: duplicate })),
+      this.#balanceAge(account, connection),
+      account.duplicate_of && h('span', { class: 'state-detail copy', data: { testid: 'duplicate', of: account.duplicate_of, reason: account.duplicate_reason?.code ?? '' } },
+        h('span', {}, this.#whereItCounts(account, connection)), h('span', {}, account.duplicate_reason?.message || words.t('account.duplicate.once'))),
       account.linked_account_id && h('span', { class: 'state-detail' }, words.t('account.linked', { name: this.#nameOf(account.linked_account_id) ?? '' })));
   }
 
   #nameOf(accountId) {
-    const { connections, manualAccounts } = this.app.store;
-    for (const connection of connections) {
-      const found = connection.accounts.find((account) => account.id === accountId);
-      if (found) return `${found.name} (${connection.institution.name})`;
-    }
-    return manualAccounts.find((account) => account.id === accountId)?.name ?? null;
+    const { store } = this.app;
+    const found = store.account(accountId);
+    if (found) return `${found.account.name} (${found.connection.institution.name})`;
+    return store.manualAccounts.find((account) => account.id === accountId)?.name ?? null;
+  }
+
+  /** Which copy of a real account counts instead of this one, and how the connection that it is in stands. */
+  #whereItCounts(account, own) {
+    const { store, words } = this.app;
+    const counting = store.account(account.duplicate_of);
+    if (counting === null) return words.t('account.duplicate.unnamed');
+    const { institution, id } = counting.connection;
+    const place = id === own.id ? 'here' : institution.id === own.institution.id ? 'again' : 'at';
+    return words.t(`account.duplicate.${place}`, { name: counting.account.name, bank: institution.name, status: this.#standing(counting.connection) });
+  }
+
+  /** Since when nothing came for this account, though its connection has had a success since: the last balance stays shown. */
+  #balanceAge(account, connection) {
+    const behind = Date.parse(connection?.last_success_at) - Date.parse(account.last_success_at); // NaN when one of them is unknown
+    if (!account.enabled || account.balance === null || !(behind > ONE_SYNCHRONISATION_MS)) return null;
+    return h('span', { class: 'state-detail', data: { testid: 'balance-age' } }, `${this.app.words.t('balance.age')} `, this.app.ago(account.last_success_at));
   }
 
   #balance(account) {
@@ -439,21 +508,28 @@ export class AccountsView {
     const ending = busy && operation.kind === 'deletion';
     const more = connection.can_add_accounts ?? null;
     const expired = consentLeft(connection) <= 0;
-    const healthy = !expired && (connection.status === 'ok' || connection.status === 'syncing');
+    const heir = app.store.heir(connection);
+    const healthy = !heir && !expired && (connection.status === 'ok' || connection.status === 'syncing');
     const offerMore = healthy && (more === null || more.next_step === 'manage');
     const at = (action) => ({ 'aria-label': words.t(`action.${action}.at`, { name }), data: { testid: action.replaceAll('_', '-'), key: `${action}-${id}` } });
+    const step = expired || connection.status === 'action_required' ? 'reconnect' : connection.status !== 'ok' && connection.status_reason?.next_step === 'manage' && 'manage';
+    const mend = step && button(words.t(step === 'manage' ? 'action.open_powens' : 'action.reconnect'), {
+      kind: heir ? 'quiet' : 'outline', ...at(step === 'manage' ? 'open_powens' : 'reconnect'), action: () => app.goToPowens(step, connection),
+    });
     return h('footer', { class: 'card-foot' },
       h('div', { class: 'card-actions' },
-        (expired || connection.status === 'action_required') && button(words.t('action.reconnect'), { kind: 'outline', ...at('reconnect'), action: () => app.goToPowens('reconnect', connection) }),
+        !heir && mend,
         button(words.t('action.choose'), { kind: 'outline', ...at('choose'), disabled: ending || connection.accounts.length === 0, action: () => this.choose(connection) }),
         offerMore && button(words.t('action.more'), { kind: 'outline', icon: 'plus', ...at('more'), action: () => app.goToPowens('manage', connection) })),
-      this.#hint(connection, offerMore ? null : more),
+      !heir && this.#hint(connection, offerMore ? null : more),
       h('details', { class: 'extra', data: { testid: 'extra' } },
         h('summary', { 'aria-label': words.t('action.extra.at', { name }), data: { key: `extra-${id}` } }, icon('chevron'), words.t('action.extra')),
+        heir && connection.status_reason?.message && h('p', { class: 'fine', data: { testid: 'connection-reason' } }, connection.status_reason.message),
         h('div', { class: 'card-actions' },
+          heir && mend,
           button(words.t('action.refresh'), { ...at('refresh'), disabled: busy, action: () => app.refreshConnection(connection) }),
           button(words.t('action.history'), { ...at('history'), action: () => app.showHistory(id) }),
-          button(words.t('action.end'), { kind: 'quiet bad', ...at('end'), disabled: ending, action: () => app.endConnection(connection) }))));
+          !heir && this.#endButton(connection, 'quiet', ending))));
   }
 
   /** Where the button to add accounts is, the way to ask about one; where it is not, also which cause it is. */
@@ -567,7 +643,7 @@ export class AccountsView {
         type: 'checkbox', checked: changes.get(account.id) ?? wantedNow(account), value: account.id,
         data: { testid: 'account-choice', accountId: account.id, key: `box-${account.id}` },
       });
-      return h('li', {}, h('label', { class: 'row' }, box, this.#identity(account), this.#balance(account)));
+      return h('li', {}, h('label', { class: 'row' }, box, this.#identity(account, connection), this.#balance(account)));
     }));
     boxes.addEventListener('change', ({ target }) => {
       ticked += target.checked ? 1 : -1;
@@ -646,11 +722,8 @@ export class AccountsView {
   }
 
   #synchronised(accountId) {
-    for (const connection of this.app.store.connections) {
-      const account = connection.accounts.find((one) => one.id === accountId);
-      if (account) return { ...account, institution: connection.institution.name };
-    }
-    return null;
+    const found = this.app.store.account(accountId);
+    return found && { ...found.account, institution: found.connection.institution.name };
   }
 
   /** "C'est le même compte ?": both accounts beside each other, and what speaks for it. */
@@ -677,6 +750,6 @@ export class AccountsView {
 export function operationMessage(words, operation) {
   const kind = operation.undoing ? 'undo' : operation.kind;
   if (OPEN.has(operation.status)) return words.t(`operation.open.${kind}`);
-  if (operation.status === 'completed') return words.t(`operation.completed.${kind}`);
-  return words.t(`operation.${operation.status}`);
+  const own = `operation.${operation.status}.${kind}`;
+  return words.t(words.has(own) ? own : `operation.${operation.status}`);
 }

@@ -11,6 +11,19 @@ export function pickLanguage(chosen, browser) {
   return browser.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => LANGUAGES.includes(tag)) ?? 'fr';
 }
 
+// What turns the direction of a text: letters written from right to left, and signs that force a direction.
+const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/;
+
+/** A name inside a sentence: whichever way it is written, the words around it keep their order. */
+const isolated = (text) => (TURNS.test(text) ? `\u2068${text}\u2069` : text);
+
+/** A name as it is compared with what somebody typed: without case, and with the apostrophe, dash and space of a keyboard. */
+const typed = (name) => name.normalize('NFC').replace(/[\p{Cf}\ufe0f]/gu, '').replace(/[\u2018\u2019\u201b\u2032\u02bc\u00b4`]/g, "'")
+  .replace(/[\p{Pd}\u2212]/gu, '-').replace(/\s+/g, ' ').trim().toUpperCase().toLowerCase(); // in two steps, as ß is SS
+
+/** Whether somebody typed that name. Nothing is no name. */
+export const sameName = (one, other) => typed(one) !== '' && typed(one) === typed(other);
+
 const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
 
 export class Words {
@@ -52,8 +65,13 @@ export class Words {
     if (typeof text === 'object') text = text[this.#plurals.select(values.count)] ?? text.other;
     return text.replace(/\{(\w+)\}/g, (_, name) => {
       const value = values[name];
-      return typeof value === 'number' ? this.numbers.format(value) : String(value ?? '');
+      return typeof value === 'number' ? this.numbers.format(value) : isolated(String(value ?? ''));
     });
+  }
+
+  /** The name of a type of account. */
+  type(type) {
+    return this.t(this.has(`type.${type}`) ? `type.${type}` : 'type.other');
   }
 
   money(amount, currency) {

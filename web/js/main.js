@@ -5,7 +5,7 @@ import { Api, Problem, Unreachable } from './api.js';
 import { ask } from './dialogs.js';
 import { button, h } from './dom.js';
 import { HistoryView } from './history-view.js';
-import { LANGUAGES, Words, pickLanguage } from './i18n.js';
+import { LANGUAGES, Words, pickLanguage, sameName } from './i18n.js';
 import { Logos } from './logos.js';
 import { Live } from './live.js';
 import { ManualAccounts } from './manual.js';
@@ -59,7 +59,7 @@ class App {
     this.api = new Api(config.api_base, this.session);
     this.logos = new Logos(this.api);
     this.api.language = words.language;
-    this.store = new Store(this.api);
+    this.store = new Store(this.api, words);
     this.manual = new ManualAccounts(this);
     this.notices = new Notices();
     this.view = null;
@@ -186,6 +186,7 @@ class App {
     if (language === this.words.language) return;
     this.words = await Words.load(language);
     this.api.language = language;
+    this.store.words = this.words;
     memory.language = language;
     this.notices.clear();
     this.renderFrame();
@@ -304,7 +305,7 @@ class App {
     const name = visit?.institution ?? null;
     const close = words.t('action.close');
     const key = name ? `return.${result}.at` : `return.${result}`;
-    const tone = { done: 'calm', cancelled: 'calm', failed: 'bad', unknown: 'calm' }[result];
+    const tone = result === 'failed' && visit ? 'bad' : 'calm'; // of a way back that came late or again nothing is lost
     const actions = [];
     if (visit && result !== 'done') {
       const connection = visit.connectionId ? { id: visit.connectionId, institution: { name: visit.institution } } : null;
@@ -337,7 +338,8 @@ class App {
     const granted = new Map((store.connections === null ? [] : store.wishes).filter((wish) => wish.available_at).map((wish) => [`wish-${wish.id}`, wish]));
     for (const key of [...notices.entries.keys()]) if (key.startsWith('wish-') && !granted.has(key)) notices.drop(key);
     for (const [key, wish] of granted) {
-      const connection = store.connections.find((one) => one.institution.id === wish.institution_id) ?? null;
+      const there = store.connections.filter((one) => one.institution.id === wish.institution_id);
+      const connection = there.find((one) => !one.superseded_by) ?? there[0] ?? null;
       const known = (connection?.accounts ?? []).filter((account) => account.type === wish.type);
       const tickable = known.filter((account) => account.status === 'disabled').map((account) => account.id);
       const had = tickable.length === 0 && known.some((account) => account.enabled || account.status === 'enabling');
@@ -446,17 +448,17 @@ class App {
   async endConnection(connection) {
     const { words } = this;
     const { name } = connection.institution;
-    const plain = (text) => text.normalize('NFC').trim().toLocaleLowerCase();
+    const heir = this.store.heir(connection);
     const yes = await ask({
-      testid: 'end-connection', danger: true, title: words.t('end.title', { name }),
+      testid: 'end-connection', danger: true, title: words.t(heir ? 'end.title.superseded' : 'end.title', { name }),
       body: [
-        h('p', {}, words.t('end.text', { name })),
+        h('p', {}, heir ? words.t('end.text.superseded', { name: heir.institution.name }) : words.t('end.text', { name })),
         h('p', { class: 'effect-note' }, words.t('end.warning')),
         h('label', { class: 'field' }, h('span', {}, words.t('end.type', { name })),
           h('input', { name: 'confirm', autocomplete: 'off', spellcheck: 'false', autofocus: true, data: { testid: 'end-name' } })),
       ],
       confirm: words.t('end.confirm'), cancel: words.t('end.keep'),
-      ready: (form) => plain(form.elements.confirm.value) === plain(name),
+      ready: (form) => sameName(form.elements.confirm.value, name),
     });
     if (yes === null) return;
     const answer = await this.attempt(() => this.api.change('DELETE', path`/v1/connections/${connection.id}`, { confirm: name }));

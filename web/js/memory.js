@@ -32,7 +32,7 @@ function write(kind, name, value) {
   return true;
 }
 
-const VISIT_LASTS_MS = 30 * 60 * 1000; // as long as the API keeps a Webview session
+const VISIT_LASTS_MS = 30 * 60 * 1000; // as long as the address of a Webview session can be used
 
 export const memory = {
   get language() { return read('localStorage', 'language'); },

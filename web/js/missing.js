@@ -69,7 +69,7 @@ export class MissingAccount {
 
   #institutions() {
     const { store, words } = this.app;
-    const connected = store.connections;
+    const connected = store.connections.filter((connection) => !connection.superseded_by);
     this.results = h('ul', { class: 'options' });
     this.found = h('p', { class: 'fine', role: 'status', data: { testid: 'missing-found' } });
     const input = h('input', {

@@ -15,6 +15,9 @@ export function sum(amounts) {
 
 const DECIMAL = /^-?\d+(\.\d+)?$/;
 
+/** Whether it is one of the person's accounts: synchronised, and not a copy of one that counts elsewhere. */
+export const counts = (account) => account.enabled && !account.duplicate_of;
+
 /**
  * One total per currency over the accounts that count: enabled, with a balance, each real account once. An account kept
  * by hand is not enabled while the synchronised one that it was joined with counts.
@@ -23,7 +26,7 @@ const DECIMAL = /^-?\d+(\.\d+)?$/;
 export function totals(accounts) {
   const byCurrency = new Map();
   for (const account of accounts) {
-    if (!account.enabled || account.duplicate_of || !account.currency || !DECIMAL.test(account.balance ?? '')) continue;
+    if (!counts(account) || !account.currency || !DECIMAL.test(account.balance ?? '')) continue;
     byCurrency.set(account.currency, [...(byCurrency.get(account.currency) ?? []), account.balance]);
   }
   return [...byCurrency].sort((a, b) => b[1].length - a[1].length).map(([currency, amounts]) => [currency, sum(amounts)]);

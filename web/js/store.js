@@ -20,6 +20,16 @@ const RESULT_IS_NEWS_MS = 10 * 60 * 1000;
 
 export const settling = (connection) => connection.accounts.some((account) => CHANGING.has(account.status));
 
+/** What a bank or Powens gave no name is called by what it is. `nameless`: there is no name to confirm an end with. */
+function named(connection, words) {
+  const { institution, accounts } = connection;
+  return {
+    ...connection,
+    institution: institution.name ? institution : { ...institution, name: words.t('institution.unnamed'), nameless: true },
+    accounts: accounts.map((account) => (account.name ? account : { ...account, name: words.type(account.type) })),
+  };
+}
+
 export class Store extends EventTarget {
   #etag = null;
   #timer = 0;
@@ -33,9 +43,10 @@ export class Store extends EventTarget {
   #incidentsAt = 0;
   #followed = new Map(); // connection id -> {id, timer}
 
-  constructor(api) {
+  constructor(api, words) {
     super();
     this.api = api;
+    this.words = words;
     this.live = null;
     this.reset();
   }
@@ -58,6 +69,20 @@ export class Store extends EventTarget {
 
   connection(id) {
     return this.connections?.find((connection) => connection.id === id) ?? null;
+  }
+
+  /** The synchronised account of that id and where it is, or null. @returns {{account: object, connection: object}|null} */
+  account(id) {
+    for (const connection of this.connections) {
+      const account = connection.accounts.find((one) => one.id === id);
+      if (account) return { account, connection };
+    }
+    return null;
+  }
+
+  /** The connection that counts instead of one that does not work, or null. */
+  heir(connection) {
+    return connection.superseded_by ? this.connection(connection.superseded_by) : null;
   }
 
   start() {
@@ -122,7 +147,7 @@ export class Store extends EventTarget {
         return;
       }
       this.#etag = answer.etag;
-      this.connections = answer.data.connections;
+      this.connections = answer.data.connections.map((connection) => named(connection, this.words));
       this.manualAccounts = answer.data.manual_accounts;
       this.wishes = answer.data.wishes ?? [];
       this.#slow = SLOW_FIRST_MS;
