@@ -97,7 +97,7 @@ def shape(roll: Callable[..., float], kinds: Collection[str], user: int, bank: i
     """The account of this user at this bank in this place: the same whoever connects it and whenever."""
 
     def account(place: int) -> str:
-        return f"{user:04d}{bank:02d}{place:05d}"
+        return str(31415926535 + user * 1_000_003 + bank * 10_007 + place * 101)
 
     # One account in five is known by its number alone, as loans and securities are.
     def plain(place: int) -> bool:

@@ -399,7 +399,7 @@ class Checks:
             self.hold(shown is not None and float(shown) == there.balance, f"{called} shows {shown}, an old balance")
         elif shown is not None:
             self.hold(float(shown) in real.balances, f"{called} shows {shown}, which it never had")
-        else:
+        elif "balance" not in there.odd:
             self.hold(real.id not in self.oracle.good, f"{called} shows no balance, and had one")
 
     def namesakes(self, connection: dict[str, Any], powens_id: int) -> None:

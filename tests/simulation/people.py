@@ -635,7 +635,6 @@ class People:
         if account.id in powens.unreadable or account.id in powens.nameless:
             self.tell(action, f"{real.name} of connection {connection.id} can be read again")
             powens.clear(account.id)
-            powens.touch(connection, "connection-synced")
             return
         whole = self.roll(action, "whole") < 0.4
         self.tell(action, f"{'the id' if whole else 'the choice'} of {real.name} of {connection.id} cannot be read")

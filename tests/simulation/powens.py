@@ -689,6 +689,10 @@ class SimulatedPowens(FakePowens):
         self.touch(connection, "connection-synced")
 
     def clear(self, account_id: int) -> None:
+        """What could not be read of an account can be read again."""
+        connection = self.connections.get(self.real_of[account_id].connection)
+        if connection is not None:
+            self.touch(connection, "connection-synced")
         self.unreadable.pop(account_id, None)
         self.nameless.pop(account_id, None)
 
