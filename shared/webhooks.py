@@ -19,6 +19,7 @@ LARGEST_BODY_BYTES = 32 * 1024 * 1024
 # Decompressed at most to check a signature, without being kept; a bomb ends here.
 LARGEST_CHECKED_BYTES = 2 * LARGEST_BODY_BYTES
 _CHUNK_BYTES = 1024 * 1024
+_GZIP = b"\x1f\x8b"
 # Clocks differ; nothing else dates a signature in the future.
 FUTURE_TOLERANCE = timedelta(minutes=5)
 
@@ -37,6 +38,9 @@ EVENTS_WITH_HINT = frozenset(
         "account-ownerships-found",
     }
 )
+# Its documented payload holds transactions alone, which name their account and not its user. An `account-synced` of the
+# same synchronisation has come before it.
+EVENTS_WITHOUT_USER = frozenset({"account-categorized"})
 # Documents, payments and the like, and users who have no connection yet: what they tell shows on no account.
 EVENTS_WITHOUT_HINT = frozenset(
     {
@@ -114,14 +118,14 @@ def verified_body(
     date, signature = named.get("bi-signature-date", ""), named.get("bi-signature", "").strip()
     if not secrets or not date or not signature:
         raise BadSignature("no secret, date or signature")
-    compressed = named.get("content-encoding", "").strip().lower() == "gzip"
     endpoints = (path, f"{path}?{query}") if query else (path,)
     said = [f"{method}.{endpoint}.{date}.".encode(errors="replace") for endpoint in endpoints]
     # Whether Powens signs before or after it compresses is not documented, nor whether it signs a query.
     as_sent, decompressed = _Signatures(secrets, said), _Signatures(secrets, said)
     as_sent.update(body)
     signed = as_sent.include(signature)
-    if not compressed:
+    # The header says how Powens sent it, not whether something on the way has inflated it and left the header on.
+    if not body.startswith(_GZIP):
         plain: bytes | Unusable = body
     else:
         plain = _inflated(body, decompressed)
@@ -134,8 +138,11 @@ def verified_body(
     return plain
 
 
-def about(event: str, body: bytes) -> About:
-    """Whom a verified body is about. `event` is Powens' name in kebab case, known or not. Raises Unusable."""
+def about(event: str, body: bytes) -> About | None:
+    """Whom a verified body is about. `event` is Powens' name in kebab case, known or not. Raises Unusable.
+
+    None for nobody, from an event of EVENTS_WITHOUT_USER: there is nothing to read because of it.
+    """
     try:
         root = json.loads(body, object_pairs_hook=_used_part)
     except (ValueError, RecursionError):
@@ -145,7 +152,7 @@ def about(event: str, body: bytes) -> About:
     # Only these two events have the thing itself at the root; elsewhere a bare `id` is an account's or unknown.
     by_event = {"user-deleted": _of_user, "connection-deleted": _of_connection}.get(event)
     found = (by_event and by_event(root)) or _of_envelope(root) or _of_item(root) or _of_lists(root)
-    if found is None:
+    if found is None and event not in EVENTS_WITHOUT_USER:
         raise Unusable("no user")
     return found
 

@@ -70,6 +70,9 @@ def lambda_handler(event: dict[str, Any], context: Context) -> Response:
     except Unusable as error:
         _write("WARNING", "webhook unusable", "UnusableWebhooks", request_id=request_id, event=name, reason=str(error))
         return _answer(200, {"status": "ignored"})
+    if whom is None:
+        _write("INFO", "webhook with nothing to read", "WebhooksWithoutUser", request_id=request_id, event=name)
+        return _answer(200, {"status": "ignored"})
     try:
         _queue(whom, name, received_at, request_id, context.aws_request_id)
     except (BotoCoreError, ClientError) as error:

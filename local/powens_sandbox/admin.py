@@ -1,6 +1,7 @@
 """The switches under `/sandbox`: what Powens has no door for, as JSON. For tests and for people who show a fault."""
 
 import itertools
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -272,7 +273,8 @@ class Admin:
 
     def connection_change(self, call: Call) -> Json:
         """`state`, `error_message`, `source` (whose state it is), `locked`, `active`, `consent_expires_at` (RFC 3339)
-        or `consent_expires_in_days`, `last_update` (RFC 3339 or null), `notify` (default true)."""
+        or `consent_expires_in_days`, `last_update` (RFC 3339 or null), `raw` (fields of its answers, with any JSON
+        instead of what they are), `notify` (default true)."""
         connection = self._connection(call)
         _only(
             call.params,
@@ -286,6 +288,7 @@ class Admin:
             "last_update",
             "notify",
             "error",
+            "raw",
         )
         source_name = call.params.optional_text("source")
         source = connection.source(source_name) if source_name else None
@@ -299,7 +302,8 @@ class Admin:
             call.params.boolean("locked", connection.locked),
             call.params.boolean("active", connection.active),
         )
-        changed = False
+        changed = "raw" in call.params
+        connection.raw = _raw(call.params, connection.raw)
         if "state" in call.params or "error" in call.params:
             state = call.params.optional_text("state") or call.params.optional_text("error")
             if state is not None and not re.fullmatch(r"[A-Za-z]{1,40}", state):
@@ -401,7 +405,9 @@ class Admin:
 
     def account_change(self, call: Call) -> Json:
         """What happens at the bank or at Powens: `balance`, `coming`, `name`, `number`, `iban`, `type`, `currency`,
-        `usage`, `display`, `error`, `disabled` (bool), `deleted` (bool); `sync` (default true): tells about it."""
+        `usage`, `display`, `error`, `disabled` (bool), `deleted` (bool); `id_connection`: the bank lists it under that
+        connection of the user from now on; `raw`: fields of its answers, with any JSON instead of what they are; `sync`
+        (default true): tells about it."""
         account, connection = self._account(call)
         _only(
             call.params,
@@ -417,6 +423,8 @@ class Admin:
             "error",
             "disabled",
             "deleted",
+            "id_connection",
+            "raw",
             "sync",
         )
         sync = call.params.boolean("sync", True)
@@ -436,6 +444,10 @@ class Admin:
         amounts = {name: as_decimal(call.params[name]) for name in ("balance", "coming") if name in call.params}
         deleted = call.params.boolean("deleted") if "deleted" in call.params else None
         disabled = call.params.boolean("disabled") if "disabled" in call.params else None
+        raw = _raw(call.params, account.raw)
+        target = self._target(call.params) or connection
+        self.world.move_account(account, target)
+        account.raw = raw
         account.display = call.params.boolean("display", account.display)
         account.type, account.currency = kind, currency
         for name, value in {**texts, **amounts}.items():
@@ -443,10 +455,21 @@ class Admin:
         if deleted is not None:
             account.deleted = self.clock.now() if deleted else None
         if disabled is not None:
-            self.world.choose(connection, [(account, not disabled)])
+            self.world.choose(target, [(account, not disabled)])
         if sync:
-            self.world.schedule_sync(connection)
-        return self.world.views.account(account, connection)
+            for concerned in {connection.id: connection, target.id: target}.values():
+                self.world.schedule_sync(concerned)
+        return self.world.views.account(account, target)
+
+    def _target(self, params: Params) -> Connection | None:
+        """The connection that an account moves to, if it does."""
+        wanted = params.integer("id_connection")
+        if wanted is None:
+            return None
+        target = self.world.connections.get(wanted)
+        if target is None:
+            raise invalid("id_connection", "is no connection")
+        return target
 
     # Faults and logs
 
@@ -583,6 +606,21 @@ def _only(params: Params, *names: str) -> None:
     for name in params:
         if name not in names:
             raise invalid(name[:60], "is not known here")
+
+
+def _raw(params: Params, before: dict[str, object]) -> dict[str, object]:
+    """The parameter `raw`: an object whose values are any JSON; null, or none of them, takes back what was there."""
+    if "raw" not in params:
+        return before
+    given = params["raw"] or {}
+    if not isinstance(given, dict):
+        raise invalid("raw", "must be an object")
+    try:
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        # Half a character or a number without end could not be sent either.
+        raise invalid("raw", "cannot be written as JSON") from error
+    return dict(given)
 
 
 def _pattern(params: Params, name: str) -> re.Pattern[str]:

@@ -69,15 +69,16 @@ COUNTRIES: Mapping[str, str] = {
 class AccountSpec:
     """An account as the bank holds it.
 
-    `key` names it within one person's accounts at one bank. Two specs with the same `identity` are the same real
-    account, seen from two banks. `balance` None: the bank gives none, ever.
+    `key` names it within one person's accounts at one bank. Specs with the same `identity` have one number and one
+    IBAN: the same real account, seen from two banks, or pockets that one bank tells apart by nothing but their names.
+    `balance` None: the bank gives none, ever. `raw`: fields of its answers, as the bank spoilt them.
     """
 
     key: str
     name: str
     type: str
     balance: Decimal | None
-    currency: str = "EUR"
+    currency: str | None = "EUR"
     source: str = OPENAPI
     original_name: str | None = ""
     usage: str | None = "PRIV"
@@ -90,6 +91,7 @@ class AccountSpec:
     company_name: str | None = None
     coming: Decimal | None = None
     loan: Mapping[str, object] | None = None
+    raw: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ class ConnectorSource:
 @dataclass(frozen=True, eq=False)
 class Connector:
     """An institution at one moment. `later`: what everybody there holds beside `accounts`; of both, Powens sees what
-    the sources do not withhold."""
+    the sources do not withhold. `number_form`: own, masked or filler, as the setting `account_numbers` has
+    them."""
 
     id: int
     uuid: str
@@ -141,6 +144,10 @@ class Connector:
     beta: bool = False
     months_to_fetch: int | None = None
     siret: str = ""
+    number_form: str = "own"
+    stable: bool = True
+    # When that changed last; None: never.
+    stability_update: datetime | None = None
 
     def source(self, name: str) -> ConnectorSource | None:
         return next((source for source in self.sources if source.name == name), None)
@@ -345,6 +352,11 @@ _WITHHELD: Mapping[str, AccountSpec] = {
     "thames-mutual": AccountSpec("isa", "Cash ISA", "savings", Decimal("4200.00"), "GBP"),
     "qantor": AccountSpec("term", "Compte à terme", "cat", Decimal("50000.00"), usage="ORGA"),
 }
+# Banks that give no number which could tell two accounts apart.
+_NUMBER_FORMS: Mapping[str, str] = {
+    "mutuelle-armor": "masked", "avenir-vie": "masked", "nordbank": "masked",
+    "comptoir-lyonnais": "filler", "pret-partage": "filler", "caja-del-sur": "filler",
+}  # fmt: skip
 _WEALTH = {"market", "pea", "lifeinsurance", "per", "pee", "perco", "real_estate", "crowdlending"}
 
 
@@ -381,7 +393,7 @@ def _connector(position: int, row: _Row) -> Connector:
         country=country,
         capabilities=("bank", *(("bankwealth",) if wealth else ()), *more.split()),
         products=("bank", *(("wealth",) if wealth else ()), *(("bill",) if "document" in more else ())),
-        usages=tuple(sorted(usage.lower() for usage in usages)),
+        usages=tuple(sorted(usages)),
         sources=tuple(sources),
         fields=(
             replace(LOGIN, sources=(DIRECTACCESS,)),
@@ -396,6 +408,7 @@ def _connector(position: int, row: _Row) -> Connector:
         beta=slug == "qantor",
         months_to_fetch=24 if wealth else None,
         siret=f"{38000000000000 + 7919 * position:014d}",
+        number_form=_NUMBER_FORMS.get(slug, "own"),
     )
 
 
@@ -414,7 +427,7 @@ def _test_connector() -> Connector:
         country="FR",
         capabilities=("bank", "bankwealth", "transfer", "document", "profile", "contact"),
         products=("bank", "wealth", "bill"),
-        usages=("orga", "priv"),
+        usages=("ORGA", "PRIV"),
         sources=(
             ConnectorSource(81, OPENAPI, "credentials", 0, ("checking", "card")),
             ConnectorSource(82, DIRECTACCESS, "credentials", 1, ("livret_a", "pea", "lifeinsurance", "loan")),

@@ -321,7 +321,7 @@ class Deliveries:
             signed = payload.body if settings.webhook_gzip_signature == "plain" else content
             headers["BI-Signature-Date"] = date
             headers["BI-Signature"] = sign(str(provider.config["secret_key"]), "POST", endpoint, date, signed)
-        return headers, content
+        return headers, payload.body if settings.webhook_gzip_arrival == "inflated" else content
 
     async def _oauth_token(self, provider_id: int, config: dict[str, object]) -> str:
         """A token of the consumer's own token endpoint, kept until it ends. Raises ApiError when there is none."""

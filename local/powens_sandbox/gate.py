@@ -22,12 +22,18 @@ from local.powens_sandbox.faults import Fault, Faults
 from local.powens_sandbox.logbook import Logbook
 from local.powens_sandbox.params import MAX_BODY, bearer, replay
 from local.powens_sandbox.settings import Settings
+from local.powens_sandbox.webview.entry import FLOWS
 from local.powens_sandbox.webview.pages import error_page
+from local.powens_sandbox.webview.texts import LANGUAGES
 from local.powens_sandbox.world import World
 
 _LOGGED_BODY = 20_000
 _SECRET = re.compile(r'("?(?:client_secret|password|otp|code)"?\s*[:=]\s*"?)[^"&,}\s]+', re.IGNORECASE)
-_CODES = {404: "notFound", 405: "methodNotAllowed"}
+_PAGE = re.compile(
+    rf"(?:/2\.0/auth/webview)?(?:/(?:{'|'.join(LANGUAGES)}))?/(?:{'|'.join(FLOWS)})"
+    rf"|/(?:{'|'.join(LANGUAGES)})/(?:{'|'.join(FLOWS)}|webauth)/[^/]+|/2\.0/webauth"
+)
+_CODES = {403: "forbidden", 404: "notFound", 405: "methodNotAllowed", 409: "conflict"}
 
 
 @dataclass
@@ -49,14 +55,10 @@ class Received:
 
 
 def area_of(path: str) -> str:
-    """api, webview, or sandbox: what is neither logged nor ever faulty."""
+    """webview: a page that there is; sandbox: what is neither logged nor ever faulty; api: everything else."""
     if path in {"/sandbox", "/favicon.ico"} or path.startswith(("/sandbox/", "/assets/")):
         return "sandbox"
-    if path.startswith(("/2.0/auth/webview/", "/2.0/webauth")) and path != "/2.0/webauth-url":
-        return "webview"
-    if path.startswith(("/2.0/", "/webhooks/", "/logos/")) or path == "/2.0":
-        return "api"
-    return "webview"
+    return "webview" if _PAGE.fullmatch(path) else "api"
 
 
 class Gate:
@@ -155,12 +157,10 @@ class Gate:
 
     def _envelope(self, error: ApiError, request_id: int) -> Response:
         headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-        body = {
-            "code": error.code,
-            "description": error.description,
-            "message": error.message,
-            "request_id": request_id,
-        }
+        body: dict[str, object] = {"code": error.code, "description": error.description}
+        if error.status != HTTPStatus.UNAUTHORIZED:
+            body["message"] = error.message
+        body["request_id"] = request_id
         return JSONResponse(body, error.status, headers)
 
     def _too_many(self) -> int:
@@ -179,6 +179,10 @@ class Gate:
         return 0
 
     # Faults
+
+    def _code_of(self, status: int) -> str:
+        settings = self.world.settings
+        return {429: settings.rate_limit_code, 401: settings.bad_token_code, **_CODES}.get(status, "bug")
 
     async def _faulty(
         self, fault: Fault, scope: Scope, receive: Receive, send: Send, request_id: int, area: str
@@ -210,8 +214,7 @@ class Gate:
             case "empty":
                 await Response(status_code=200, media_type="application/json")(scope, receive, send)
             case _:
-                code = fault.code or {429: self.world.settings.rate_limit_code, 409: "conflict", 404: "notFound",
-                                      401: self.world.settings.bad_token_code}.get(fault.status, "bug")  # fmt: skip
+                code = fault.code or self._code_of(fault.status)
                 error = ApiError(fault.status, code, "A fault that was switched on", retry_after=fault.retry_after)
                 if fault.status < 200 or fault.status in {204, 304}:
                     await Response(status_code=max(fault.status, 200))(scope, receive, send)

@@ -66,6 +66,8 @@ class Institutions:
             raise invalid("outage", f"must be null or one of {', '.join(OUTAGES)}")
         changed = replace(
             connector,
+            stable=outage is None,
+            stability_update=connector.stability_update if connector.stable is (outage is None) else now,
             capabilities=_names(params, "capabilities") if "capabilities" in params else connector.capabilities,
             products=_names(params, "products", _PRODUCTS) if "products" in params else connector.products,
             hidden=params.boolean("hidden", bool(connector.hidden)),

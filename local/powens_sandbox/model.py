@@ -76,6 +76,8 @@ class Account:
     error: str | None = None
     # Transactions are told once, in the first synchronisation after the account was enabled.
     told: bool = False
+    # What its answers say instead, field by field, whether it makes sense or not.
+    raw: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -112,6 +114,12 @@ class Connection:
     # Events of the connect flow are told when the user confirms, or when the connection is used without it.
     sync_due: bool = False
     log: list[LogLine] = field(default_factory=list)
+    # Keys of accounts that the bank lists under another connection from now on.
+    moved: set[str] = field(default_factory=set)
+    # A synchronisation that somebody forced, and that goes on.
+    forced: bool = False
+    # What its answers say instead, field by field, whether it makes sense or not.
+    raw: dict[str, object] = field(default_factory=dict)
 
     def source(self, name: str) -> Source | None:
         return next((source for source in self.sources if source.name == name), None)

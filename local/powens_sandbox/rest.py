@@ -1,10 +1,12 @@
 """The REST API under `/2.0`."""
 
+import asyncio
 import base64
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import cast
 from urllib.parse import urlencode
 
@@ -12,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CURRENCIES, OPENAPI
+from local.powens_sandbox.catalogue import ACCOUNT_TYPES, CURRENCIES, OPENAPI, Connector
 from local.powens_sandbox.clock import FIRST_YEAR, LAST_YEAR
 from local.powens_sandbox.deliveries import Deliveries
 from local.powens_sandbox.errors import ApiError, invalid, missing, not_found
@@ -21,9 +23,16 @@ from local.powens_sandbox.model import Account, Connection, Source, Token, User
 from local.powens_sandbox.params import Call, Params, as_id, basic, bearer, parse_expand, read_params
 from local.powens_sandbox.settings import Settings
 from local.powens_sandbox.views import PARIS, Json, account_type, currency
-from local.powens_sandbox.world import World
+from local.powens_sandbox.world import World, as_decimal
 
 MAX_LIMIT = 1000
+_GONE_CODES = {400: "invalidValue", 403: "forbidden", 404: "notFound", 409: "conflict"}
+# What a list of transactions can be narrowed by, beside the page.
+_FILTERS = (
+    "filter", "min_date", "max_date", "last_update", "income", "min_value", "max_value", "value", "wording", "search",
+    "deleted", "all", "expand",
+)  # fmt: skip
+_FILTER_DATES = ("date", "rdate", "vdate", "application_date")
 _WRITABLE = ("display", "name", "disabled", "bookmarked", "usage")
 
 
@@ -68,13 +77,14 @@ class RestApi:
             ("DELETE", "/clients/{id}", self.client_delete),
             ("GET", "/config", self.config_read),
             ("POST PUT", "/config", self.config_update),
+            ("PATCH", "/connectors", self.connectors_update),
             *[
                 row
                 for alias in ("connectors", "banks", "providers")
                 for row in (
                     ("GET", f"/{alias}", self.connectors_list),
-                    ("GET", f"/{alias}/{{id}}", self.connector_read),
-                    ("PUT POST", f"/{alias}/{{id}}", self.connector_update),
+                    ("GET", f"/{alias}/{{id}}", self.connectors_read),
+                    ("PUT POST PATCH", f"/{alias}/{{id}}", self.connectors_update),
                     ("GET", f"/{alias}/{{id}}/sources", self.connector_sources),
                     ("GET", f"/{alias}/{{id}}/sources/{{s}}", self.connector_source),
                     ("GET", f"/{alias}/{{id}}/fields", self.connector_fields),
@@ -176,7 +186,19 @@ class RestApi:
         wanted = call.path("u")
         if wanted != "me" and call.path_id("u", "user") != user.id:
             raise not_found("user")
+        if self._forbidden(call):
+            raise ApiError(403, "forbidden", "The token may not do this")
         return user
+
+    def _forbidden(self, call: Call) -> bool:
+        path, reads = call.request.url.path, call.request.method in {"GET", "HEAD"}
+        match self.settings.forbidden:
+            case "updates":
+                return not reads and "/accounts" in path
+            case "reads":
+                return reads and ("/accounts" in path or "/connections" in path)
+            case forbidden:
+                return forbidden == "everything"
 
     def _operator(self, call: Call, *secret_values: str) -> None:
         """A token of the console with the right scope: 401 when it is no token at all, 403 when it is another's."""
@@ -252,7 +274,11 @@ class RestApi:
         wanted = call.params.integer("id_user")
         if wanted is None:
             return self._access_answer(self.world.create_user(permanent=True)[1])
-        return self._access_answer(self.world.renew(self.world.user(wanted), revoke_previous=revoke_previous))
+        user = self.world.users.get(wanted)
+        if user is None:
+            status = int(self.settings.gone_user_status)
+            raise ApiError(status, _GONE_CODES[status], "There is no such user")
+        return self._access_answer(self.world.renew(user, revoke_previous=revoke_previous))
 
     def _access_answer(self, token: Token) -> Response:
         return answer({self.settings.access_token_key: token.value, "token_type": "Bearer"})
@@ -367,23 +393,31 @@ class RestApi:
             for item in self.world.institutions.all()
             if not item.hidden and (not countries or item.country in countries)
         ]
-        return self._page(call, "connectors", shown, lambda item: self.world.views.connector(item, expand))
+        return self._page(call, _alias(call), shown, lambda item: self.world.views.connector(item, expand))
 
-    def connector_read(self, call: Call) -> Response:
+    def _named_connectors(self, call: Call) -> list[Connector]:
+        """Those of a path such as `/connectors/40,revolut`. One that is not there makes it 404."""
+        return [self.world.institutions.get(reference) for reference in call.path("id").split(",")[:MAX_LIMIT]]
+
+    def _show_connectors(self, call: Call, found: Sequence[Connector]) -> Response:
         expand, _ = parse_expand(call.params.get("expand"))
-        found = [self.world.institutions.find(reference) for reference in call.path("id").split(",")[:MAX_LIMIT]]
-        items = [self.world.views.connector(item, expand) for item in found if item is not None]
-        if not items or len(items) < len(found):
-            raise not_found("connector")
-        return answer(items[0] if len(items) == 1 else {"connectors": items, "total": len(items)})
+        items = [self.world.views.connector(item, expand) for item in found]
+        one = len(items) == 1 and "id" in call.request.path_params
+        return answer(items[0] if one else {_alias(call): items, "total": len(items)})
 
-    def connector_update(self, call: Call) -> Response:
-        """The operator hides an institution from lists and from the Webview, or shows it again."""
+    def connectors_read(self, call: Call) -> Response:
+        return self._show_connectors(call, self._named_connectors(call))
+
+    def connectors_update(self, call: Call) -> Response:
+        """The operator hides institutions from lists and from the Webview, or shows them again: those of the path, or
+        all."""
         self._config_caller(call)
-        connector = self.world.institutions.get(call.path("id"))
+        named = "id" in call.request.path_params
+        found = self._named_connectors(call) if named else self.world.institutions.all()
         if "hidden" in call.params:
-            connector = self.world.change_connector(connector, Params({"hidden": call.params["hidden"]}))
-        return answer(self.world.views.connector(connector))
+            hidden = Params({"hidden": call.params.boolean("hidden")})
+            found = [self.world.change_connector(item, hidden) for item in found]
+        return self._show_connectors(call, found)
 
     def connector_sources(self, call: Call) -> Response:
         connector = self.world.institutions.get(call.path("id"))
@@ -516,9 +550,15 @@ class RestApi:
         waiting = connection.shown_state in {"additionalInformationNeeded", "decoupled"}
         return answer(self._show(call, connection), 202 if waiting or call.params.boolean("background") else 200)
 
-    def connection_sync(self, call: Call) -> Response:
+    async def connection_sync(self, call: Call) -> Response:
         connection = self._connection(call)
+        background = call.params.boolean("background")
         self.world.force_sync(connection, psu_requested=call.params.boolean("psu_requested", True))
+        if background:
+            self.world.schedule_sync(connection, self.settings.forced_sync_seconds)
+            return answer(self._show(call, connection), 202)
+        await asyncio.sleep(self.settings.forced_sync_seconds)
+        self.world.end_forced_sync(connection)
         return answer(self._show(call, connection))
 
     def connection_delete(self, call: Call) -> Response:
@@ -687,13 +727,12 @@ class RestApi:
             raise missing("limit")
         if not any(account.disabled is None for account in accounts):
             raise ApiError(self.settings.no_account_status, "noAccount", "No account is enabled")
-        lines = [line for account in accounts if account.last_update for line in self.world.views.transactions(account)]
-        since, until = self._period(call)
-        first, last = since.astimezone(PARIS).date().isoformat(), until.astimezone(PARIS).date().isoformat()
-        dates = [str(line["date"]) for line in lines]
-        lines = [line for line in lines if first <= str(line["date"]) <= last]
+        every = [line for account in accounts if account.last_update for line in self.world.views.transactions(account)]
+        dates = [str(line["date"]) for line in every]
+        filters = self._filters(call)
+        lines = [line for line in every if all(fits(line) for fits in filters)]
         lines.sort(key=lambda line: (str(line["date"]), cast(int, line["id"])), reverse=True)
-        chosen, links = self._window(call, lines)
+        chosen, links = self._window(call, lines, documented=True)
         found = [str(line["date"]) for line in lines]
         return answer(
             {
@@ -706,6 +745,32 @@ class RestApi:
             }
             | links
         )
+
+    def _filters(self, call: Call) -> list[Callable[[Json], bool]]:
+        """What a transaction has to fit. Raises ApiError 400 for a filter that is not known, or makes no sense."""
+        params = call.params
+        unknown = set(params) - {"limit", "offset", *_FILTERS}
+        if unknown and self.settings.unknown_filters == "refused":
+            raise invalid(min(unknown)[:60], "is no filter of transactions")
+        date_name = params.optional_text("filter") or "date"
+        if date_name not in _FILTER_DATES:
+            raise invalid("filter", f"must be one of {', '.join(_FILTER_DATES)}")
+        since, until = self._period(call)
+        first, last = since.astimezone(PARIS).date().isoformat(), until.astimezone(PARIS).date().isoformat()
+        fits: list[Callable[[Json], bool]] = [lambda line: first <= str(line[date_name]) <= last]
+        if (updated := params.optional_text("last_update")) is not None:
+            seen = self.world.views.moment(_day(updated, "last_update"))
+            fits.append(lambda line: str(line["last_update"]) >= str(seen))
+        if "income" in params:
+            income = params.boolean("income")
+            fits.append(lambda line: (_value(line) > 0) is income)
+        least, most, exact = (as_decimal(params.get(name)) for name in ("min_value", "max_value", "value"))
+        fits.append(lambda line: least is None or _value(line) >= least)
+        fits.append(lambda line: most is None or _value(line) <= most)
+        fits.append(lambda line: exact is None or _value(line) == exact)
+        words = [(params.optional_text(name) or "").casefold() for name in ("wording", "search")]
+        fits.append(lambda line: all(word in str(line["wording"]).casefold() for word in words))
+        return fits
 
     def transaction_read(self, call: Call) -> Response:
         wanted = call.path_id("t", "transaction")
@@ -847,14 +912,17 @@ class RestApi:
         chosen, links = self._window(call, items)
         return answer({key: [show(item) for item in chosen], "total": len(items)} | links)
 
-    def _window[T](self, call: Call, items: Sequence[T]) -> tuple[list[T], Json]:
-        """The part that `limit` and `offset` ask for, and the links to its neighbours on the caller's own host."""
+    def _window[T](self, call: Call, items: Sequence[T], *, documented: bool = False) -> tuple[list[T], Json]:
+        """The part that `limit` and `offset` ask for, and the links to its neighbours on the caller's own host, where
+        they are documented or wanted."""
         limit, offset = call.params.integer("limit"), call.params.integer("offset") or 0
         if limit is not None and not 1 <= limit <= MAX_LIMIT:
             raise invalid("limit", f"must be between 1 and {MAX_LIMIT}")
         if limit is None:
             limit = self.settings.list_cap or max(1, len(items))
         chosen = list(items[offset : offset + limit])
+        if not documented and self.settings.linked_lists == "transactions":
+            return chosen, {}
 
         def link(start: int) -> Json:
             query = [(k, v) for k, v in call.request.query_params.multi_items() if k not in {"limit", "offset"}]
@@ -906,6 +974,15 @@ def _origin(request: Request) -> str:
 def _address(request: Request) -> str:
     query = request.url.query
     return f"{_origin(request)}{request.url.path}{'?' + query if query else ''}"
+
+
+def _alias(call: Call) -> str:
+    """The list's name is the path's own: connectors, or banks or providers as in former days."""
+    return call.request.url.path.removeprefix("/2.0/").split("/")[0]
+
+
+def _value(line: Json) -> Decimal:
+    return Decimal(str(line["value"]))
 
 
 def _id_or_zero(text: str) -> int:

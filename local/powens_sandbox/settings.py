@@ -103,6 +103,12 @@ class Settings:
         choices=("recent", "refused", "accepted"),
     )
     forced_sync_interval: float = _option(60.0, "Seconds that count as recent.")
+    forced_sync_seconds: float = _option(
+        2.0,
+        "Seconds that a forced synchronisation takes before it is answered, unless `background` is given. It ends even "
+        "when the caller has hung up; another one meanwhile is refused.",
+        high=3600,
+    )
     consent_days: int = _option(180, "Days until the consent given at the bank ends.", high=36_500)
     temporary_seconds: int = _option(
         1800, "Life of temporary tokens and codes, and of users without a permanent token."
@@ -118,6 +124,12 @@ class Settings:
     )
     webhook_gzip_signature: str = _option(
         "compressed", "Bytes that are signed when the body is compressed.", choices=("compressed", "plain")
+    )
+    webhook_gzip_arrival: str = _option(
+        "compressed",
+        "What arrives of a compressed body: its bytes as sent, or the text, inflated by a host on the way that leaves "
+        "`content-encoding: gzip` on. Only a `plain` signature can be checked then.",
+        choices=("compressed", "inflated"),
     )
     webhook_signed_path: str = _option(
         "path", "Whether a query string of the URL is part of the signed text.", choices=("path", "path_and_query")
@@ -182,9 +194,10 @@ class Settings:
     )
     preticked_accounts: bool = _option(True, "Whether the accounts of a new connection are ticked beforehand.")
     missing_language: str = _option(
-        "unavailable",
-        "A Webview address without language: 503, or the browser's language.",
-        choices=("unavailable", "browser"),
+        "redirect",
+        "A Webview address without language: a redirect (302) to the same address with the browser's language, 503, or "
+        "the visit begins at once in that language.",
+        choices=("redirect", "unavailable", "browser"),
     )
     locked_during_sync: bool = _option(
         False, "Whether a connection refuses changes (409) until its synchronisation ended."
@@ -192,6 +205,17 @@ class Settings:
     locked_status: int = _option(409, "Status of connectionLocked.", low=400, high=599)
     bad_token_status: int = _option(401, "Status for a token that is unknown or revoked.", low=400, high=499)
     bad_token_code: str = _option("unauthorized", "Code for a token that is unknown or revoked.")
+    gone_user_status: str = _option(
+        "400",
+        "Status of /auth/renew for a user that is gone: invalidValue, forbidden, notFound or conflict.",
+        choices=("400", "403", "404", "409"),
+    )
+    forbidden: str = _option(
+        "nothing",
+        "What a user's token, good as it is, may not do (403): change accounts, read accounts and connections, or "
+        "anything below /users.",
+        choices=("nothing", "updates", "reads", "everything"),
+    )
     access_token_key: str = _option(
         "access_token",
         "Name of the token in the answers of /auth/token/access and /auth/renew.",
@@ -217,9 +241,32 @@ class Settings:
         "Whether the date-times of accounts carry an offset, as seen with some banks.",
         choices=("naive", "offset"),
     )
+    empty_dates: str = _option(
+        "null",
+        "How a date-time that is not there is written: null, 0000-00-00 00:00:00 or an empty text. An account's "
+        "`disabled` is always null when it is ticked.",
+        choices=("null", "zero", "empty"),
+    )
+    shared_ibans: str = _option(
+        "all",
+        "Accounts without an IBAN of their own that carry the current account's: none, its cards, or all of them "
+        "(cards, savings, vaults).",
+        choices=("none", "cards", "all"),
+    )
+    account_numbers: str = _option(
+        "by_bank",
+        "Account numbers: as each bank gives them, or at every bank its own one for each account, only the last four "
+        "digits, or one filler for all.",
+        choices=("by_bank", "own", "masked", "filler"),
+    )
     account_type_form: str = _option("name", "Form of an account's type.", choices=("name", "object"))
     source_account_types: bool = _option(
-        True, "Whether a connector's sources name the types of accounts that they share."
+        True, "Whether connectors and their sources name the types of accounts that they share."
+    )
+    connector_form: str = _option(
+        "live",
+        "Connectors as seen live, with upper-case usages and `stability`; or as documented.",
+        choices=("live", "documented"),
     )
     currency_form: str = _option("object", "Form of an account's currency.", choices=("object", "code"))
     source_form: str = _option(
@@ -227,8 +274,24 @@ class Settings:
         "Whether name, priority and auth_mechanism of a connection's source are nested under `source`.",
         choices=("flat", "nested"),
     )
+    webauth_address: bool = _option(
+        True,
+        "Whether a connection in webauthRequired shows the bank's short-lived address in `error_message` and the end "
+        "of it in `expire`.",
+    )
+    linked_lists: str = _option(
+        "transactions",
+        "Lists with paging links: transactions, where they are documented, or all. The others have `total` and are "
+        "paged by `offset`.",
+        choices=("transactions", "all"),
+    )
     links_key: str = _option("_links", "Name of the paging links.", choices=("_links", "_link"))
-    list_cap: int = _option(0, "Items in a list asked for without `limit`; 0: all.", high=1000)
+    list_cap: int = _option(1000, "Items in a list asked for without `limit`; 0: all.", high=1000)
+    unknown_filters: str = _option(
+        "refused",
+        "A query parameter that the list of transactions does not know: 400, or as if it were not there.",
+        choices=("refused", "ignored"),
+    )
     psu_sync_needs_sca: bool = _option(False, "Whether a forced synchronisation asks the user to authenticate again.")
 
     @classmethod

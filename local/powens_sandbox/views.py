@@ -1,7 +1,7 @@
 """The resources as Powens shows them: records of the model in, JSON objects out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import cast
@@ -18,11 +18,18 @@ from local.powens_sandbox.catalogue import (
     Field,
 )
 from local.powens_sandbox.model import Account, Connection, LogLine, Source, User
+from local.powens_sandbox.people import bic
 from local.powens_sandbox.settings import Settings
 
 type Json = dict[str, object]
 
 PARIS = ZoneInfo("Europe/Paris")
+_EXPANSIONS = frozenset(
+    {"connector", "sources", "accounts", "all_accounts", "subscriptions", "all_subscriptions", "connection"}
+)
+_NO_DATE: Mapping[str, str | None] = {"null": None, "zero": "0000-00-00 00:00:00", "empty": ""}
+# The address of a bank's own page is good for a few minutes.
+_ADDRESS_LIFE = timedelta(minutes=10)
 
 
 class Views:
@@ -34,7 +41,7 @@ class Views:
     def moment(self, at: datetime | None) -> str | None:
         """`YYYY-MM-DD HH:MM:SS` as the clock on the wall shows it, without offset."""
         if at is None:
-            return None
+            return _NO_DATE[self.settings.empty_dates]
         zone = PARIS if self.settings.naive_timezone == "Europe/Paris" else UTC
         return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -42,6 +49,10 @@ class Views:
         if at is not None and self.settings.datetime_form == "offset":
             return at.astimezone(PARIS).isoformat(sep=" ", timespec="seconds")
         return self.moment(at)
+
+    def selection(self, at: datetime | None) -> str | None:
+        """`disabled` of an account: null is documented as "ticked", so it is the one date that is never left empty."""
+        return None if at is None else self.account_moment(at)
 
     # Users and connectors
 
@@ -67,10 +78,15 @@ class Views:
             "transfer_mechanism": "webauth" if "transfer" in connector.capabilities else None,
             "siret": connector.siret,
             "capabilities": list(connector.capabilities),
-            "account_usages": list(connector.usages),
+            "account_usages": self._usages(connector),
             "products": list(connector.products),
             "sync_frequency": None,
         }
+        if self.settings.source_account_types:
+            types = (kind for source in connector.sources for kind in source.account_types)
+            shown["account_types"] = list(dict.fromkeys(types))
+        if self.settings.connector_form == "live":
+            shown["stability"] = self._stability(connector)
         if "sources" in expand:
             shown["sources"] = [self.connector_source(connector, source) for source in connector.sources]
         if "fields" in expand:
@@ -92,11 +108,23 @@ class Views:
             "available_auth_mechanisms": [source.auth_mechanism],
             "disabled": self.moment(source.disabled),
             "priority": source.priority,
-            "account_usages": list(connector.usages),
+            "account_usages": self._usages(connector),
         }
         if self.settings.source_account_types:
             shown["account_types"] = list(source.account_types)
+        if self.settings.connector_form == "live":
+            shown["stability"] = self._stability(connector)
         return shown
+
+    def _usages(self, connector: Connector) -> list[str]:
+        live = self.settings.connector_form == "live"
+        return [usage if live else usage.lower() for usage in connector.usages]
+
+    def _stability(self, connector: Connector) -> Json:
+        return {
+            "status": "stable" if connector.stable else "unstable",
+            "last_update": self.moment(connector.stability_update),
+        }
 
     def field(self, item: Field) -> Json:
         return {
@@ -121,6 +149,8 @@ class Views:
     ) -> Json:
         """`nested` expands the connector; `told` are the accounts whose transactions the object carries."""
         state = connection.shown_state
+        address_end = self._address_end(connection)
+        consent_end = max((s.access_expire for s in connection.sources if s.access_expire), default=None)
         shown: Json = {
             "id": connection.id,
             "id_user": connection.user_id,
@@ -130,13 +160,13 @@ class Views:
             "id_provider": None,
             "state": state,
             "error": state,
-            "error_message": connection.error_message,
+            "error_message": self._error_message(connection),
             "fields": self.prompted_fields(connection),
             "last_update": self.moment(connection.last_update),
             "created": self.moment(connection.created),
             "active": connection.active,
             "last_push": self.moment(connection.last_push),
-            "expire": self.moment(max((s.access_expire for s in connection.sources if s.access_expire), default=None)),
+            "expire": self.moment(address_end or consent_end),
             "next_try": self.moment(connection.next_try if connection.active else None),
         }
         if "connector" in expand:
@@ -153,7 +183,21 @@ class Views:
         for key in ("subscriptions", "all_subscriptions"):
             if key in expand:
                 shown[key] = []
-        return shown
+        return overlaid(shown, connection.raw)
+
+    def _address_end(self, connection: Connection) -> datetime | None:
+        """Until when the bank's own page waits, for a connection that waits for it."""
+        if connection.shown_state != "webauthRequired" or not self.settings.webauth_address:
+            return None
+        return (connection.last_push or connection.created) + _ADDRESS_LIFE
+
+    def _error_message(self, connection: Connection) -> str | None:
+        """What the bank says; where its own page waits, nothing but a redirection there, as was seen."""
+        end = self._address_end(connection)
+        if connection.error_message is not None or end is None:
+            return connection.error_message
+        request = f"request=r{connection.id}&expires={int(end.timestamp())}"
+        return f"Redirecting to https://connexion.{connection.connector.slug}.example/authorize?{request}"
 
     def prompted_fields(self, connection: Connection) -> list[Json] | None:
         match connection.shown_state:
@@ -176,11 +220,12 @@ class Views:
             "id_connection": connection.id,
             "id_connector_source": source.connector_source_id,
             "state": source.state,
+            "error_message": self._error_message(connection) if source.state else None,
             "last_update": self.moment(source.last_update),
             "disabled": self.moment(source.disabled),
             "created": self.moment(source.created),
             "access_expire": self.moment(source.access_expire),
-            "expire": self.moment(source.access_expire),
+            "expire": self.moment((self._address_end(connection) if source.state else None) or source.access_expire),
             "next_try": self.moment(connection.next_try),
         }
         return shown | ({"source": details} if self.settings.source_form == "nested" else {"name": source.name})
@@ -231,13 +276,13 @@ class Views:
             "usage": account.usage if full else None,
             "ownership": account.spec.ownership if full else None,
             "bookmarked": int(account.bookmarked),
-            "disabled": self.account_moment(account.disabled),
+            "disabled": self.selection(account.disabled),
             "deleted": self.account_moment(account.deleted),
             "last_update": self.account_moment(account.last_update),
             "error": account.error,
             "company_name": account.spec.company_name if full else None,
             "loan": dict(account.spec.loan) if account.spec.loan and full else None,
-            "bic": None,
+            "bic": bic(connection.connector) if account.iban and full else None,
             "webid": f"w-{account.id}",
             "information": {},
             "opening_date": None,
@@ -255,7 +300,7 @@ class Views:
             shown["transactions"] = self.transactions(account) if transactions else []
             shown["investments"] = self.investments(account)
             shown["market_orders"] = self.market_orders(account)
-        return shown
+        return overlaid(shown, account.raw)
 
     def account_type_of(self, account: Account) -> object:
         if self.settings.account_type_form == "object":
@@ -309,7 +354,7 @@ class Views:
             "datetime": None,
             "rdate": day,
             "rdatetime": None,
-            "vdate": None,
+            "vdate": (today - timedelta(days=position + draw % 2 - 1)).isoformat(),
             "vdatetime": None,
             "value": sign * (draw % 20000 + 150) / 100,
             "gross_value": None,
@@ -418,6 +463,11 @@ _WORDINGS = (
     ("Boulangerie du Port", -1), ("Virement salaire", 1), ("Transports urbains", -1), ("Marché couvert", -1),
     ("Remboursement santé", 1), ("Librairie des Arcades", -1), ("Abonnement énergie", -1), ("Restaurant Le Phare", -1),
 )  # fmt: skip
+
+
+def overlaid(shown: Json, raw: Mapping[str, object]) -> Json:
+    """The answer with the fields that somebody spoilt; one that is shown on demand stays away without it."""
+    return shown | {name: value for name, value in raw.items() if name in shown or name not in _EXPANSIONS}
 
 
 def account_type(name: str) -> Json:

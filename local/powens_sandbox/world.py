@@ -278,13 +278,14 @@ class World:
         now = self.clock.now()
         accounts = []
         by_key = {account.spec.key: account for account in connection.accounts if account.deleted is None}
+        held = accounts_of(connection.connector, connection.persona)
         for spec, source_id in found:
-            number, iban = numbers(self.settings.seed, connection.connector, spec, connection.user_id)
+            number, iban = numbers(self.settings, connection.connector, spec, held, connection.user_id)
             account = Account(
                 id=self._next("account"), user_id=connection.user_id, connection_id=connection.id, source_id=source_id,
                 spec=spec, name=spec.name, number=number, iban=iban, type=spec.type, currency=spec.currency,
                 balance=spec.balance, coming=spec.coming, usage=spec.usage, disabled=now,
-                first_transaction_id=self._transaction_ids(), opened=now,
+                first_transaction_id=self._transaction_ids(), opened=now, raw=dict(spec.raw or {}),
             )  # fmt: skip
             parent = by_key.get(spec.parent or "")
             account.parent_id = parent.id if parent else None
@@ -296,17 +297,15 @@ class World:
             tell = self.settings.connect_events == "found_enabled_sync"
         if tell:
             for account in accounts:
-                self._emit(
-                    "ACCOUNT_FOUND",
-                    connection.user_id,
-                    {
-                        "id": account.id,
-                        "id_user": account.user_id,
-                        "id_connection": account.connection_id,
-                        "disabled": self.views.account_moment(account.disabled),
-                        "type": self.views.account_type_of(account),
-                    },
-                )
+                body: Json = {
+                    "id": account.id,
+                    "id_user": account.user_id,
+                    "id_connection": account.connection_id,
+                    "disabled": self.views.selection(account.disabled),
+                    "type": self.views.account_type_of(account),
+                }
+                spoilt = {name: value for name, value in account.raw.items() if name in body}
+                self._emit("ACCOUNT_FOUND", connection.user_id, body | spoilt)
         return accounts
 
     def _transaction_ids(self) -> int:
@@ -480,6 +479,21 @@ class World:
         self.schedule_sync(connection)
         return found
 
+    def move_account(self, account: Account, target: Connection) -> None:
+        """The bank lists the account under another connection of its user, with its id. Raises ApiError 400."""
+        origin = self.connections[account.connection_id]
+        if target.user_id != account.user_id or not target.sources:
+            raise invalid("id_connection", "must be a connection of the same user, with a source")
+        if origin is target:
+            return
+        name = next((source.name for source in origin.sources if source.id == account.source_id), "")
+        account.source_id = (target.source(name) or target.sources[0]).id
+        account.connection_id = target.id
+        account.parent_id = None
+        origin.accounts.remove(account)
+        origin.moved.add(account.spec.key)
+        target.accounts.append(account)
+
     # Synchronisation and time
 
     def schedule_sync(self, connection: Connection, delay: float | None = None) -> None:
@@ -524,6 +538,7 @@ class World:
     def sync(self, connection: Connection) -> None:
         """One synchronisation, at once, with its events."""
         self._syncing.pop(connection.id, None)
+        connection.forced = False
         now = self.clock.now()
         for source in connection.sources:
             if source.access_expire and source.access_expire <= now and source.state is None:
@@ -605,7 +620,7 @@ class World:
         for account in connection.accounts:
             if account.source_id == source.id and account.deleted is None and account.spec.key in withheld:
                 account.deleted, account.withdrawn = now, True
-        known = {account.spec.key for account in connection.accounts if not account.withdrawn}
+        known = {account.spec.key for account in connection.accounts if not account.withdrawn} | connection.moved
         self._discover(connection, [(spec, source.id) for spec in shown if spec.key not in known], tell=True)
 
     def _sync_body(self, user: User, connection: Connection, news: Sequence[Account]) -> Json:
@@ -615,18 +630,26 @@ class World:
         }
 
     def force_sync(self, connection: Connection, *, psu_requested: bool) -> None:
-        """Raises ApiError 409 when Powens would rather not."""
+        """Begin a synchronisation, which `end_forced_sync` ends. Raises ApiError 409 when Powens would rather not."""
         now = self.clock.now()
         recent = connection.last_update and now - connection.last_update < timedelta(
             seconds=self.settings.forced_sync_interval
         )
-        if self.settings.forced_sync == "refused" or (self.settings.forced_sync == "recent" and recent):
+        refused = {"refused": True, "recent": bool(recent), "accepted": False}[self.settings.forced_sync]
+        if refused or connection.forced:
             raise ApiError(409, "conflict", f"Can't force synchronization of connection {connection.id}")
         if connection.locked:
             raise ApiError(self.settings.locked_status, "connectionLocked", "The connection is locked for now")
         if psu_requested and self.settings.psu_sync_needs_sca:
             connection.state = "SCARequired"
-        self.sync(connection)
+        connection.forced = True
+
+    def end_forced_sync(self, connection: Connection) -> None:
+        """Raises ApiError 404 when the connection went away meanwhile."""
+        if self.connections.get(connection.id) is not connection:
+            raise not_found("connection")
+        if connection.forced:
+            self.sync(connection)
 
     def _log(self, connection: Connection, now: datetime) -> None:
         for source in connection.sources:

@@ -32,13 +32,15 @@
 Whatever is held about a user lies in the user's partition or is pointed to from there: `_KINDS` says for each kind how
 it is exported, and what else goes with it when the user is erased. A new kind must be added there.
 
-`document` holds an aggregate as JSON: it is read and written whole, and its numbers keep their decimals (ADR 0004).
+`document` holds an aggregate as JSON: it is read and written whole, and its numbers keep their decimals (ADR 0004). A
+very large connection has it compressed, as `packed`.
 What is about institutions is built in `shared/adapters/institutions.py`.
 """
 
 import hashlib
 import json
 import re
+import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -89,6 +91,8 @@ if TYPE_CHECKING:
 SHARDS = 4
 """Parts of the `due` index, so that it is no hot partition; housekeeping reads each."""
 HISTORY_KEPT = timedelta(days=400)
+LARGEST_PLAIN_BYTES = 300_000
+"""Of a document. A larger one is compressed: DynamoDB's items end at 400 kB (ADR 0004)."""
 OPERATION_KEPT = timedelta(days=90)
 TOMBSTONE_KEPT = timedelta(days=90)
 OUTBOX_KEPT = timedelta(days=7)
@@ -254,13 +258,12 @@ class DynamoDBStore:
         return writes
 
     def _put_connection(self, before: Connection | None, after: Connection) -> "TransactWriteItemTypeDef":
-        document = _connection_codec().dump_json(after, exclude_defaults=True, exclude={"version"}).decode()
         item: dict[str, Any] = {
             "pk": _user(after.user_id),
             "sk": {"S": f"LIST#CONNECTION#{after.id}"},
             "version": {"N": str(after.version + 1)},
             "revision": {"N": str(after.revision)},
-            "document": {"S": document},
+            **_as_document(_connection_codec().dump_json(after, exclude_defaults=True, exclude={"version"})),
         }
         if after.removed_at is not None:
             item["ttl"] = _ttl(after.removed_at, TOMBSTONE_KEPT)
@@ -294,12 +297,13 @@ class DynamoDBStore:
         now = self._clock()
         event_id = self._new_id()
         detail = detail_of(fact, event_id=event_id, occurred_at=now, correlation_id=correlation_id)
+        of_accounts = {line.account_id: names.get(line.account_id, "") for line in fact.accounts}
         item: dict[str, Any] = {
             "pk": _user(fact.user_id),
             "sk": {"S": f"EVENT#{event_id}"},
             "detail_type": {"S": fact.type.value},
             "detail": {"S": detail.as_json()},
-            "names": {"S": json.dumps({line.account_id: names.get(line.account_id, "") for line in fact.accounts})},
+            "names": {"S": json.dumps(of_accounts, ensure_ascii=False)},
             "institution": {"S": institution or ""},
             "ttl": _ttl(now, HISTORY_KEPT),
         }
@@ -659,12 +663,39 @@ class DynamoDBStore:
                 self._client.update_item(
                     TableName=self._table,
                     Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
-                    UpdateExpression="SET sealed_token = :token",
+                    UpdateExpression="SET sealed_token = :token, renewed_at = :now REMOVE renewing_until",
                     ConditionExpression="powens_user_id = :same",
-                    ExpressionAttributeValues={":token": {"B": sealed_token}, ":same": {"N": str(powens_user_id)}},
+                    ExpressionAttributeValues={
+                        ":token": {"B": sealed_token},
+                        ":now": {"S": _instant(self._clock())},
+                        ":same": {"N": str(powens_user_id)},
+                    },
                 )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise StaleWriteError from error
+
+    def claim_renewal(
+        self, user_id: str, *, powens_user_id: int, now: datetime, until: datetime, since: datetime
+    ) -> bool:
+        try:
+            with _translated():
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                    UpdateExpression="SET renewed_at = :now, renewing_until = :until",
+                    ConditionExpression=(
+                        "powens_user_id = :same AND (attribute_not_exists(renewed_at) OR renewed_at < :since)"
+                    ),
+                    ExpressionAttributeValues={
+                        ":now": {"S": _instant(now)},
+                        ":until": {"S": _instant(until)},
+                        ":since": {"S": _instant(since)},
+                        ":same": {"N": str(powens_user_id)},
+                    },
+                )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def user_of(self, powens_user_id: int) -> str | None:
         item = self._get({"S": f"POWENS#{powens_user_id}"}, "USER")
@@ -1100,7 +1131,7 @@ class _Kind:
 
 
 def _shown_document(item: dict[str, Any]) -> dict[str, object]:
-    shown: dict[str, object] = json.loads(item["document"]["S"], object_hook=_with_hashes_named)
+    shown: dict[str, object] = json.loads(_document(item), object_hook=_with_hashes_named)
     return shown
 
 
@@ -1199,8 +1230,19 @@ def _read_cursor(cursor: str) -> str:
     return sort_key
 
 
+def _as_document(document: bytes) -> dict[str, Any]:
+    """As text, which an operator can read, unless it would not surely fit the item beside its keys."""
+    if len(document) <= LARGEST_PLAIN_BYTES:
+        return {"document": {"S": document.decode()}}
+    return {"packed": {"B": zlib.compress(document)}}
+
+
+def _document(item: dict[str, Any]) -> str | bytes:
+    return zlib.decompress(bytes(item["packed"]["B"])) if "packed" in item else str(item["document"]["S"])
+
+
 def _connection(item: dict[str, Any]) -> Connection:
-    return replace(_connection_codec().validate_json(item["document"]["S"]), version=int(item["version"]["N"]))
+    return replace(_connection_codec().validate_json(_document(item)), version=int(item["version"]["N"]))
 
 
 def _manual_account(item: dict[str, Any]) -> ManualAccount:
@@ -1243,6 +1285,7 @@ def _access(item: dict[str, Any]) -> PowensAccess:
         powens_user_id=int(item["powens_user_id"]["N"]) if "powens_user_id" in item else None,
         sealed_token=bytes(item["sealed_token"]["B"]) if "sealed_token" in item else None,
         reconcile_at=datetime.fromisoformat(item["due_sk"]["S"]) if "due_sk" in item else None,
+        renewing_until=datetime.fromisoformat(item["renewing_until"]["S"]) if "renewing_until" in item else None,
         erasure=Erasure(
             id=item["erasure_id"]["S"],
             requested_at=datetime.fromisoformat(item["erasure_requested_at"]["S"]),

@@ -11,7 +11,7 @@ No method but those of `PowensUser` needs a user token. Times are aware UTC.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -53,9 +53,11 @@ from shared.adapters.powens_answers import (
 from shared.domain.catalogue import CatalogueEntry
 from shared.domain.errors import (
     AnswerLost,
+    AppError,
     ConnectionLocked,
     Misconfigured,
     NotFound,
+    PowensForbidden,
     PowensNotFound,
     PowensRefused,
     PowensThrottled,
@@ -85,6 +87,8 @@ _INSTITUTION = re.compile(r"[0-9a-fA-F-]{1,64}")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LOCKED = "connectionLocked"
 _NO_ACCOUNT = "noAccount"
+# What a renewal for a user who is gone may be answered with, each of which can also mean something else.
+_MAYBE_GONE = frozenset({400, 403, 404, 409})
 # A gateway passed the request on and did not get, or did not wait for, the answer.
 _LOST_ON_THE_WAY = frozenset({502, 504})
 
@@ -98,11 +102,7 @@ class TemporaryUser:
 
 
 class _TokenRefused(Exception):
-    """401 or 403; whose token it was decides what it means."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"Powens answered {status}")
-        self.status = status
+    """401; whose token it was decides what it means."""
 
 
 class PowensClient:
@@ -175,24 +175,55 @@ class PowensClient:
         When the answer is lost, the user may be permanent all the same: `renew` with the known id gets a token.
         Raises PowensUnavailable, PowensRefused (the temporary token is too old), Misconfigured.
         """
-        return self._token(
-            "make a user permanent",
-            "/auth/token/access",
-            {**self._credentials(), "grant_type": "authorization_code", "code": temporary_token},
-        )
+        what = "make a user permanent"
+        body = {**self._credentials(), "grant_type": "authorization_code", "code": temporary_token}
+        return _token(what, self._with_credentials(what, "/auth/token/access", body))
 
     def renew(self, id_user: int) -> str:
         """Another token for a user that exists; the earlier ones stay valid, so that two workers can renew at once.
 
-        Raises PowensUnavailable, PowensRefused (no such user), Misconfigured.
+        Which status a user who is gone has here is not documented (ADR 0027). Raises PowensUserGone, PowensUnavailable,
+        Misconfigured (any other refusal: it is ours to mend, and about no user).
         """
+        what = "renew a token"
         # Without its id Powens would create a user.
         identified = {**self._credentials(), "grant_type": "client_credentials", "id_user": as_id(id_user, "id_user")}
-        return self._token("renew a token", "/auth/renew", identified)
+        try:
+            return _token(what, self.exchange(what, "POST", self.url("/auth/renew"), body=identified, repeatable=False))
+        except _TokenRefused as error:
+            raise Misconfigured(f"{what}: Powens refuses the client credentials") from error
+        except PowensRefused as error:
+            clear = error.status == 404 and error.powens_code is not None
+            if clear or (error.status in _MAYBE_GONE and self._serves_others()):
+                gone = f"{what}: Powens does not know the user"
+                raise PowensUserGone(gone, status=error.status, powens_code=error.powens_code) from error
+            raise Misconfigured(f"{what}: Powens answered {error.status}") from error
 
-    def as_user(self, id_user: int, token: str, on_renewed: Callable[[str], None]) -> "PowensUser":
-        """The user's own view. `on_renewed` stores a new token; it is called before the token is used."""
-        return PowensUser(self, id_user, token, on_renewed)
+    def _serves_others(self) -> bool:
+        """Whether our credentials work, tried on a user made for it, as a refusal of them must not look like one of all
+        our users. One that is left behind is listed as an orphan.
+        """
+        try:
+            made = self.create_temporary_user()
+            token = self.make_permanent(made.token)
+        except (PowensRefused, Misconfigured):
+            return False
+        with suppress(AppError):
+            self.as_user(made.id_user, token, lambda _: None).delete_user()
+        return True
+
+    def as_user(
+        self,
+        id_user: int,
+        token: str,
+        on_renewed: Callable[[str], None],
+        after_forbidden: Callable[[str], str | None] = lambda _: None,
+    ) -> "PowensUser":
+        """The user's own view. `on_renewed` stores a new token; it is called before the token is used.
+
+        `after_forbidden` is told the token of a 403 and may give another one to try.
+        """
+        return PowensUser(self, id_user, token, on_renewed, after_forbidden)
 
     def user_ids(self) -> tuple[int, ...] | None:
         """The ids of all users of the domain; None without a users token.
@@ -211,7 +242,7 @@ class PowensClient:
             listed = self.pages(what, "/users", "users", call)
             # One that cannot be read could be any: a list that lacks somebody must be a whole one.
             return tuple(as_id(as_object(item, "user").get("id"), "user.id") for item in listed)
-        except _TokenRefused as error:
+        except (_TokenRefused, PowensForbidden) as error:
             raise Misconfigured(f"{what}: Powens refuses the users token", code="users_token_refused") from error
         except Malformed as error:
             raise _unusable(what, error) from error
@@ -353,8 +384,8 @@ class PowensClient:
 
         Not `answered`: that Powens agrees is all there is to know, and whatever it says with it is not read.
 
-        Raises _TokenRefused on 401 and 403, else PowensUnavailable, ConnectionLocked, PowensNotFound, PowensRefused,
-        Misconfigured.
+        Raises _TokenRefused on 401, PowensForbidden on 403, else PowensUnavailable, ConnectionLocked, PowensNotFound,
+        PowensRefused, Misconfigured.
         """
         attempt = 1
         while True:
@@ -414,12 +445,12 @@ class PowensClient:
             return AnswerLost(said, retry_after=retry_after)
         if status in (408, 425) or not 400 <= status < 500:
             return PowensUnavailable(said, retry_after=retry_after)
-        if status in (401, 403):
-            return _TokenRefused(status)
+        if status == 401:
+            return _TokenRefused(said)
         code = error_code(response.content)
         if code == _LOCKED:
             return ConnectionLocked(said, retry_after=retry_after)
-        refused = PowensNotFound if status == 404 else PowensRefused
+        refused = {403: PowensForbidden, 404: PowensNotFound}.get(status, PowensRefused)
         return refused(said, status=status, powens_code=code)
 
     def _retry_after(self, header: str | None) -> float | None:
@@ -440,39 +471,40 @@ class PowensClient:
     def _credentials(self) -> dict[str, object]:
         return {"client_id": self._client_id, "client_secret": self._client_secret.get_secret_value()}
 
-    def _token(self, what: str, path: str, body: JsonObject) -> str:
-        answer = self._with_credentials(what, path, body)
-        try:
-            # The reference page says `access_token`, a guide of the same documentation `token`.
-            return as_token(answer.get("access_token") or answer.get("token"), "access_token")
-        except Malformed as error:
-            raise _unusable(what, error) from error
-
     def _with_credentials(self, what: str, path: str, body: JsonObject) -> JsonObject:
         try:
             return self.exchange(what, "POST", self.url(path), body=body, repeatable=False)
-        except _TokenRefused as error:
+        except (_TokenRefused, PowensForbidden) as error:
             raise Misconfigured(f"{what}: Powens refuses the client credentials") from error
 
     def _anonymous(self, what: str, url: str) -> JsonObject:
         try:
             return self.exchange(what, "GET", url, repeatable=True)
-        except _TokenRefused as error:
+        except (_TokenRefused, PowensForbidden) as error:
             raise Misconfigured(f"{what}: Powens refuses a public request") from error
 
 
 class PowensUser:
     """What Powens shows and does for one of its users. Made by `PowensClient.as_user`.
 
-    Every method raises PowensUnavailable, ConnectionLocked, PowensRefused (PowensNotFound for 404), Misconfigured.
-    A refused token is renewed with the user's id and the request repeated, once per request.
+    Every method raises PowensUnavailable, ConnectionLocked, PowensRefused (PowensNotFound for 404, PowensForbidden for
+    403, PowensUserGone), Misconfigured. A refused token is renewed with the user's id and the request repeated, once
+    per request; what is forbidden is repeated once, if there is another token to try.
     """
 
-    def __init__(self, client: PowensClient, id_user: int, token: str, on_renewed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: PowensClient,
+        id_user: int,
+        token: str,
+        on_renewed: Callable[[str], None],
+        after_forbidden: Callable[[str], str | None],
+    ) -> None:
         self._client = client
         self._id_user = as_id(id_user, "id_user")
         self._token = token
         self._on_renewed = on_renewed
+        self._after_forbidden = after_forbidden
 
     def temporary_code(self) -> str:
         """A code for one opening of the Webview, valid for 30 minutes."""
@@ -630,22 +662,26 @@ class PowensUser:
         try:
             return once()
         except _TokenRefused:
-            self._renew(what)
+            token = self._client.renew(self._id_user)
+            self._on_renewed(token)
+        except PowensForbidden:
+            other = self._after_forbidden(self._token)
+            if other is None:
+                raise
+            token = other
+        self._token = token
         try:
             return once()
         except _TokenRefused as error:
             raise Misconfigured(f"{what}: Powens refuses the token that it just renewed") from error
 
-    def _renew(self, what: str) -> None:
-        try:
-            token = self._client.renew(self._id_user)
-        except PowensNotFound as error:
-            # The user is unknown, not the thing that was asked for: nobody may take this for a removed connection.
-            raise PowensUserGone(
-                f"{what}: Powens does not know the user", status=error.status, powens_code=error.powens_code
-            ) from error
-        self._on_renewed(token)
-        self._token = token
+
+def _token(what: str, answer: JsonObject) -> str:
+    try:
+        # The reference page says `access_token`, a guide of the same documentation `token`.
+        return as_token(answer.get("access_token") or answer.get("token"), "access_token")
+    except Malformed as error:
+        raise _unusable(what, error) from error
 
 
 def _connection_of(item: object) -> int | None:

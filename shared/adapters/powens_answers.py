@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from shared.domain.catalogue import CatalogueEntry, CatalogueSource
-from shared.domain.identifiers import identifying_number, valid_iban
+from shared.domain.identifiers import identifying_number, misshapen_iban, valid_iban
 from shared.domain.names import clean_name, shortened
 from shared.domain.observation import Institution, ObservedAccount, ObservedConnection, ObservedSource
 
@@ -248,6 +248,8 @@ def account_from(
     written_iban, written_number = fields.read("iban", _string), fields.read("number", _string)
     iban = valid_iban(written_iban) if written_iban else None
     number = identifying_number(written_number) if written_number else None
+    if iban is None and number is None and written_iban:
+        number = misshapen_iban(written_iban)
     selection = _selection(item, told)
     return ObservedAccount(
         powens_id=powens_id,

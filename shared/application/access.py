@@ -9,19 +9,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 
 from shared.application.ports import Clock, NewId, Powens, PowensAccess, PowensUser, StaleWriteError, Store, TokenSeal
 from shared.domain.errors import (
     AppError,
     Misconfigured,
     NotFound,
-    PowensRefused,
+    PowensNotFound,
     PowensUserGone,
     Unavailable,
     UserBeingErased,
 )
 
+RENEWED_AGAIN_AFTER = timedelta(hours=1)
+"""How long after a renewal of a user's token what is forbidden is not about the token."""
 CLAIM_FOR = timedelta(seconds=30)
 """Longer than any function that may hold a claim runs."""
 WAIT_FOR = timedelta(seconds=6)
@@ -85,12 +86,9 @@ class Access:
         """
         assert access.powens_user_id is not None  # noqa: S101 - the caller has looked
         try:
-            self.powens.as_user(access.powens_user_id, self._any_token(access), lambda _: None).delete_user()
-        except PowensUserGone:
+            self._user(access, access.powens_user_id, self._any_token(access)).delete_user()
+        except (PowensUserGone, PowensNotFound):
             return
-        except PowensRefused as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
 
     def _any_token(self, access: PowensAccess) -> str:
         assert access.powens_user_id is not None  # noqa: S101 - checked by the caller
@@ -127,23 +125,43 @@ class Access:
         """A token for a user whose creation was cut short, or None when Powens has deleted it meanwhile."""
         try:
             return self.powens.renew(powens_user_id)
-        except PowensRefused as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
+        except PowensUserGone:
             return None
 
     def _open(self, access: PowensAccess) -> PowensUser:
         assert access.powens_user_id is not None  # noqa: S101 - checked by the callers
         assert access.sealed_token is not None  # noqa: S101
+        return self._user(access, access.powens_user_id, self.seal.unseal(access.user_id, access.sealed_token))
 
-        powens_user_id = access.powens_user_id
-
-        def keep(token: str) -> None:
-            sealed = self.seal.seal(access.user_id, token)
+    def _user(self, access: PowensAccess, powens_user_id: int, token: str) -> PowensUser:
+        def keep(renewed: str) -> None:
+            sealed = self.seal.seal(access.user_id, renewed)
             try:
                 self.store.replace_token(access.user_id, sealed, powens_user_id=powens_user_id)
             except StaleWriteError as error:
                 raise Unavailable("the user has another Powens user by now", retry_after=1) from error
 
-        token = self.seal.unseal(access.user_id, access.sealed_token)
-        return self.powens.as_user(powens_user_id, token, keep)
+        def after_forbidden(refused: str) -> str | None:
+            """Another token, as 403 may be about the token: at most one new one per user and hour (ADR 0027)."""
+            now = self.clock()
+            if self.store.claim_renewal(
+                access.user_id,
+                powens_user_id=powens_user_id,
+                now=now,
+                until=now + CLAIM_FOR,
+                since=now - RENEWED_AGAIN_AFTER,
+            ):
+                renewed = self.powens.renew(powens_user_id)
+                keep(renewed)
+                return renewed
+            newest = self.store.access(access.user_id)
+            if newest is None or newest.sealed_token is None or newest.powens_user_id != powens_user_id:
+                return None
+            stored = self.seal.unseal(access.user_id, newest.sealed_token)
+            if stored != refused:
+                return stored
+            if newest.renewing_until is not None and newest.renewing_until > now:
+                raise Unavailable("another worker is renewing the token", retry_after=2)
+            return None
+
+        return self.powens.as_user(powens_user_id, token, keep, after_forbidden)

@@ -18,6 +18,7 @@ from shared.domain.errors import (
     AnswerLost,
     AppError,
     NotFound,
+    PowensForbidden,
     PowensNotFound,
     PowensRefused,
     PowensUserGone,
@@ -31,7 +32,6 @@ from shared.domain.status import just_refreshed
 
 type Connections = tuple[Connection, ...]
 
-_FORBIDDEN = 403
 _NOT_FOUND = 404
 _CONFLICT = 409
 
@@ -90,10 +90,23 @@ class CarryOut:
                 if other.powens_user_id == held.powens_user_id:
                     self._remove(other, operation, asked)
             self.access.forget(held.user_id, held.powens_user_id)
-        except PowensRefused as error:
-            if error.status != _FORBIDDEN:
-                raise
-            self._change(operation, lambda c: self._forbidden(c, operation))
+        except PowensForbidden as error:
+            self._forbidden(operation, error)
+
+    def _forbidden(self, operation: Operation, error: PowensForbidden) -> None:
+        """End what waiting cannot help. What Powens has acknowledged before may still be seen: that goes on."""
+        if operation.kind in (OperationKind.REFRESH, OperationKind.DELETION):
+            self._change(operation, lambda c: self._end(c, operation, OperationStatus.FAILED, error.code))
+            return
+        at = self.clock()
+
+        def refuse(now_held: Connection) -> Outcome:
+            refused = [Ordered(order=order, refusal=error.code) for order in ledger.orders(now_held)]
+            return ledger.record(now_held, refused, operation_id=operation.id, at=at, now=self.clock())
+
+        held = self._change(operation, refuse).connection
+        if _open_operation(held, operation.id) is not None:
+            raise error
 
     def _remove(self, held: Connection, operation: Operation, at: datetime) -> None:
         self.changes.apply(
@@ -155,11 +168,9 @@ class CarryOut:
                 powens.force_sync(held.powens_id)
             except AnswerLost:
                 pass
-            except PowensUserGone:
+            except (PowensUserGone, PowensForbidden):
                 raise
             except PowensRefused as error:
-                if error.status == _FORBIDDEN:
-                    raise
                 if error.status not in (_CONFLICT, _NOT_FOUND):
                     self._change(
                         operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refresh_refused")
@@ -185,11 +196,9 @@ class CarryOut:
     def _delete(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
         try:
             powens.delete_connection(held.powens_id)
-        except PowensUserGone:
+        except (PowensUserGone, PowensForbidden):
             raise
-        except PowensRefused as error:
-            if error.status == _FORBIDDEN:
-                raise
+        except PowensRefused:
             self._change(operation, lambda c: self._end(c, operation, OperationStatus.FAILED, "refused_by_powens"))
             return
         at = self.clock()
@@ -236,17 +245,6 @@ class CarryOut:
             denied=denied,
         )
 
-    def _forbidden(self, held: Connection, operation: Operation) -> Outcome:
-        """What Powens does not allow us ends at once, whoever tapped: only we can have that changed.
-
-        What Powens acknowledged before goes on waiting to be seen, until the deadline.
-        """
-        if operation.kind not in (OperationKind.SELECTION, OperationKind.RESTORATION):
-            return self._end(held, operation, OperationStatus.FAILED, "forbidden_by_powens")
-        refused = [Ordered(order=order, refusal="forbidden_by_powens") for order in ledger.orders(held)]
-        now = self.clock()
-        return ledger.record(held, refused, operation_id=operation.id, at=now, now=now)
-
     def _end(self, held: Connection, operation: Operation, status: OperationStatus, reason: str) -> Outcome:
         return ledger.end_operation(held, operation.id, status, reason, self.clock())
 
@@ -290,8 +288,7 @@ def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered]
         except PowensUserGone:
             raise
         except PowensRefused as error:
-            forbidden = error.status == _FORBIDDEN
-            results.append(Ordered(order=order, refusal="forbidden_by_powens" if forbidden else "refused_by_powens"))
+            results.append(Ordered(order=order, refusal=error.code))
         except Unavailable as error:
             return results, lost, error
         else:

@@ -32,6 +32,7 @@ class PowensAccess:
     """A user's account at Powens. `sealed_token` is encrypted; None while the Powens user is being created.
 
     `reconcile_at` is when housekeeping looks next. `erasure`: the user is being erased, and only that may go on.
+    `renewing_until`: somebody who was forbidden something is getting another token.
     """
 
     user_id: str
@@ -39,6 +40,7 @@ class PowensAccess:
     sealed_token: bytes | None = field(repr=False)
     reconcile_at: datetime | None = None
     erasure: Erasure | None = None
+    renewing_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +252,11 @@ class Store(Protocol):
     def replace_token(self, user_id: str, sealed_token: bytes, *, powens_user_id: int) -> None:
         """Raises StaleWriteError when the user is no longer that Powens user."""
 
+    def claim_renewal(
+        self, user_id: str, *, powens_user_id: int, now: datetime, until: datetime, since: datetime
+    ) -> bool:
+        """Whether the caller alone may get another token until `until`: False when there was one after `since`."""
+
     def user_of(self, powens_user_id: int) -> str | None: ...
 
     def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:
@@ -368,6 +375,14 @@ class Powens(Protocol):
 
     def make_permanent(self, temporary_token: str) -> str: ...
 
-    def renew(self, id_user: int) -> str: ...
+    def renew(self, id_user: int) -> str:
+        """Raises PowensUserGone."""
 
-    def as_user(self, id_user: int, token: str, on_renewed: Callable[[str], None]) -> PowensUser: ...
+    def as_user(
+        self,
+        id_user: int,
+        token: str,
+        on_renewed: Callable[[str], None],
+        after_forbidden: Callable[[str], str | None],
+    ) -> PowensUser:
+        """`after_forbidden` is told the token of a 403 and may give another one to try."""

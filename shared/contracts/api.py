@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 from shared.application.manual import Balance
 from shared.application.ports import HeldItem, HistoryEntry, Listed
@@ -31,6 +31,7 @@ from shared.domain.facts import Cause, Change
 from shared.domain.joins import Suggestion, Synchronised, counts, joined_with, suggestions
 from shared.domain.ledger import Preview
 from shared.domain.manual import ManualAccount
+from shared.domain.names import LONGEST_NAME_BYTES, clean_name
 from shared.domain.status import (
     REASONS,
     AccountStatus,
@@ -62,10 +63,21 @@ class Answered(BaseModel):
 # --- requests
 
 
+def _own_name(written: str) -> str:
+    name = clean_name(written)
+    if not name or len(name.encode()) > LONGEST_NAME_BYTES:
+        raise ValueError(f"a name has a visible sign and at most {LONGEST_NAME_BYTES} bytes")
+    return name
+
+
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=LONGEST_NAME_BYTES, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
+    AfterValidator(_own_name),
 ]
-"""A name that a person gave: visible, on one line."""
+"""A name that a person gave: visible, on one line, at most LONGEST_NAME_BYTES long in UTF-8."""
 
 
 class SelectionRequest(Accepted):

@@ -288,6 +288,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Powens ne répond pas. Réessayez plus tard.",
         "Powens does not answer. Try again later.",
     ),
+    "problem.forbidden_by_powens": (
+        "Powens ne nous autorise pas à le faire. Nous voyons avec Powens.",
+        "Powens does not allow us to do this. We are sorting it out with Powens.",
+    ),
     "problem.powens_busy": (
         "Powens est très sollicité. Réessayez dans un instant.",
         "Powens is very busy. Try again in a moment.",

@@ -109,6 +109,12 @@ class PowensNotFound(PowensRefused):
     code = "not_found_at_powens"
 
 
+class PowensForbidden(PowensRefused):
+    """403, and another token of the user does not help: we may not do this, and an operator has to ask Powens why."""
+
+    code = "forbidden_by_powens"
+
+
 class PowensUserGone(PowensRefused):
     """Powens refuses the user's token and, asked for another, does not know the user: two witnesses."""
 

@@ -41,11 +41,8 @@ _FEWEST_SIGNS = 4
 
 def valid_iban(text: str) -> str | None:
     """The IBAN in capital letters and digits alone; None when its length or its check digits say that it is none."""
-    plain = _plain(text)
-    if plain is None:
-        return None
-    iban = _INTRODUCTION.sub("", plain)
-    if not _IBAN.fullmatch(iban) or _LENGTHS.get(iban[:2], len(iban)) != len(iban):
+    iban = _plain(text)
+    if iban is None or not _IBAN.fullmatch(iban) or _LENGTHS.get(iban[:2], len(iban)) != len(iban):
         return None
     turned = "".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])
     # An account of zeros alone can have right check digits.
@@ -63,8 +60,17 @@ def identifying_number(text: str) -> str | None:
     return number
 
 
+def misshapen_iban(text: str) -> str | None:
+    """What stands where an IBAN belongs and is none, where it can still be a number of its own bank; else None.
+
+    Country and check digits are no part of a number, so they do not make a filler one.
+    """
+    number = _plain(text)
+    return number if number is not None and identifying_number(number[4:]) is not None else None
+
+
 def _plain(text: str) -> str | None:
-    """Without what only separates; None for a masked text."""
+    """Without what only separates or introduces; None for a masked text."""
     upper = unicodedata.normalize("NFKC", text).upper()
     plain = "".join(sign for sign in upper if sign.isalnum())
-    return None if _MASKS.search(upper) or _MASKED.search(plain) else plain
+    return None if _MASKS.search(upper) or _MASKED.search(plain) else _INTRODUCTION.sub("", plain)

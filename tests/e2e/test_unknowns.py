@@ -34,6 +34,8 @@ UNKNOWNS: dict[str, list[Any]] = {
     "webhook_date": ["attempt", "original"],
     "webhook_gzip": [False, True, True, False],
     "webhook_gzip_signature": ["compressed", "plain"],
+    # Only with a plain signature can an inflated body be checked.
+    "webhook_gzip_arrival": ["compressed", "inflated", "compressed", "inflated"],
     "webhook_data_ids": ["increasing", "random"],
     "choice_events": ["accounts_then_sync", "sync_only", "accounts_only", "sync_then_accounts"],
     "connect_events": ["found_enabled_sync", "enabled_sync", "sync_only"],
@@ -62,20 +64,32 @@ UNKNOWNS: dict[str, list[Any]] = {
     "source_account_types": [True, False],
     "source_form": ["flat", "nested"],
     "links_key": ["_links", "_link"],
-    "list_cap": [0, 2],
+    "list_cap": [1000, 2, 0],
     "forced_sync": ["recent", "refused", "accepted"],
     "psu_sync_needs_sca": [False, False, False, True],
-    "missing_language": ["unavailable", "browser"],
+    "missing_language": ["redirect", "unavailable", "browser"],
+    "gone_user_status": ["400", "403", "404", "409"],
+    "shared_ibans": ["all", "cards", "none"],
+    "account_numbers": ["by_bank", "masked", "filler", "own"],
+    "empty_dates": ["null", "zero", "empty"],
+    "connector_form": ["live", "documented"],
+    "linked_lists": ["transactions", "all"],
+    "unknown_filters": ["refused", "ignored"],
+    "webauth_address": [True, False],
+    # The second is longer than we wait for an answer.
+    "forced_sync_seconds": [2.0, 11.0, 0.0, 0.5],
 }
 JOURNEYS = max(len(values) for values in UNKNOWNS.values())
 
 # Where a delivery is held up for longer than Powens waits, by journey: it never reaches us, or we have had it already.
 STALLS = {2: "before", 3: "after"}
 
-# What is no unknown of Powens' behaviour: names, sizes and times that the journey does not depend on.
+# What is no unknown of Powens' behaviour: names, sizes and times that the journey does not depend on, and `forbidden`,
+# under which no journey can end.
 NOT_UNKNOWN = {
     "app_name", "domain", "redirect_uris", "agent", "webhook_shuffle_window", "first_sync_transactions", "sync_delay",
     "background_sync_hours", "forced_sync_interval", "consent_days", "temporary_seconds",
+    "forbidden",
 }  # fmt: skip
 MANAGER = {"authorization": "Bearer sandbox-manage-token"}
 

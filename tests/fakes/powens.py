@@ -130,6 +130,10 @@ class FakePowens(BaseAdapter):
         self.connectors: dict[str, Connector] = {}
         self.log: list[str] = []
         self.secrets: set[str] = {CLIENT_SECRET, USERS_TOKEN, ERROR_TEXT, ERROR_MESSAGE}
+        # Which status a revoked token, and the renewal of a user who is gone, have is not documented.
+        self.bad_token_status = 401
+        self.gone_user_status = 404
+        self.credentials_refused_with: int | None = None
         self._troubles: list[Trouble] = []
         self._ids = itertools.count(41)
         self._tokens = itertools.count(1)
@@ -259,7 +263,7 @@ class FakePowens(BaseAdapter):
             )
         me = next((user for user in self.users.values() if token in user.tokens), None)
         if me is None:
-            return error(HTTPStatus.UNAUTHORIZED, "unauthorized")
+            return error(self.bad_token_status, "unauthorized")
         if line == "GET /auth/token/code":
             assert query["type"] == ["singleAccess"]
             return Answer(200, {"code": self._secret("code+/=", me.id), "type": "temporary", "access": "single"})
@@ -274,12 +278,14 @@ class FakePowens(BaseAdapter):
     def _issue(self, line: str, body: Mapping[str, Any]) -> Answer:
         if (body.get("client_id"), body.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
             return error(HTTPStatus.UNAUTHORIZED, "unauthorized")
+        if self.credentials_refused_with is not None:
+            return error(self.credentials_refused_with, "forbidden")
         if line == "POST /auth/renew":
             user = self.users.get(body["id_user"])
         else:
             user = next((user for user in self.users.values() if body["code"] in user.tokens), None)
         if user is None:
-            return error(HTTPStatus.NOT_FOUND, "notFound")
+            return error(self.gone_user_status, "notFound")
         user.temporary = False
         return Answer(200, {"access_token": self._token(user), "token_type": "Bearer"})
 

@@ -1,15 +1,22 @@
 """Sizes, pages and settings: what happens at the edges of the table, the batches and the configuration."""
 
 import json
+import random
+import string
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from functions.accounts_api import app as accounts_api
 from functions.outbox_publisher import app as outbox_publisher
 from shared.bootstrap import Container, new_id, utc_now
 from shared.config import PowensSecret
-from shared.domain.connection import MAX_ACCOUNTS, connection_id
+from shared.domain.connection import MAX_ACCOUNTS, Account, Choice, account_id, connection_id
 from shared.domain.errors import Misconfigured
+from shared.domain.ledger import Outcome
 from tests.fakes.powens import error
 from tests.integration.world import World, event_file
 
@@ -48,7 +55,7 @@ def test_the_largest_connection_fits_and_a_larger_one_is_refused(world: World) -
     connection = world.connect(*range(1, MAX_ACCOUNTS + 1))
     assert len(world.held(connection)["accounts"]) == MAX_ACCOUNTS
     [item] = [item for item in world.items() if item["sk"]["S"].startswith("LIST#")]
-    assert len(json.dumps(item)) < 400_000
+    assert size(item) < 400_000
     world.powens.add_account(connection, 10_000)
     world.clock.advance(seconds=10)
     world.webhook("account-found", connection, id=10_000)
@@ -57,6 +64,112 @@ def test_the_largest_connection_fits_and_a_larger_one_is_refused(world: World) -
     assert world.refresh.dead == []
     assert world.metric("TooLargeConnections") == 1
     assert any(line.get("code") == "too_many_accounts" for line in world.lines())
+
+
+def size(item: dict[str, Any]) -> int:
+    """As DynamoDB counts, of an item without nested attributes."""
+    return sum(
+        len(name) + len(value if isinstance(value, bytes) else str(value).encode())
+        for name, typed in item.items()
+        for value in typed.values()
+    )
+
+
+@pytest.mark.parametrize("name", ["🙂" * 200, '"' * 200, "é" * 200, "x" * 200])
+def test_a_connection_whose_accounts_all_have_the_longest_names_is_kept_and_told_of(world: World, name: str) -> None:
+    opened = world.open_webview()
+    made = world.powens.add_connection(max(world.powens.users), "Banque du Test", connection_id=77, uuid="u-77")
+    for powens_id in range(1, MAX_ACCOUNTS + 1):
+        world.powens.add_account(made, powens_id, name=name)
+    world.come_back(opened, "&connection_id=77")
+    world.settle()
+    shown = world.held(made)["accounts"]
+    assert {account["name"] for account in shown} == {name[: 200 // len(name[0].encode())]}
+    assert max(map(size, world.items())) < 400_000
+    assert len(world.events("AccountsUpdated")[0]["data"]["accounts"]) == len(shown) == MAX_ACCOUNTS
+    assert world.refresh.dead == []
+
+
+def largest_account(chance: random.Random, number: int) -> Account:
+    """Every field as long as it can be, with texts that hardly compress."""
+    at = datetime(2026, 3, 5, 10, 0, 0, 123456, tzinfo=UTC)
+
+    def signs(of: str, count: int) -> str:
+        return "".join(chance.choices(of, k=count))
+
+    emoji = "".join(map(chr, range(0x1F300, 0x1F6C0)))
+    return Account(
+        id=account_id(number),
+        powens_id=2**63 - 1 - number,
+        name=signs(emoji, 50),
+        custom_name=signs(emoji, 50),
+        provider_type=signs(string.ascii_letters, 40),
+        currency=signs(string.ascii_uppercase, 10),
+        balance=-Decimal(signs("123456789", 38)).scaleb(-19),
+        iban_key=signs("0123456789abcdef", 64),
+        iban_last4=signs(string.digits, 4),
+        number_key=signs("0123456789abcdef", 64),
+        source_id=2**63 - 1,
+        error=signs(string.ascii_letters, 40),
+        last_success_at=at,
+        discovered_at=at,
+        synchronised_since=at,
+        enabled=True,
+        wanted=True,
+        choice=Choice(operation_id=new_id(), doubt=True, confirmed_at=at, seen=True, visible=True),
+        problem="recreated_by_powens",
+        closed_at=at,
+        missing_since=at,
+        chosen_at=at,
+        repairs=(at,) * 3,
+        former_ids=(account_id(number, 1), account_id(number, 2)),
+    )
+
+
+def test_as_many_of_the_largest_accounts_as_are_kept_fit_one_item(world: World) -> None:
+    connection = world.connect(1)
+    chance = random.Random(20260305)
+    with world.looking():
+        store = accounts_api.container().store
+        [before] = store.connections("alice")
+        after = replace(before, accounts=tuple(largest_account(chance, n) for n in range(MAX_ACCOUNTS)))
+        store.save(before, Outcome(connection=after), correlation_id="c")
+        [kept] = store.connections("alice")
+    assert kept == replace(after, version=before.version + 1)
+    [item] = [item for item in world.items() if item["sk"]["S"].startswith("LIST#")]
+    assert size(item) < 350_000
+    assert len(world.held(connection)["accounts"]) == MAX_ACCOUNTS
+    exported = world.api("GET", "/v1/me/export").json["items"]
+    assert [len(i["content"]["accounts"]) for i in exported if i["kind"] == "connection"] == [MAX_ACCOUNTS]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("🙂" * 50, "🙂" * 50),
+        ("👨\u200d👩\u200d👧 Famille", "👨\u200d👩\u200d👧 Famille"),
+        ("\u202egnihtyreve", "gnihtyreve"),
+        ("🙂" * 51, None),
+        ("é" * 101, None),
+        ("\u200b\u200b", None),
+        ("\u2060", None),
+        ("\u3164", None),
+        ("a\nb", None),
+    ],
+    ids=ascii,
+)
+def test_a_name_that_a_person_gives_is_visible_and_measured_in_bytes(world: World, name: str, kept: str | None) -> None:
+    world.connect(1)
+    by_hand = {"name": name, "type": "checking", "currency": "EUR", "balance": "1"}
+    answers = [
+        world.api("PATCH", f"/v1/accounts/{account_id(1)}", {"name": name}),
+        world.api("POST", "/v1/accounts", by_hand),
+    ]
+    for answer in answers:
+        if kept is None:
+            assert (answer.status, answer.json["code"], answer.json["field"]) == (422, "invalid_request", "name")
+        else:
+            assert answer.json["name"] == kept
 
 
 def test_a_stream_batch_larger_than_one_call_goes_out_whole(world: World) -> None:

@@ -32,6 +32,7 @@ def process(consumer: Consumer) -> Iterator[Sandbox]:
         sync_delay=0.05,
         webhook_retry_interval=0.3,
         first_sync_transactions=5,
+        forced_sync_seconds=0,
     ) as sandbox:
         yield sandbox
 

@@ -280,7 +280,9 @@ def test_fields_are_null_where_powens_gives_null(person: Person) -> None:
     accounts = person.get("/users/me/accounts")["accounts"]
     assert any(item["balance"] is None for item in accounts)
     assert any(item["number"] is None and item["iban"] is None for item in accounts)
-    assert any(item["original_name"] is None for item in accounts)
+    assert any(item["currency"] is None for item in accounts)
+    # These are never null in the documentation.
+    assert all(isinstance(item[name], str) for item in accounts for name in ("name", "original_name", "type"))
 
 
 def test_the_same_seed_gives_the_same_figures(sandbox: Sandbox, person: Person) -> None:

@@ -85,6 +85,7 @@ def test_sources_have_every_documented_field(person: Person) -> None:
         "id_connector_source",
         "name",
         "state",
+        "error_message",
         "last_update",
         "disabled",
         "created",

@@ -14,8 +14,9 @@ def test_connectors_need_no_token_and_there_are_many(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("alias", ["banks", "providers"])
-def test_the_old_names_of_the_list_still_answer(sandbox: Sandbox, alias: str) -> None:
-    assert sandbox.http.get(f"/2.0/{alias}").json()["connectors"]
+def test_the_old_names_of_the_list_answer_under_their_own_keys(sandbox: Sandbox, alias: str) -> None:
+    assert len(sandbox.http.get(f"/2.0/{alias}").json()[alias]) >= 30
+    assert len(sandbox.http.get(f"/2.0/{alias}/revolut,nordbank").json()[alias]) == 2
 
 
 def test_a_connector_has_every_documented_field(sandbox: Sandbox) -> None:
@@ -129,6 +130,7 @@ def test_currencies_carry_symbol_and_precision(sandbox: Sandbox) -> None:
 
 
 def test_pages_are_linked_on_the_callers_own_host(sandbox: Sandbox) -> None:
+    sandbox.settings(linked_lists="all")
     first = sandbox.http.get("/2.0/connectors?limit=4&expand=countries").json()
     assert len(first["connectors"]) == 4
     assert first["_links"]["prev"] is None
@@ -141,6 +143,7 @@ def test_pages_are_linked_on_the_callers_own_host(sandbox: Sandbox) -> None:
 
 
 def test_following_next_gives_every_item_once(sandbox: Sandbox) -> None:
+    sandbox.settings(linked_lists="all")
     seen: list[str] = []
     address: str | None = "/2.0/connectors?limit=7"
     while address:
@@ -148,6 +151,17 @@ def test_following_next_gives_every_item_once(sandbox: Sandbox) -> None:
         seen += [item["uuid"] for item in page["connectors"]]
         address = (page["_links"]["next"] or {}).get("href")
     assert len(seen) == len(set(seen)) == page["total"]
+
+
+def test_without_links_offset_leads_to_every_item_once(sandbox: Sandbox) -> None:
+    seen: list[str] = []
+    total = 1
+    while len(seen) < total:
+        page = sandbox.http.get(f"/2.0/connectors?limit=7&offset={len(seen)}").json()
+        assert set(page) == {"connectors", "total"}
+        seen += [item["uuid"] for item in page["connectors"]]
+        total = page["total"]
+    assert len(seen) == len(set(seen)) == total
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_sources_may_be_nested(sandbox: Sandbox, person: Person) -> None:
 
 
 def test_lists_may_be_cut_and_links_may_have_the_other_name(sandbox: Sandbox, person: Person) -> None:
-    sandbox.settings(list_cap=2, links_key="_link")
+    sandbox.settings(list_cap=2, linked_lists="all", links_key="_link")
     person.connect("revolut")
     listed = person.get("/users/me/accounts")
     assert len(listed["accounts"]) == 2

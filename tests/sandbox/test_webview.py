@@ -103,10 +103,11 @@ def test_without_a_place_to_return_to_a_bad_code_ends_on_a_page(sandbox: Sandbox
     assert "expiré" in browser.text
 
 
-def test_the_language_segment_is_needed_and_the_browsers_language_is_an_option(
+def test_an_address_without_language_may_be_refused_or_begin_at_once_in_the_browsers(
     sandbox: Sandbox, person: Person
 ) -> None:
     query = {"domain": "d", "client_id": "10000001", "redirect_uri": RETURN, "code": person.code()}
+    sandbox.settings(missing_language="unavailable")
     assert sandbox.http.get("/connect", params=query).status_code == 503
     sandbox.settings(missing_language="browser")
     answer = sandbox.http.get("/connect", params=query, headers={"Accept-Language": "fr-FR,fr"})
@@ -224,7 +225,11 @@ def test_other_types_than_asked_for_are_not_offered_and_stay_disabled(sandbox: S
 
 def test_accounts_can_be_narrowed_by_iban_and_usage(sandbox: Sandbox, person: Person) -> None:
     iban = person.connect("banque-horizon")["all_accounts"][0]["iban"]
-    assert connected(sandbox.webview("connect", person, account_ibans=iban)).boxes.keys() == {"Compte courant"}
+    # The card carries the account's.
+    assert connected(sandbox.webview("connect", person, account_ibans=iban)).boxes.keys() == {
+        "Compte courant",
+        "Carte Visa",
+    }
     pro = connected(sandbox.webview("connect", person, account_usages="orga"), "banque-des-entrepreneurs")
     assert pro.boxes.keys() == {"Compte professionnel"}
 
@@ -527,6 +532,37 @@ def test_a_frame_is_told_how_the_visit_ended(sandbox: Sandbox, person: Person) -
         "errorDescription": "The user cancelled",
         "state": "s",
     }
+
+
+def told_to_the_frame(browser: Browser) -> dict[str, object]:
+    found = re.search(r'data-termination="([^"]*)"', browser.text)
+    assert found
+    message = json.loads(html.unescape(found[1]))
+    assert isinstance(message, dict)
+    return message
+
+
+def test_a_frame_is_told_numbers_and_a_boolean(sandbox: Sandbox, person: Person) -> None:
+    sandbox.settings(manage_callback="connection")
+    query = {"domain": "d", "client_id": "10000001", "redirect_uri": RETURN, "max_connections": "2"}
+    framed = {"Sec-Fetch-Dest": "iframe"}
+    browser = Browser(sandbox, "/fr/connect", query | {"code": person.code()}, framed).press("accept").pick("revolut")
+    browser.press("approve").press("finish").press("done")
+    (made,) = person.get("/users/me/connections")["connections"]
+    assert told_to_the_frame(browser) == {"connectionId": made["id"], "connectionIds": [made["id"]]}
+
+    query |= {"code": person.code(), "connection_id": str(made["id"])}
+    browser = Browser(sandbox, "/fr/manage", query, framed)
+    browser.press("delete").press("confirm-delete").press("close")
+    assert told_to_the_frame(browser) == {"connectionId": made["id"], "connectionDeleted": True}
+
+
+@pytest.mark.parametrize("wanted", ["abc", "²", ""])
+def test_a_frame_that_was_opened_for_no_number_ends_all_the_same(sandbox: Sandbox, person: Person, wanted: str) -> None:
+    sandbox.settings(manage_callback="connection")
+    query = {"domain": "d", "client_id": "10000001", "code": person.code(), "connection_id": wanted}
+    browser = Browser(sandbox, "/fr/manage", query, {"Sec-Fetch-Dest": "iframe"}).press("close")
+    assert told_to_the_frame(browser) == ({"connectionId": wanted} if wanted else {})
 
 
 def test_without_a_place_to_return_to_manage_ends_on_a_page(sandbox: Sandbox, person: Person) -> None:

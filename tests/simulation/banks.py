@@ -121,7 +121,9 @@ def shape(roll: Callable[..., float], kinds: Collection[str], user: int, bank: i
         return Shape(name, None, filler, kind, None, "filler number")
     if drawn < 0.8 and "ill-formed IBAN" in kinds:
         right = iban(int(number))
-        return Shape(name, f"FR{(int(right[2:4]) + 1) % 100:02d}{right[4:]}", None, kind, None, "ill-formed IBAN")
+        wrong = f"FR{(int(right[2:4]) + 1) % 100:02d}{right[4:]}"
+        # No IBAN, yet whatever it is, it is this bank's name for one account.
+        return Shape(name, wrong, None, kind, ("number", wrong, family(kind)), "ill-formed IBAN")
     own = None if plain(nth) else iban(int(number))
     strong = ("iban", own, family(kind)) if own else ("number", number, family(kind))
     return Shape(name, own, number, kind, strong)

@@ -19,9 +19,11 @@ from shared.domain.errors import (
     ConnectionLocked,
     Misconfigured,
     NotFound,
+    PowensForbidden,
     PowensNotFound,
     PowensRefused,
     PowensUnavailable,
+    PowensUserGone,
 )
 from tests.ibans import iban
 from tests.powens_wire import API, NOW, Answer, Powens, account_json, accounts_json, connection_json, powens
@@ -92,7 +94,7 @@ CREDENTIALED: list[Callable[[Powens], object]] = [
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_client_credentials_are_for_an_operator(call: Callable[[Powens], object], status: int) -> None:
     with pytest.raises(Misconfigured):
-        call(powens(Answer(status, {"code": "unauthorized"})))
+        call(powens(*[Answer(status, {"code": "unauthorized"})] * 2))
 
 
 @pytest.mark.parametrize("call", CREDENTIALED)
@@ -131,9 +133,8 @@ def test_an_answer_without_code_is_no_answer() -> None:
 # --- a refused user token ---
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_renewed_stored_and_used(status: int) -> None:
-    scene = powens(Answer(status, {"code": "unauthorized"}), RENEWED, OK_CONNECTION, OK_ACCOUNTS)
+def test_a_refused_token_is_renewed_stored_and_used() -> None:
+    scene = powens(REFUSED_TOKEN, RENEWED, OK_CONNECTION, OK_ACCOUNTS)
     stored_after: list[int] = []
     scene.user = scene.client.as_user(41, "tok_A", lambda token: stored_after.append(len(scene.wire.sent)))
     read(scene)
@@ -171,6 +172,63 @@ def test_an_unknown_user_is_not_taken_for_a_connection_that_is_gone() -> None:
         read(powens(REFUSED_TOKEN, Answer(404, {"code": "notFound"})))
     assert not isinstance(caught.value, PowensNotFound)
     assert (caught.value.status, caught.value.powens_code) == (404, "notFound")
+
+
+TEMPORARY = Answer(body={"auth_token": "tok_T", "type": "temporary", "id_user": 42})
+GONE_LINES = ["POST /auth/renew", "POST /auth/init", "POST /auth/token/access", "DELETE /users/42"]
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(400, {}), Answer(403, {}), Answer(404, b"<html>"), Answer(409, {})], ids=repr
+)
+def test_a_user_is_gone_when_our_credentials_are_taken_for_another_one(answer: Answer) -> None:
+    scene = powens(REFUSED_TOKEN, answer, TEMPORARY, RENEWED, Answer(204))
+    with pytest.raises(PowensUserGone):
+        read(scene)
+    assert scene.wire.lines[1:] == GONE_LINES
+    assert scene.wire.sent[-1].token == "Bearer tok_B"
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(400, {}), Answer(403, {}), Answer(404, b"<html>"), Answer(409, {})], ids=repr
+)
+@pytest.mark.parametrize("witness", [[Answer(403, {})], [Answer(400, {})], [TEMPORARY, Answer(403, {})]], ids=repr)
+def test_refused_credentials_never_look_like_a_user_who_is_gone(answer: Answer, witness: list[Answer]) -> None:
+    with pytest.raises(Misconfigured):
+        read(powens(REFUSED_TOKEN, answer, *witness))
+
+
+def test_nobody_is_gone_while_powens_cannot_be_asked_for_another_user() -> None:
+    with pytest.raises(PowensUnavailable):
+        read(powens(REFUSED_TOKEN, Answer(403, {}), Answer(503)))
+
+
+def test_another_refusal_of_a_renewal_is_about_no_user() -> None:
+    scene = powens(REFUSED_TOKEN, Answer(422, {}))
+    with pytest.raises(Misconfigured):
+        read(scene)
+    assert len(scene.wire.sent) == 2
+
+
+def test_what_is_forbidden_is_not_asked_again_without_another_token() -> None:
+    scene = powens(Answer(403, {"code": "forbidden"}))
+    with pytest.raises(PowensForbidden) as caught:
+        read(scene)
+    assert (caught.value.status, caught.value.code) == (403, "forbidden_by_powens")
+    assert scene.wire.lines == ["GET /users/41/connections/77?expand=connector,sources"]
+
+
+def test_what_is_forbidden_is_tried_once_with_another_token() -> None:
+    scene = powens(Answer(403, {}), OK_CONNECTION, OK_ACCOUNTS)
+    refused: list[str] = []
+
+    def other(token: str) -> str:
+        refused.append(token)
+        return "tok_C"
+
+    scene.client.as_user(41, "tok_A", scene.renewed.append, other).read_connection(77)
+    assert [sent.token for sent in scene.wire.sent] == ["Bearer tok_A", "Bearer tok_C", "Bearer tok_C"]
+    assert refused == ["tok_A"]
 
 
 # --- reading ---

@@ -238,6 +238,20 @@ def test_a_signed_webhook_that_names_nobody_is_acknowledged_and_counted(
     assert metrics(logged(capsys)) == ["UnusableWebhooks"]
 
 
+def test_categorised_transactions_are_acknowledged_and_not_called_unusable(
+    aws: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = b'{"transactions": [{"id": 5, "id_account": 912}], "id_webhook_data": 7}'
+    answer = call(event("account-categorized", body))
+    assert (answer["statusCode"], answer["json"]) == (200, {"status": "ignored"})
+    assert aws.calls == []
+    assert metrics(logged(capsys)) == ["WebhooksWithoutUser"]
+
+
+def test_a_body_inflated_on_the_way_is_read_although_its_header_is_left_on(aws: Aws) -> None:
+    assert call(event("account-enabled", BODY, **{"content-encoding": "gzip"}))["json"] == {"status": "queued"}
+
+
 def test_a_signed_webhook_too_large_to_read_is_acknowledged_and_counted(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

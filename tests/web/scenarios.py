@@ -49,8 +49,8 @@ def connection(connection_id: str, name: str, accounts: list[Json], **more: Any)
         "consent_expires_at": moment(days=120),
         "can_add_accounts": {
             "answer": "yes",
-            "reason": None,
-            "evidence": [],
+            "reason": "hidden_by_user",
+            "evidence": ["unticked_accounts:1"],
             "message": "",
             "next_step": "manage",
             "retry_at": None,

@@ -355,7 +355,7 @@ export class AccountsView {
     ];
   }
 
-  /** A connection that does not work, whose accounts all count through another one: only whether to end it is left to decide. */
+  /** A connection that brings nothing any more, whose accounts all count through another: only whether to end it is left to decide. */
   #superseded(connection, operation) {
     const ending = operation?.kind === 'deletion' && OPEN.has(operation.status);
     return h('div', { class: 'reason', data: { testid: 'superseded', by: connection.superseded_by } },

@@ -80,7 +80,7 @@ export class Store extends EventTarget {
     return null;
   }
 
-  /** The connection that counts instead of one that does not work, or null. */
+  /** The connection that counts instead of one that brings nothing any more, or null. */
   heir(connection) {
     return connection.superseded_by ? this.connection(connection.superseded_by) : null;
   }

@@ -1,14 +1,14 @@
 """The Webview's addresses: who may enter, and how a visit ends."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from local.powens_sandbox.errors import ApiError
+from local.powens_sandbox.errors import ApiError, not_found
 from local.powens_sandbox.model import User
 from local.powens_sandbox.params import as_id, read_body
 from local.powens_sandbox.webview.flows import Visit
@@ -60,15 +60,18 @@ class Webview:
     def _enter(self, request: Request, *, legacy: bool) -> Response:
         flow = request.path_params["flow"]
         if flow not in FLOWS:
-            raise ApiError(404, "notFound", "There is nothing here")
+            raise not_found("page")
         preferred = request.headers.get("accept-language", "")[:2].lower()
         language = request.path_params.get("language")
         if language is None:
             if self.world.settings.missing_language == "unavailable" and not legacy:
                 return self._page(error_page(preferred, "error.unavailable"), 503)
             language = preferred if preferred in LANGUAGES else "en"
+            if self.world.settings.missing_language == "redirect":
+                address = request.url.path.removesuffix(flow) + f"{language}/{flow}?{request.url.query}"
+                return RedirectResponse(address, 302, headers={"cache-control": "no-store"})
         if language not in LANGUAGES:
-            raise ApiError(404, "notFound", "There is nothing here")
+            raise not_found("page")
         query = {name: values[0] for name, values in parse_qs(request.url.query, keep_blank_values=True).items()}
         framed = request.headers.get("sec-fetch-dest") in {"iframe", "frame"}
         redirect_uri = query.get("redirect_uri") or None
@@ -136,8 +139,10 @@ class Webview:
     async def visit(self, request: Request) -> Response:
         session = self.sessions.get(request.path_params["session"], self.world.clock.now())
         language = request.path_params["language"]
+        if language not in LANGUAGES or request.path_params["flow"] not in (*FLOWS, "webauth"):
+            raise not_found("page")
         if session is None or session.user_id not in self.world.users:
-            return self._page(error_page(language if language in LANGUAGES else "en", "error.session"), 400)
+            return self._page(error_page(language, "error.session"), 400)
         if session.ended is not None:
             return self._page(session.ended, 200)
         if request.method == "GET":
@@ -160,14 +165,8 @@ class Webview:
         if session.state is not None:
             parameters["state"] = session.state
         if session.framed:
-            names = {
-                "connection_id": "connectionId",
-                "connection_ids": "connectionIds",
-                "connection_deleted": "connectionDeleted",
-                "error_description": "errorDescription",
-            }
-            data = {names.get(name, name): value for name, value in parameters.items()}
-            session.ended = termination(session.language, json.dumps(data), _origin_of(session.redirect_uri))
+            data = json.dumps(_told_to_the_frame(parameters))
+            session.ended = termination(session.language, data, _origin_of(session.redirect_uri))
             return self._page(session.ended, 200)
         if session.redirect_uri is None:
             session.step = "ended"
@@ -187,6 +186,19 @@ class Webview:
 
     def _page(self, html: str, status: int) -> Response:
         return HTMLResponse(html, status, headers=PAGE_HEADERS)
+
+
+def _told_to_the_frame(parameters: Mapping[str, str]) -> dict[str, object]:
+    """The callback's parameters under the names and types that the message has: a number, numbers, a boolean, text."""
+    forms: Mapping[str, tuple[str, Callable[[str], object]]] = {
+        # The one that `manage` was opened for, which may be any text.
+        "connection_id": ("connectionId", lambda value: int(value) if value.isdecimal() else value),
+        "connection_ids": ("connectionIds", lambda value: [int(item) for item in value.split(",")]),
+        "connection_deleted": ("connectionDeleted", lambda value: value == "true"),
+        "error_description": ("errorDescription", str),
+    }
+    named = {name: forms.get(name, (name, str)) for name in parameters}
+    return {key: form(parameters[name]) for name, (key, form) in named.items()}
 
 
 def _origin_of(address: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.identifiers import identifying_number, valid_iban
+from shared.domain.identifiers import identifying_number, misshapen_iban, valid_iban
 from tests.ibans import iban
 
 IBAN = iban(112)
@@ -100,3 +100,24 @@ def test_case_makes_no_other_number_and_zeros_in_front_do() -> None:
 )
 def test_a_masked_number_a_filler_and_a_placeholder_identify_nothing(text: str) -> None:
     assert identifying_number(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FR7612345000010000000000001",
+        "FR76-1234-5000-0100-0000-0000-001",
+        "IBAN: fr76 1234 5000 0100 0000 0000 001",
+    ],
+)
+def test_an_iban_with_wrong_check_digits_may_still_be_a_number_of_its_bank(text: str) -> None:
+    assert valid_iban(text) is None
+    assert misshapen_iban(text) == "FR7612345000010000000000001"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["FR7600000000000000000000000", "FR76", "XX", "", "N/A", "FR76XXXXXXXXXXXXXXXXXXX1234", "FR7611111111111111"],
+)
+def test_a_filler_where_an_iban_belongs_is_nothing(text: str) -> None:
+    assert misshapen_iban(text) is None
