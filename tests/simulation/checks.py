@@ -227,6 +227,9 @@ class Checks:
         there = next(
             (c for c in self.world.powens.connections.values() if connection_id(c.id) == ended.connection), None
         )
+        blurred = {*self.world.powens.unreadable, *self.world.powens.nameless}
+        if there is not None and not blurred.isdisjoint(there.accounts):
+            return True
         if ended.kind == "refresh":
             # A state that asks for the user may have begun long before the refresh, and be over by now.
             states = [

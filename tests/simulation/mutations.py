@@ -10,13 +10,13 @@ from unittest import mock
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.powens_webhook import app as powens_webhook
-from shared.adapters import outbox
+from shared.adapters import outbox, powens, powens_answers
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.powens import PowensUser
 from shared.application.access import Access
 from shared.application.changes import Changes
 from shared.contracts.events import SOURCE
-from shared.domain import ledger
+from shared.domain import copies, ledger, matching
 from shared.domain.errors import AppError
 from shared.entrypoints.observability import logger
 
@@ -220,3 +220,120 @@ def an_answer_is_not_kept_for_its_key() -> Any:
 @mutation(9)
 def one_account_seen_twice_counts_twice() -> Any:
     return mock.patch("shared.contracts.api.duplicates", return_value={})
+
+
+@mutation(1)
+def copies_are_ranked_by_age() -> Any:
+    def rank(real: Any, held: Any, working: Any) -> Any:
+        enabled, *_, discovered, name = real(held, working)
+        return (enabled, discovered, name)
+
+    return _method(copies, "_rank", rank)
+
+
+@mutation(1)
+def an_iban_identifies_without_the_type() -> Any:
+    return mock.patch.object(matching, "account_type", lambda provider_type: "account")
+
+
+@mutation(1)
+def a_filler_number_identifies() -> Any:
+    return mock.patch.object(powens_answers, "identifying_number", lambda number: number)
+
+
+@mutation(1)
+def one_field_that_cannot_be_read_makes_the_answer_unusable() -> Any:
+    def read(real: Any, self: Any, name: str, convert: Any) -> Any:
+        value = self.item.get(name)
+        return None if value is None else convert(value)
+
+    return _method(powens_answers._Fields, "read", read)
+
+
+@mutation(1)
+def an_id_that_is_only_absent_is_taken_over() -> Any:
+    return mock.patch.object(matching, "MISSING_FOR", timedelta())
+
+
+@mutation(1)
+def a_tie_is_decided_without_asking() -> Any:
+    def succession(real: Any, *args: Any, **named: Any) -> Any:
+        found = real(*args, **named)
+        found.tied.clear()
+        return found
+
+    return _method(ledger, "succession", succession)
+
+
+@mutation(1)
+def an_account_that_moved_stays_where_it_was() -> Any:
+    return mock.patch.object(ledger._Moves, "departures", lambda self, now, cause: ())
+
+
+@mutation(1)
+def no_balance_overwrites_the_last_good_one() -> Any:
+    def described(real: Any, account: Any, seen: Any, failing: bool) -> Any:
+        return replace(real(account, seen, failing), balance=seen.balance)
+
+    return _method(ledger, "_described", described)
+
+
+@mutation(1)
+def an_older_date_ends_a_refresh() -> Any:
+    def end(real: Any, self: Any, held: Any) -> None:
+        if self.connection.last_success_at != held.last_success_at:
+            operations = [
+                replace(o, last_success_at=None) if o.kind == "refresh" else o for o in self.connection.operations
+            ]
+            self.connection = replace(self.connection, operations=tuple(operations))
+            held = replace(held, last_success_at=None)
+        real(self, held)
+
+    return _method(ledger._Reading, "_end_refreshes", end)
+
+
+@mutation(1)
+def a_list_ends_with_its_first_page() -> Any:
+    return mock.patch.object(powens, "total_of", return_value=None)
+
+
+@mutation(1)
+def a_forbidden_update_asks_for_another_token() -> Any:
+    def call(real: Any, self: Any, *args: Any, **named: Any) -> Any:
+        try:
+            return real(self, *args, **named)
+        except powens.PowensForbidden:
+            self._on_renewed(self._client.renew(self._id_user))
+            raise
+
+    return _method(PowensUser, "_call", call)
+
+
+@mutation(1)
+def the_second_return_of_a_visit_is_thrown_away() -> Any:
+    used = set()
+
+    def session(real: Any, self: Any, state: str) -> Any:
+        known = real(self, state)
+        if state in used:
+            return None
+        used.add(state)
+        return known
+
+    return _method(DynamoDBStore, "session", session)
+
+
+@mutation(1)
+def a_selection_that_cannot_be_read_counts_as_unticked() -> Any:
+    return _method(
+        powens_answers,
+        "_selection",
+        lambda real, account, told: True if real(account, told) is None else real(account, told),
+    )
+
+
+@mutation(1)
+def an_account_without_a_readable_id_counts_as_gone() -> Any:
+    return _method(
+        PowensUser, "_observed", lambda real, self, *args, **named: replace(real(self, *args, **named), unidentified=0)
+    )

@@ -23,6 +23,8 @@ USERS = ("alice", "bruno")
 DEVICES = 2
 STATES = ("SCARequired", "wrongpass", "websiteUnavailable", "actionNeeded", "bug", "somethingNew")
 ATTEMPTS = 4
+WAYS_BACK = ("after a refusal", "without its state", "with an empty error", "twice", "late")
+"""Uncommon ways in which a browser comes back from Powens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,11 @@ class People:
                 for real in reals
                 if real is not None
             }
-            self.oracle.answered(asked, True, [real.id for real in reals if real is not None])
+            # It may have failed, and said so, before this answer came through.
+            failed = operation["id"] in self.oracle.ended and self.oracle.ended[operation["id"]].failed
+            self.oracle.answered(
+                asked, None if failed else True, [] if failed else [real.id for real in reals if real is not None]
+            )
         else:
             self.tell(action, f"is refused: {json.loads(reply.body)['code']}")
             # A first attempt without an answer may have been the one that changed the revision.
@@ -397,11 +403,38 @@ class People:
         if self.roll(action, "return") < 0.2:
             self.tell(action, "leaves the Webview without coming back")
             return
-        emitted = self.world.engine.at
-        reply, _ = self.ask(action, "GET", "/v1/webview-return", query=f"state={state}{query}")
-        if reply is not None and "result=" in reply.location:  # without, it says that it was not noted
-            for powens_id in connections:
-                self.world.hinted[powens_id] = max(self.world.hinted.get(powens_id, 0), emitted)
+        how = self.pick(action, "way back", [*WAYS_BACK, *["once"] * 6])
+        self.world.powens.drawn[f"return {how}"] += 1
+        known = f"state={state}"
+        match how:
+            case "after a refusal":
+                self._come_back(action, f"{known}&error=access_denied", connections)
+            case "without its state":
+                self._come_back(action, query.removeprefix("&"), [])
+                return
+            case "with an empty error":
+                query += "&error=&error_description="
+            case "twice":
+                self._come_back(action, known + query, connections)
+            case "late":
+                self.world.engine.wait(2400)
+                self._come_back(action, known + query, [])
+                return
+        self._come_back(action, known + query, connections)
+
+    def _come_back(self, action: Action, query: str, connections: list[int]) -> None:
+        """A browser comes from Powens: its user always lands in the app, and a visit that is known is a hint."""
+        world = self.world
+        emitted = world.engine.at
+        reply, _ = self.ask(action, "GET", "/v1/webview-return", query=query)
+        if reply is None or reply.status >= 500:
+            return
+        world.invariant(reply.status == 303, f"who comes back from Powens is shown a {reply.status}")
+        noted = "result=" in reply.location  # without, it says that it was not
+        undisturbed = not any(at >= emitted for at in world.chance.times)
+        world.invariant(noted or not undisturbed or not connections, "a return from Powens is thrown away")
+        for powens_id in connections if noted else []:
+            world.hinted[powens_id] = max(world.hinted.get(powens_id, 0), emitted)
 
     def connect(self, action: Action) -> None:
         """A bank is connected, with some of its accounts ticked."""

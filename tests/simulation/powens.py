@@ -579,7 +579,7 @@ class SimulatedPowens(FakePowens):
     def _issue(self, line: str, body: Mapping[str, Any]) -> Answer:
         if line == "POST /auth/renew":
             user = body["id_user"]
-            self.renewals.setdefault(user, []).append(self.engine.at)
+            self._renewed(user)
             if user not in self.users:
                 gone = GONE if "gone by another status" in self.kinds else GONE[:1]
                 status = gone[int(self.engine.chance.roll("gone", user) * len(gone))]
@@ -590,6 +590,15 @@ class SimulatedPowens(FakePowens):
             if not known.temporary and known.id not in self.permanent and known.id not in self.strays:
                 self.permanent.append(known.id)
         return answer
+
+    def _renewed(self, user: int) -> None:
+        """No new tokens for a request that is forbidden: 403 says nothing about the token, but once in a while."""
+        hour = self.engine.at - 3600 * 1_000_000
+        lately = [at for at in self.renewals.get(user, []) if at > hour]
+        self.renewals[user] = [*lately, self.engine.at]
+        revoked = any(at > hour for at, what, _ in self.disturbances if what == "tokens revoked")
+        if self.forbidden.get(user, 0.0) > self.engine.at / 1_000_000 and len(lately) >= 2 and not revoked:
+            self.broken(f"token after token is asked for user {user}, whose updates are forbidden")
 
     def _resource(
         self, me: User, method: str, rest: str, query: Mapping[str, list[str]], body: Mapping[str, Any]

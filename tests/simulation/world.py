@@ -236,7 +236,8 @@ class World:
 
     def secret(self, size: int = 32) -> str:
         self._ids += 1
-        value = f"{int(self.chance.roll('secret', self._ids) * (1 << 56)):014x}{self._ids:05d}"
+        # As long as the text of so many random bytes.
+        value = f"{int(self.chance.roll('secret', self._ids) * (1 << 56)):014x}{self._ids:0{(size * 4 + 2) // 3 - 14}d}"
         self.powens.secrets.add(value)
         return value
 
