@@ -26,6 +26,8 @@ _FAMILY = {
     "capitalisation": "lifeinsurance",
 }
 """The finer types, and what they are as users think."""
+WISHED = {"savings": "savings", "market": "securities", "loan": "loan", "lifeinsurance": "life_insurance"}
+"""Types of accounts that users wish for, by the family of Powens' words."""
 _NOTHING: tuple[object, ...] = ("", 5, -1, [], {}, {"a": 1}, True, "\ud83d", "\u202edrow")
 _NO_DATE: tuple[object, ...] = (
     "0000-00-00 00:00:00",

@@ -19,6 +19,10 @@ CLOSED_SECONDS = 38 * 3600
 PASSES = 2
 """Undisturbed housekeeping passes within which an overdue operation is ended."""
 GRACE_SECONDS = 90
+LATELY_SECONDS = 14 * 3600
+"""Within which whatever shows at Powens has been read, webhooks or not."""
+UPSETTING = ("renumbered", "moved", "unreadable", "connection deleted", "user deleted at Powens", "odd field")
+"""After what an account that is there may seem to come up."""
 FRESH_SECONDS = 27 * 3600
 """After which data is not fresh any more, with an hour of grace."""
 
@@ -312,6 +316,7 @@ class Checks:
         world, oracle = self.world, self.oracle
         screen = self.get(user, "/v1/connections")
         self.manual(user, screen["manual_accounts"])
+        self.wishes(user, {wish["id"]: wish for wish in screen["wishes"]})
         listed = {c["id"]: c for c in screen["connections"]}
         there = {
             connection_id(c.id): c
@@ -432,6 +437,38 @@ class Checks:
                 else:
                     state[line["account_id"]] = (line["enabled"], AccountType(line["type"]), line["currency"])
         return state
+
+    def wishes(self, user: str, shown: dict[str, Any]) -> None:
+        """Granted, once, when the catalogue begins to give the type or an account of it comes up; open before that."""
+        world, powens = self.world, self.world.powens
+        told: dict[str, set[str]] = {}
+        for event in world.aws.bus:
+            if event["detail-type"] == "AccountNowAvailable":
+                known = told.setdefault(event["detail"]["data"]["wish_id"], set())
+                known.add(event["detail"]["metadata"]["event_id"])
+        for wish_id, wish in self.people.users[user].wishes.items():
+            self.hold(wish_id in shown, f"a wish of {user} is lost")
+            granted = shown[wish_id]["available_at"] is not None
+            powens.drawn["wish granted" if granted else "wish open"] += 1
+            self.hold(len(told.get(wish_id, ())) == granted, f"a wish of {user} was granted, and not told once")
+            mine = self.people.powens_users[user]
+            came = [
+                (at, real)
+                for at, real, bank, kind in powens.appeared
+                if (bank, kind) == (wish.bank, wish.kind) and self.oracle.owner[real.connection] == user
+            ]
+            lasting = any(
+                at > wish.recorded and self.oracle.living(real) is not None and not self.blurred(real)
+                for at, real in came
+            )
+            news = powens.news.get(wish.bank)
+            seen = min(world.catalogue_renewed, default=wish.recorded)
+            if lasting or (news is not None and max(seen, wish.recorded) < news):
+                self.hold(granted, f"{user} wished for {wish.kind}, which is there, and was not told")
+            upset = any("closed" in what or what in UPSETTING for _, what, _ in powens.disturbances)
+            lately = any(at > wish.asked - LATELY_SECONDS * MICROSECONDS for at, _ in came)
+            if not (upset or lately or powens.misread or news is not None):
+                self.hold(not granted, f"{user} was told of {wish.kind}, which nobody gives: {mine}")
 
     def manual(self, user: str, shown: list[dict[str, Any]]) -> None:
         """Accounts kept by hand are what she made of them, and the events say so too."""

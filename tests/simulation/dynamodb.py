@@ -355,6 +355,8 @@ class Table:
             "Limit",
             "ScanIndexForward",
             "ExclusiveStartKey",
+            "ProjectionExpression",
+            "Select",
         )
         self._mine(parameters)
         names = parameters.get("ExpressionAttributeNames", {})
@@ -377,8 +379,15 @@ class Table:
             answer["LastEvaluatedKey"] = self._position(found[-1], parameters)
         elif limit is not None and len(found) == limit:
             answer["LastEvaluatedKey"] = self._position(found[-1], parameters)
-        answer["Items"] = [item for item in found if kept is None or kept(item, values, names)]
-        answer["Count"] = len(answer["Items"])
+        items = [item for item in found if kept is None or kept(item, values, names)]
+        answer["Count"] = len(items)
+        if parameters.get("Select", "COUNT") != "COUNT":
+            raise UnknownSyntax(f"Select {parameters['Select']}")
+        if "ProjectionExpression" in parameters:
+            wanted = [_attribute(name.strip())(names) for name in parameters["ProjectionExpression"].split(",")]
+            items = [{name: item[name] for name in wanted if name in item} for item in items]
+        if "Select" not in parameters:
+            answer["Items"] = items
         answer["ScannedCount"] = len(found)
         return answer
 

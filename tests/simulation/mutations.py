@@ -17,7 +17,7 @@ from shared.application.access import Access
 from shared.application.changes import Changes
 from shared.contracts.events import SOURCE
 from shared.domain import copies, ledger, matching
-from shared.domain.errors import AppError
+from shared.domain.errors import AppError, PowensForbidden
 from shared.entrypoints.observability import logger
 
 
@@ -233,7 +233,7 @@ def copies_are_ranked_by_age() -> Any:
 
 @mutation(1)
 def an_iban_identifies_without_the_type() -> Any:
-    return mock.patch.object(matching, "account_type", lambda provider_type: "account")
+    return mock.patch.object(matching, "account_type", return_value="account")
 
 
 @mutation(1)
@@ -267,7 +267,7 @@ def a_tie_is_decided_without_asking() -> Any:
 
 @mutation(1)
 def an_account_that_moved_stays_where_it_was() -> Any:
-    return mock.patch.object(ledger._Moves, "departures", lambda self, now, cause: ())
+    return mock.patch.object(ledger._Moves, "departures", return_value=())
 
 
 @mutation(1)
@@ -302,7 +302,7 @@ def a_forbidden_update_asks_for_another_token() -> Any:
     def call(real: Any, self: Any, *args: Any, **named: Any) -> Any:
         try:
             return real(self, *args, **named)
-        except powens.PowensForbidden:
+        except PowensForbidden:
             self._on_renewed(self._client.renew(self._id_user))
             raise
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from shared.domain.connection import connection_id
 from tests.fakes.powens import Account, Connection
 from tests.integration.world import ORIGIN, api_event
-from tests.simulation.banks import BANKS
+from tests.simulation.banks import BANKS, WISHED
 from tests.simulation.oracle import Oracle
 from tests.simulation.powens import Real, same, uuid_of
 from tests.simulation.world import Reply, World
@@ -49,6 +49,16 @@ class Manual:
         self.names = {self.name}
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """To hear when a bank (by its connector) gives a type. In microseconds, when it was sent and when it was there."""
+
+    bank: str
+    kind: str
+    asked: int
+    recorded: int
+
+
 @dataclass(eq=False)
 class User:
     """What a user remembers. `screens`: the last list that each device showed."""
@@ -61,6 +71,7 @@ class User:
     keys: dict[str, str] = field(default_factory=dict)
     manual: dict[str, Manual] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)
+    wishes: dict[str, Wish] = field(default_factory=dict)
     erased_from: int | None = None
 
 
@@ -360,9 +371,33 @@ class People:
 
     def wish(self, action: Action) -> None:
         bank = uuid_of(int(self.roll(action, "bank") * len(BANKS)))
-        kind = ("loan", "market")[int(self.roll(action, "kind") * 2)]
-        body = {"institution_id": bank, "type": {"loan": "loan", "market": "securities"}[kind]}
-        self.ask(action, "POST", "/v1/wishes", body, **self._key(action))
+        kind = [*WISHED][int(self.roll(action, "kind") * len(WISHED))]
+        asked = self.world.engine.at
+        self.tell(action, f"wishes for {WISHED[kind]} at {bank[-1]}")
+        body = {"institution_id": bank, "type": WISHED[kind]}
+        reply, doubt = self.ask(action, "POST", "/v1/wishes", body, **self._key(action))
+        if reply is not None and reply.status == 201 and not doubt:
+            wish = Wish(bank, kind, asked, self.world.engine.at)
+            self.users[action.who].wishes[reply.json["id"]] = wish
+
+    def dismiss(self, action: Action) -> None:
+        """Of what she wished for, she wants to hear no more."""
+        wishes = self.users[action.who].wishes
+        wish_id = self.pick(action, "wish", [*wishes])
+        if wish_id is not None:
+            self.tell(action, "dismisses a wish")
+            wishes.pop(wish_id)
+            self.ask(action, "DELETE", f"/v1/wishes/{wish_id}", **self._key(action))
+
+    def give_more(self, action: Action) -> None:
+        """Powens begins to handle savings and investments at a bank; the catalogue shows it within the hour."""
+        bank = uuid_of(int(self.roll(action, "bank") * len(BANKS)))
+        powens = self.world.powens
+        if bank not in powens.news:
+            self.tell(action, f"Powens begins to give savings at {bank[-1]}")
+            powens.connectors[bank].give_savings()
+            powens.news[bank] = self.world.engine.at
+            self.world.engine.after(3600 * self.roll(action, "hour"), self.world.renew_catalogue)
 
     def export(self, action: Action) -> None:
         self.ask(action, "GET", "/v1/me/export")
@@ -374,6 +409,7 @@ class People:
         reply, _ = self.ask(action, "DELETE", "/v1/me", **self._key(action))
         if reply is not None and reply.status == 202:
             user.erased_from = self.world.engine.at
+        user.wishes.clear()
         for manual in user.manual.values():
             manual.dropped = True if reply is not None and reply.status == 202 else None
 

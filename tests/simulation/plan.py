@@ -64,7 +64,7 @@ ACTIONS: dict[str, float] = {
     "add_manual": 0.7,
     "change_manual": 0.8,
     "drop_manual": 0.4,
-    "wish": 0.4,
+    "wish": 0.8,
     "export": 0.2,
     "erase": 0.35,
     "connect": 1.2,
@@ -89,6 +89,8 @@ ACTIONS: dict[str, float] = {
     "unreadable": 1,
     "forbid": 0.5,
     "user_gone": 0.1,
+    "dismiss": 0.2,
+    "give_more": 0.4,
 }
 
 KINDS: dict[str, float] = {

@@ -32,6 +32,7 @@ from tests.simulation.banks import (
     NO_SELECTION,
     ODD_ACCOUNT,
     ODD_CONNECTION,
+    family,
     other_type,
     shape,
     written,
@@ -129,6 +130,10 @@ class SimulatedPowens(FakePowens):
         self.syncing: dict[int, int] = {}
         self.synchronised: dict[int, int] = {}
         """When a connection was last synchronised well."""
+        self.appeared: list[tuple[int, Real, str, str]] = []
+        """When an account came up that was not there, the connector of its bank and the family of its type."""
+        self.news: dict[str, int] = {}
+        """When the connector of a bank began to give more."""
         self.disturbances: list[tuple[int, str, int | None]] = []
         self._hooks: dict[int, int] = {}
         self._places: Counter[int] = Counter()
@@ -194,6 +199,7 @@ class SimulatedPowens(FakePowens):
         real.identity = f"{connection.user}/{strong}/{account.name}" if strong else f"nothing/{real.id}"
         self.reals[real.id] = real
         self.real_of[account.id] = real
+        self.appeared.append((self.engine.at, real, connection.uuid, family(account.type)))
         self._visit(account, real)
         return real
 

@@ -28,6 +28,7 @@ from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
 from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
+from functions.institution_catalogue import app as institution_catalogue
 from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
@@ -63,6 +64,7 @@ MODULES: dict[str, Any] = {
     "outbox_publisher": outbox_publisher,
     "housekeeping": housekeeping,
     "orphan_check": orphan_check,
+    "institution_catalogue": institution_catalogue,
 }
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _QUEUES = {
@@ -75,6 +77,9 @@ EXPIRE_EVERY = 6 * 3600
 LATEST_EXPIRY = 48 * 3600
 """Seconds after which DynamoDB has deleted nearly everything that is expired."""
 ORPHANS_FIRST = 18 * 3600
+CATALOGUE_FIRST = 0.5
+CATALOGUE_EVERY = 24 * 3600
+"""Seldomer than in the template: in hours in which nothing has changed at Powens it would find nothing."""
 DUE = ("OPERATION#", "RECONCILE#", "ERASURE#")
 """What waits for housekeeping in the index; the rest of it is only counted there."""
 
@@ -186,6 +191,7 @@ class World:
         self.dead_letters_expected = False
         self.unanswered_webhooks = 0
         self.housekeeping_done: list[int] = []
+        self.catalogue_renewed: list[int] = []
         self.invocations = 0
         self._workers = 0
         self._ids = 0
@@ -202,6 +208,7 @@ class World:
         """Items that DynamoDB deleted for their `ttl`, late as ever."""
         self.engine.after(EXPIRE_EVERY, self._expire)
         self.engine.after(ORPHANS_FIRST, self._check_orphans)
+        self.engine.after(CATALOGUE_FIRST, self._renew_catalogue)
 
     # --- what the template declares
 
@@ -534,6 +541,25 @@ class World:
     def _check_orphans(self) -> None:
         self.invoke("orphan_check", {"version": "0", "source": "aws.scheduler"}, "day")
         self.engine.after(24 * 3600, self._check_orphans)
+
+    def renew_catalogue(self) -> None:
+        """As at the full hour; repeated as an asynchronous invocation is, then left to the next hour."""
+
+        def ended(task: Task, attempt: int) -> None:
+            if task.finished and task.error is None:
+                self.catalogue_renewed.append(self.engine.at)
+            else:
+                self.engine.after(60 if attempt < 3 else 3600, lambda: begin(attempt + 1))
+
+        def begin(attempt: int) -> None:
+            event = {"version": "0", "source": "aws.scheduler"}
+            self.invoke("institution_catalogue", event, "hour", lambda task: ended(task, attempt))
+
+        begin(1)
+
+    def _renew_catalogue(self) -> None:
+        self.renew_catalogue()
+        self.engine.after(CATALOGUE_EVERY, self._renew_catalogue)
 
     # --- invariants
 
