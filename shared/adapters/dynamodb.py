@@ -682,14 +682,20 @@ class DynamoDBStore:
                 self._client.update_item(
                     TableName=self._table,
                     Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
-                    UpdateExpression="SET renewed_at = :now, renewing_until = :until",
+                    UpdateExpression=(
+                        "SET renewed_before = if_not_exists(renewed_at, :never), renewed_at = :now,"
+                        " renewing_until = :until"
+                    ),
                     ConditionExpression=(
-                        "powens_user_id = :same AND (attribute_not_exists(renewed_at) OR renewed_at < :since)"
+                        "powens_user_id = :same"
+                        " AND (attribute_not_exists(renewed_before) OR renewed_before < :since)"
+                        " AND (attribute_not_exists(renewing_until) OR renewing_until < :now)"
                     ),
                     ExpressionAttributeValues={
                         ":now": {"S": _instant(now)},
                         ":until": {"S": _instant(until)},
                         ":since": {"S": _instant(since)},
+                        ":never": {"S": ""},
                         ":same": {"N": str(powens_user_id)},
                     },
                 )

@@ -489,7 +489,8 @@ class PowensUser:
 
     Every method raises PowensUnavailable, ConnectionLocked, PowensRefused (PowensNotFound for 404, PowensForbidden for
     403, PowensUserGone), Misconfigured. A refused token is renewed with the user's id and the request repeated, once
-    per request; what is forbidden is repeated once, if there is another token to try.
+    per request. What is forbidden is repeated once with another token, if there is one, and only while Powens has not
+    accepted this one for anything (ADR 0027).
     """
 
     def __init__(
@@ -505,6 +506,7 @@ class PowensUser:
         self._token = token
         self._on_renewed = on_renewed
         self._after_forbidden = after_forbidden
+        self._accepted = False
 
     def temporary_code(self) -> str:
         """A code for one opening of the Webview, valid for 30 minutes."""
@@ -655,9 +657,11 @@ class PowensUser:
         answered: bool = True,
     ) -> JsonObject:
         def once() -> JsonObject:
-            return self._client.exchange(
+            answer = self._client.exchange(
                 what, method, url, token=self._token, body=body, repeatable=repeatable, answered=answered
             )
+            self._accepted = True
+            return answer
 
         try:
             return once()
@@ -665,15 +669,24 @@ class PowensUser:
             token = self._client.renew(self._id_user)
             self._on_renewed(token)
         except PowensForbidden:
-            other = self._after_forbidden(self._token)
+            other = None if self._is_accepted() else self._after_forbidden(self._token)
             if other is None:
                 raise
             token = other
-        self._token = token
+        self._token, self._accepted = token, False
         try:
             return once()
         except _TokenRefused as error:
             raise Misconfigured(f"{what}: Powens refuses the token that it just renewed") from error
+
+    def _is_accepted(self) -> bool:
+        """Whether Powens takes the token for anything, so that what it forbids is not about the token."""
+        if not self._accepted:
+            url = self._client.url(self._path("/connections"))
+            with suppress(_TokenRefused, PowensForbidden):
+                self._client.exchange("try a token", "GET", url, token=self._token, repeatable=True)
+                self._accepted = True
+        return self._accepted
 
 
 def _token(what: str, answer: JsonObject) -> str:

@@ -142,26 +142,27 @@ class Access:
                 raise Unavailable("the user has another Powens user by now", retry_after=1) from error
 
         def after_forbidden(refused: str) -> str | None:
-            """Another token, as 403 may be about the token: at most one new one per user and hour (ADR 0027)."""
-            now = self.clock()
-            if self.store.claim_renewal(
-                access.user_id,
-                powens_user_id=powens_user_id,
-                now=now,
-                until=now + CLAIM_FOR,
-                since=now - RENEWED_AGAIN_AFTER,
-            ):
-                renewed = self.powens.renew(powens_user_id)
-                keep(renewed)
-                return renewed
-            newest = self.store.access(access.user_id)
-            if newest is None or newest.sealed_token is None or newest.powens_user_id != powens_user_id:
-                return None
-            stored = self.seal.unseal(access.user_id, newest.sealed_token)
-            if stored != refused:
-                return stored
-            if newest.renewing_until is not None and newest.renewing_until > now:
-                raise Unavailable("another worker is renewing the token", retry_after=2)
+            """Another token, as 403 may be about the token: at most two new ones per user and hour (ADR 0027)."""
+            for _ in range(2):  # between the look and the claim somebody else may have claimed it
+                now = self.clock()
+                newest = self.store.access(access.user_id)
+                if newest is None or newest.sealed_token is None or newest.powens_user_id != powens_user_id:
+                    return None
+                stored = self.seal.unseal(access.user_id, newest.sealed_token)
+                if stored != refused:
+                    return stored
+                if newest.renewing_until is not None and newest.renewing_until > now:
+                    raise Unavailable("another worker is renewing the token", retry_after=2)
+                if self.store.claim_renewal(
+                    access.user_id,
+                    powens_user_id=powens_user_id,
+                    now=now,
+                    until=now + CLAIM_FOR,
+                    since=now - RENEWED_AGAIN_AFTER,
+                ):
+                    renewed = self.powens.renew(powens_user_id)
+                    keep(renewed)
+                    return renewed
             return None
 
         return self.powens.as_user(powens_user_id, token, keep, after_forbidden)

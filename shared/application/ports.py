@@ -255,7 +255,7 @@ class Store(Protocol):
     def claim_renewal(
         self, user_id: str, *, powens_user_id: int, now: datetime, until: datetime, since: datetime
     ) -> bool:
-        """Whether the caller alone may get another token until `until`: False when there was one after `since`."""
+        """Whether the caller alone may get another token until `until`: False when there were two after `since`."""
 
     def user_of(self, powens_user_id: int) -> str | None: ...
 

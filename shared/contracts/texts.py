@@ -114,24 +114,24 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Powens did not answer in time. Nothing changed: you can try again.",
     ),
     "copy_not_enabled": (
-        "Ce compte est déjà synchronisé par une autre connexion. C'est là qu'il est compté.",
-        "This account is already synchronised through another connection. It counts there.",
+        "Ce compte est déjà synchronisé ailleurs : c'est là qu'il est compté.",
+        "This account is already synchronised elsewhere: it counts there.",
     ),
     "copy_not_shown": (
-        "La banque ne montre plus ce compte ici, mais le montre dans une autre connexion. C'est là qu'il est compté.",
-        "The bank no longer shows this account here, but shows it through another connection. It counts there.",
+        "La banque ne montre plus ce compte ici, mais le montre ailleurs : c'est là qu'il est compté.",
+        "The bank no longer shows this account here, but shows it elsewhere: it counts there.",
     ),
     "copy_connection_not_working": (
-        "Cette connexion ne fonctionne plus. Le compte est compté dans une autre : vous pouvez mettre fin à celle-ci.",
-        "This connection does not work any more. The account counts in another one: you can end this one.",
+        "Ce compte ne peut plus être actualisé ici, mais l'est ailleurs : c'est là qu'il est compté.",
+        "This account can no longer be updated here, but is elsewhere: it counts there.",
     ),
     "copy_older": (
-        "Une autre connexion a des données plus récentes pour ce compte. C'est là qu'il est compté.",
-        "Another connection has newer data for this account. It counts there.",
+        "Les données de ce compte sont plus récentes ailleurs : c'est là qu'il est compté.",
+        "The data of this account is newer elsewhere: it counts there.",
     ),
     "copy_known_later": (
-        "Ce compte était déjà présent dans une autre connexion. C'est là qu'il est compté.",
-        "This account was there through another connection before. It counts there.",
+        "Ce compte était déjà présent ailleurs : c'est là qu'il est compté.",
+        "This account was there elsewhere before: it counts there.",
     ),
     "just_refreshed": ("Les données viennent d'être actualisées.", "The data has just been refreshed."),
     "refresh_refused": (

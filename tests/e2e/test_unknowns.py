@@ -255,7 +255,10 @@ def _journey(
     # Powens refuses the token that we hold; then no account is left enabled.
     powens.call("POST", f"/sandbox/users/{person.powens_user}/revoke-tokens")
     refresh = person.api.post(f"/v1/connections/{person.connection['id']}/refresh").raise_for_status().json()
-    assert person.ended(refresh, seconds=60)["status"] in ("completed", "needs_user")
+    ended = person.ended(refresh, seconds=60)
+    # Data of a minute ago looks hours old where Powens' dates are in another zone than we think; then we say no more.
+    refused = values["forced_sync"] == "refused" and values["naive_timezone"] != "Europe/Paris"
+    assert ended["status"] in (("failed",) if refused else ("completed", "needs_user")), ended
     assert person.ended(person.select(), seconds=60)["status"] == "completed"
     person.wait(lambda: person.agreed(dict.fromkeys(ALL, False)), seconds=30)
 

@@ -211,15 +211,28 @@ def test_another_refusal_of_a_renewal_is_about_no_user() -> None:
 
 
 def test_what_is_forbidden_is_not_asked_again_without_another_token() -> None:
-    scene = powens(Answer(403, {"code": "forbidden"}))
+    scene = powens(Answer(403, {"code": "forbidden"}), Answer(403, {}))
     with pytest.raises(PowensForbidden) as caught:
         read(scene)
     assert (caught.value.status, caught.value.code) == (403, "forbidden_by_powens")
-    assert scene.wire.lines == ["GET /users/41/connections/77?expand=connector,sources"]
+    assert scene.wire.lines == ["GET /users/41/connections/77?expand=connector,sources", "GET /users/41/connections"]
+
+
+def test_what_is_forbidden_to_a_token_that_powens_takes_for_something_else_needs_no_other() -> None:
+    def other(_: str) -> str:
+        raise AssertionError("the token is good")
+
+    scene = powens(Answer(403, {}), Answer(body={"connections": []}), Answer(403, {}))
+    user = scene.client.as_user(41, "tok_A", scene.renewed.append, other)
+    for _ in range(2):  # it is looked at once
+        with pytest.raises(PowensForbidden):
+            user.set_account_enabled(912, True)
+    assert scene.wire.lines[1] == "GET /users/41/connections"
+    assert len(scene.wire.sent) == 3
 
 
 def test_what_is_forbidden_is_tried_once_with_another_token() -> None:
-    scene = powens(Answer(403, {}), OK_CONNECTION, OK_ACCOUNTS)
+    scene = powens(Answer(403, {}), Answer(403, {}), OK_CONNECTION, OK_ACCOUNTS)
     refused: list[str] = []
 
     def other(token: str) -> str:
@@ -227,7 +240,7 @@ def test_what_is_forbidden_is_tried_once_with_another_token() -> None:
         return "tok_C"
 
     scene.client.as_user(41, "tok_A", scene.renewed.append, other).read_connection(77)
-    assert [sent.token for sent in scene.wire.sent] == ["Bearer tok_A", "Bearer tok_C", "Bearer tok_C"]
+    assert [sent.token for sent in scene.wire.sent] == ["Bearer tok_A"] * 2 + ["Bearer tok_C"] * 2
     assert refused == ["tok_A"]
 
 
