@@ -115,7 +115,7 @@ def shape(roll: Callable[..., float], kinds: Collection[str], user: int, bank: i
         return Shape(name, first, number, shared, ("iban", first, shared), "shared IBAN")
     if drawn < 0.5 and "pocket" in kinds and nth < 3:
         strong = ("iban", first, "checking") if first else ("number", account(0), "checking")
-        alike = roll("alike", user, bank) < 0.4
+        alike = roll("alike", user, bank) < 0.6
         called = f"Compte {BANKS[bank]} 0" if alike else name
         return Shape(called, first, account(0), "checking", strong, "namesake" if alike else "pocket")
     if drawn < 0.7 and "filler number" in kinds:

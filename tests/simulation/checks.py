@@ -411,15 +411,22 @@ class Checks:
             self.hold(real.id not in self.oracle.good, f"{called} shows no balance, and had one")
 
     def namesakes(self, connection: dict[str, Any], powens_id: int) -> None:
-        """Of accounts that nothing tells apart and that were wanted otherwise, none is off without a word."""
+        """Of accounts that nothing tells apart and that were wanted otherwise, the user is asked."""
         alike = {}
         for account in connection["accounts"]:
             real = self.oracle.real(account["id"])
             if real is not None and self.oracle.expected[real.id].alike and real.connection == powens_id:
                 alike[real.id] = account
-        if alike and all(account["status"] == "disabled" for account in alike.values()):
-            wanted = [real_id for real_id in alike if self.oracle.expected[real_id].missed]
-            self.hold(not wanted, f"accounts of {powens_id} that look alike are off, and nobody was asked")
+        asked = any(
+            reason == "identical_accounts"
+            for ended in self.oracle.ended.values()
+            if ended.connection == connection["id"]
+            for _, reason in ended.failed
+        )
+        differed = len(alike) > 1 and all(self.oracle.expected[real_id].missed for real_id in alike)
+        # An answer that left some of them out may have left no doubt.
+        if differed and not self.world.powens.misread:
+            self.hold(asked, f"accounts of {powens_id} look alike, were wanted otherwise, and nobody was asked")
 
     def folded(self, name: str) -> Folded:
         """What a consumer of the bus arrives at, by the published JSON alone."""

@@ -37,8 +37,8 @@ class Asked:
 class Expected:
     """One real account. `excused`: an operation about it has failed, and said so, since the newest choice.
 
-    `alike`: it was re-created together with namesakes of other wishes, and nobody has chosen since; `missed`: it was on
-    for sure until then. `names`: what its user called it, None where she may not have.
+    `alike`: it was re-created together with namesakes of other wishes, and nobody has chosen since; `missed`: it is
+    certain that they differed. `names`: what its user called it, None where she may not have.
     """
 
     allowed: set[bool]
@@ -209,9 +209,10 @@ class Oracle:
         lost = [other for other in group if other.ids[-1] in powens.unbound or self.living(other) is None]
         wishes = {frozenset(self.expected[other.id].allowed) for other in lost}
         if len(lost) > 1 and (len(wishes) > 1 or len(next(iter(wishes))) > 1):
+            certain = all(len(allowed) == 1 for allowed in wishes)
             for other in lost:
                 expected = self.expected[other.id]
-                expected.missed = expected.missed if expected.alike else expected.allowed == {True}
+                expected.missed = other.ids[-1] in powens.unbound and certain
                 expected.alike, expected.excused, expected.allowed = True, True, {True, False}
 
     def renamed(self, real: Real, name: str, *, certain: bool) -> None:

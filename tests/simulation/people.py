@@ -467,7 +467,8 @@ class People:
             return
         world.invariant(reply.status == 303, f"who comes back from Powens is shown a {reply.status}")
         noted = "result=" in reply.location  # without, it says that it was not
-        undisturbed = not any(at >= emitted for at in world.chance.times)
+        erased = any(user in world.powens.erasing for user in self.powens_users[action.who])
+        undisturbed = not erased and not any(at >= emitted for at in world.chance.times)
         world.invariant(noted or not undisturbed or not connections, "a return from Powens is thrown away")
         for powens_id in connections if noted else []:
             world.hinted[powens_id] = max(world.hinted.get(powens_id, 0), emitted)

@@ -46,6 +46,7 @@ FAULTS: dict[str, float] = {
     "Powens refuses a synchronisation": 0.2,
     "Powens answers an odd field": 0.05,
     "Powens answers in pages": 0.3,
+    "Powens answers an older date": 0.1,
     "webhook inflated on its way": 0.2,
     "webhook compressed": 0.2,
 }

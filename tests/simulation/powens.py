@@ -535,6 +535,14 @@ class SimulatedPowens(FakePowens):
             return Answer(200, {name: [a for a in body[name] if chance.roll("part", step, a["id"]) < 0.6]})
         if "/users/" in line and "sources" not in name and chance.happens("Powens answers an odd field", step):
             self._spoil(line, body.get(name, [body]), step)
+        if "/connections" in line and name != "accounts" and chance.happens("Powens answers an older date", step):
+            engine.tell(f"Powens goes back to an older date in {line}")
+            for item in body.get(name, [body]):
+                known = self.connections.get(item["id"])
+                if known is not None:
+                    item["last_update"] = _paris(
+                        known.last_update - timedelta(hours=chance.between(1, 5, "older", step))
+                    )
         if name in ("accounts", "connections", "connectors", "users"):
             return self._page(name, body[name], query, step)
         return answer
