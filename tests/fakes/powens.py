@@ -39,7 +39,10 @@ def _paris(at: datetime) -> str:
 
 @dataclass
 class Account:
-    """`balance` as JSON writes it. `obeys`: whether updates take effect. `odd`: fields as no documentation has them."""
+    """`balance` as JSON writes it. `obeys`: whether updates take effect. `error`: why this account alone fails.
+
+    `odd`: fields as no documentation has them.
+    """
 
     id: int
     name: str
@@ -47,10 +50,11 @@ class Account:
     number: str | None
     type: str
     currency: str | None
-    balance: float
+    balance: float | None
     disabled: bool
     deleted: bool = False
     obeys: bool = True
+    error: str | None = None
     last_update: datetime | None = None
     odd: dict[str, object] = field(default_factory=dict)
 
@@ -63,6 +67,7 @@ class Connection:
     uuid: str
     last_update: datetime
     state: str | None = None
+    active: bool = True
     accounts: dict[int, Account] = field(default_factory=dict)
     odd: dict[str, object] = field(default_factory=dict)
 
@@ -367,6 +372,7 @@ class FakePowens(BaseAdapter):
                 connector_uuid=connection.uuid,
                 state=connection.state,
                 error_message=ERROR_MESSAGE if connection.state else None,
+                active=connection.active,
                 last_update=_paris(connection.last_update),
                 connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
                 sources=[
@@ -400,6 +406,7 @@ class FakePowens(BaseAdapter):
                 balance=account.balance,
                 disabled=_paris(connection.last_update) if account.disabled else None,
                 deleted=_paris(connection.last_update) if account.deleted else None,
+                error=account.error,
                 last_update=_paris(account.last_update) if account.last_update else None,
             )
             | account.odd

@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.domain.connection import AccountType, connection_id
 from shared.domain.facts import Folded
+from tests.fakes.powens import Account
 from tests.integration.world import api_event
 from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle import Ended, Oracle
@@ -18,6 +19,12 @@ CLOSED_SECONDS = 38 * 3600
 PASSES = 2
 """Undisturbed housekeeping passes within which an overdue operation is ended."""
 GRACE_SECONDS = 90
+LATELY_SECONDS = 14 * 3600
+"""Within which whatever shows at Powens has been read, webhooks or not."""
+UPSETTING = ("renumbered", "moved", "unreadable", "connection deleted", "user deleted at Powens", "odd field")
+"""After what an account that is there may seem to come up."""
+FRESH_SECONDS = 27 * 3600
+"""After which data is not fresh any more, with an hour of grace."""
 
 
 class Checks:
@@ -41,6 +48,10 @@ class Checks:
         powens = world.powens
         powens.outage_until = powens.throttled_until = 0.0
         powens.locked.clear()
+        powens.forbidden.clear()
+        for account_id in [*powens.unreadable, *powens.nameless]:
+            if world.chance.roll("clears up", account_id) < 0.5:
+                powens.clear(account_id)
         began = world.engine.at
         world.engine.tell("--- from here on nothing goes wrong")
         world.run_for(QUIET_SECONDS)
@@ -101,27 +112,26 @@ class Checks:
             return
         for real in world.powens.reals.values():
             there = oracle.living(real)
-            if real.connection != powens_id or there is None:
+            if real.connection != powens_id or there is None or self.blurred(real):
                 continue
-            held = self.ledger(real)
+            _, held = oracle.held(real)
             self.hold(
                 held is not None and (held["enabled"] is not there.disabled or "choice" in held),
                 f"{real.name} of {powens_id} was never read: its webhook was accepted long ago",
             )
 
-    def ledger(self, real: Real) -> dict[str, Any] | None:
-        document = self.oracle.document(real.connection)
-        for account in (document or {}).get("accounts", []):
-            if self.oracle.real(account["id"]) is real:
-                found: dict[str, Any] = account
-                return found
-        return None
+    def blurred(self, real: Real) -> bool:
+        """Whether nobody can read which accounts are chosen of those that it might be."""
+        powens = self.world.powens
+        mine = {name for other in powens.reals.values() if other.connection == real.connection for name in other.ids}
+        return real.ids[-1] in powens.unreadable or not mine.isdisjoint(powens.nameless)
 
     def everything(self) -> None:
         self.bugs()
         self.queues()
         self.events()
         self.operations()
+        self.refreshes()
         self.erasures()
         self.powens_users()
         self.secrets()
@@ -188,6 +198,27 @@ class Checks:
                 f"operation {ended.id} ended {ended.status} ({ended.reason or ended.failed}) though nothing was wrong",
             )
 
+    def refreshes(self) -> None:
+        """What is said about a refresh is what Powens made of it."""
+        powens, oracle = self.world.powens, self.oracle
+        for ended in oracle.ended.values():
+            if ended.kind != "refresh":
+                continue
+            taken = [at for at, c in powens.forced if connection_id(c) == ended.connection]
+            mine = any(ended.created - MICROSECONDS <= at <= ended.at for at in taken)
+            self.hold(
+                not (mine and ended.reason == "refresh_refused"),
+                f"refresh {ended.id} is said to be refused, and Powens was at it",
+            )
+            if ended.status == "completed" and ended.reason is None:
+                known = oracle.successes[ended.connection]
+                before = [success for at, success in known if at < ended.created]
+                now = [success for at, success in known if at <= ended.at]
+                self.hold(
+                    not before or before[-1] is None or (now[-1] or "") > before[-1],
+                    f"refresh {ended.id} is said to be done, and nothing is newer",
+                )
+
     def explained(self, ended: Ended) -> bool:
         """Whether something went wrong while it was open, or shortly before."""
         since = ended.created - 400 * MICROSECONDS
@@ -200,6 +231,9 @@ class Checks:
         there = next(
             (c for c in self.world.powens.connections.values() if connection_id(c.id) == ended.connection), None
         )
+        blurred = {*self.world.powens.unreadable, *self.world.powens.nameless}
+        if there is not None and not blurred.isdisjoint(there.accounts):
+            return True
         if ended.kind == "refresh":
             # A state that asks for the user may have begun long before the refresh, and be over by now.
             states = [
@@ -282,6 +316,7 @@ class Checks:
         world, oracle = self.world, self.oracle
         screen = self.get(user, "/v1/connections")
         self.manual(user, screen["manual_accounts"])
+        self.wishes(user, {wish["id"]: wish for wish in screen["wishes"]})
         listed = {c["id"]: c for c in screen["connections"]}
         there = {
             connection_id(c.id): c
@@ -303,48 +338,95 @@ class Checks:
                     for a in (shown["accounts"] if shown else [])
                 }
                 self.hold(self.folded(name) == state, f"the events of {powens_id} fold to something else than it shows")
-        self.counted(user, list(listed.values()))
+        ids = [account["id"] for connection in listed.values() for account in connection["accounts"]]
+        self.hold(len(ids) == len(set(ids)), f"{user} has two accounts of one id")
+        self.counted(list(listed.values()))
 
     def connection(self, connection: dict[str, Any], powens_id: int) -> None:
         world, oracle = self.world, self.oracle
+        self.hold(bool(connection["institution"]["name"]), f"the bank of {powens_id} has no name")
+        synchronised = world.powens.synchronised[powens_id]
+        old = world.engine.at - synchronised > FRESH_SECONDS * MICROSECONDS
+        self.hold(not old or connection["freshness"] != "fresh", f"the old data of {powens_id} is said to be fresh")
         shown: dict[int, list[dict[str, Any]]] = {}
         for account in connection["accounts"]:
             real = oracle.real(account["id"])
             self.hold(real is not None, "an account that Powens never had")
             assert real is not None
+            if real.connection != powens_id:
+                self.hold(account["status"] == "closed_at_bank", f"{real.name} has moved, and is still in {powens_id}")
+                continue
             shown.setdefault(real.id, []).append(account)
         for real in world.powens.reals.values():
-            if real.connection != powens_id:
-                continue
-            accounts = shown.get(real.id, [])
-            there = oracle.living(real)
-            if there is None:
-                self.hold(
-                    all(a["status"] == "closed_at_bank" for a in accounts),
-                    f"{real.name} of {powens_id} is gone, and not shown as closed",
-                )
-                continue
-            self.hold(len(accounts) == 1, f"{real.name} of {powens_id} is shown {len(accounts)} times")
-            [account] = accounts
+            if real.connection == powens_id:
+                self.account(real, shown.get(real.id, []), f"{real.name} of {powens_id}")
+        self.namesakes(connection, powens_id)
+
+    def account(self, real: Real, accounts: list[dict[str, Any]], called: str) -> None:
+        """One real account as the list of its connection shows it."""
+        oracle = self.oracle
+        there, expected = oracle.living(real), oracle.expected[real.id]
+        if there is None:
             self.hold(
-                account["enabled"] is not there.disabled,
-                f"{real.name} of {powens_id} is {'off' if there.disabled else 'on'} at Powens and shown otherwise",
+                all(a["status"] == "closed_at_bank" for a in accounts), f"{called} is gone, and not shown as closed"
             )
+            return
+        if self.blurred(real):
             self.hold(
-                account["status"] in ("enabled", "disabled", "failed"),
-                f"{real.name} of {powens_id} is {account['status']} at the end",
+                all(a["status"] != "closed_at_bank" for a in accounts),
+                f"{called} is shown as closed, which nobody could read",
             )
-            expected = oracle.expected[real.id]
-            if len(expected.allowed) == 1:
-                oracle.certain += 1
-            else:
-                oracle.uncertain += 1
-            self.hold(
-                account["enabled"] in expected.allowed,
-                f"{real.name} of {powens_id} is {'on' if account['enabled'] else 'off'}, against the newest choice",
-            )
-            if account["status"] == "failed":
-                self.hold(expected.excused, f"{real.name} of {powens_id} is shown as failed without a failure")
+            return
+        self.hold(len(accounts) == 1, f"{called} is shown {len(accounts)} times")
+        [account] = accounts
+        self.hold(
+            account["enabled"] is not there.disabled,
+            f"{called} is {'off' if there.disabled else 'on'} at Powens and shown otherwise",
+        )
+        self.hold(account["status"] in ("enabled", "disabled", "failed"), f"{called} is {account['status']} at the end")
+        if len(expected.allowed) == 1:
+            oracle.certain += 1
+        else:
+            oracle.uncertain += 1
+        self.hold(
+            account["enabled"] in expected.allowed,
+            f"{called} is {'on' if account['enabled'] else 'off'}, against the newest choice",
+        )
+        if account["status"] == "failed":
+            self.hold(expected.excused, f"{called} is shown as failed without a failure")
+        self.hold(
+            None in expected.names or account["name"] in expected.names, f"{called} has lost the name its user gave it"
+        )
+        self.balance(real, there, account["balance"], called)
+
+    def balance(self, real: Real, there: Account, shown: str | None, called: str) -> None:
+        """What Powens says now; where it says nothing, what it said last, and never another account's."""
+        powens = self.world.powens
+        hidden = there.disabled and "no balance of the disabled" in powens.kinds
+        if there.error is None and not hidden and "balance" not in there.odd:
+            self.hold(shown is not None and float(shown) == there.balance, f"{called} shows {shown}, an old balance")
+        elif shown is not None:
+            self.hold(float(shown) in real.balances, f"{called} shows {shown}, which it never had")
+        elif "balance" not in there.odd:
+            self.hold(real.id not in self.oracle.good, f"{called} shows no balance, and had one")
+
+    def namesakes(self, connection: dict[str, Any], powens_id: int) -> None:
+        """Of accounts that nothing tells apart and that were wanted otherwise, the user is asked."""
+        alike = {}
+        for account in connection["accounts"]:
+            real = self.oracle.real(account["id"])
+            if real is not None and self.oracle.expected[real.id].alike and real.connection == powens_id:
+                alike[real.id] = account
+        asked = any(
+            reason == "identical_accounts"
+            for ended in self.oracle.ended.values()
+            if ended.connection == connection["id"]
+            for _, reason in ended.failed
+        )
+        differed = len(alike) > 1 and all(self.oracle.expected[real_id].missed for real_id in alike)
+        # An answer that left some of them out may have left no doubt.
+        if differed and not self.world.powens.misread:
+            self.hold(asked, f"accounts of {powens_id} look alike, were wanted otherwise, and nobody was asked")
 
     def folded(self, name: str) -> Folded:
         """What a consumer of the bus arrives at, by the published JSON alone."""
@@ -362,6 +444,38 @@ class Checks:
                 else:
                     state[line["account_id"]] = (line["enabled"], AccountType(line["type"]), line["currency"])
         return state
+
+    def wishes(self, user: str, shown: dict[str, Any]) -> None:
+        """Granted, once, when the catalogue begins to give the type or an account of it comes up; open before that."""
+        world, powens = self.world, self.world.powens
+        told: dict[str, set[str]] = {}
+        for event in world.aws.bus:
+            if event["detail-type"] == "AccountNowAvailable":
+                known = told.setdefault(event["detail"]["data"]["wish_id"], set())
+                known.add(event["detail"]["metadata"]["event_id"])
+        for wish_id, wish in self.people.users[user].wishes.items():
+            self.hold(wish_id in shown, f"a wish of {user} is lost")
+            granted = shown[wish_id]["available_at"] is not None
+            powens.drawn["wish granted" if granted else "wish open"] += 1
+            self.hold(len(told.get(wish_id, ())) == granted, f"a wish of {user} was granted, and not told once")
+            mine = self.people.powens_users[user]
+            came = [
+                (at, real)
+                for at, real, bank, kind in powens.appeared
+                if (bank, kind) == (wish.bank, wish.kind) and self.oracle.owner[real.connection] == user
+            ]
+            lasting = any(
+                at > wish.recorded and self.oracle.living(real) is not None and not self.blurred(real)
+                for at, real in came
+            )
+            news = powens.news.get(wish.bank)
+            seen = min(world.catalogue_renewed, default=wish.recorded)
+            if lasting or (news is not None and max(seen, wish.recorded) < news):
+                self.hold(granted, f"{user} wished for {wish.kind}, which is there, and was not told")
+            upset = any("closed" in what or what in UPSETTING for _, what, _ in powens.disturbances)
+            lately = any(at > wish.asked - LATELY_SECONDS * MICROSECONDS for at, _ in came)
+            if not (upset or lately or powens.misread or news is not None):
+                self.hold(not granted, f"{user} was told of {wish.kind}, which nobody gives: {mine}")
 
     def manual(self, user: str, shown: list[dict[str, Any]]) -> None:
         """Accounts kept by hand are what she made of them, and the events say so too."""
@@ -384,17 +498,51 @@ class Checks:
                         told[data["revision"]] = line["change"] != "removed"
             self.hold(bool(told) and told[max(told)], f"the events do not know the account {name} by hand")
 
-    def counted(self, user: str, connections: list[dict[str, Any]]) -> None:
-        """One real account counts once, through however many connections it is seen."""
-        counts: dict[str, int] = {}
-        known: set[str] = set()
+    def counted(self, connections: list[dict[str, Any]]) -> None:
+        """One real account counts once, and through the connection that says most about it (rule 6)."""
+        powens = self.world.powens
+        copies: dict[str, list[tuple[Real, Account, dict[str, Any]]]] = {}
+        blurred: set[str] = set()
         for connection in connections:
             for account in connection["accounts"]:
                 real = self.oracle.real(account["id"])
                 if real is None or account["status"] == "closed_at_bank":
                     continue
-                known.add(real.identity)
-                if account["duplicate_of"] is None:
-                    counts[real.identity] = counts.get(real.identity, 0) + 1
-        for identity in known:
-            self.hold(counts.get(identity, 0) == 1, f"an account of {user} counts {counts.get(identity, 0)} times")
+                there = self.oracle.living(real)
+                if there is None or self.blurred(real):
+                    blurred.add(real.identity)
+                else:
+                    copies.setdefault(real.identity, []).append((real, there, account))
+        for identity, found in copies.items():
+            counting = [account for _, _, account in found if account["duplicate_of"] is None]
+            if identity in blurred:
+                continue
+            if len({real.connection for real, _, _ in found}) < len(found):
+                # Namesakes: which of one connection is which of another, nobody knows.
+                self.hold(bool(counting), f"none of those that look like {found[0][0].name} counts")
+                continue
+            self.hold(len(counting) == 1, f"{found[0][0].name} counts {len(counting)} times")
+            [counts] = counting
+            others = {account["duplicate_of"] for _, _, account in found if account is not counts}
+            self.hold(others <= {counts["id"]}, f"a copy of {found[0][0].name} is said to be another account's")
+            if len(found) > 1 and not any(
+                there.odd or powens.connections[real.connection].odd for real, there, _ in found
+            ):
+                self.best(found, counts)
+
+    def best(self, found: list[tuple[Real, Account, dict[str, Any]]], counts: dict[str, Any]) -> None:
+        """Enabled before disabled, then what works, then the newest success; what is equal in all may be either."""
+        powens = self.world.powens
+        powens.drawn["copies"] += 1
+
+        def rank(real: Real, there: Account) -> tuple[object, ...]:
+            works = powens.works(powens.connections[real.connection]) and there.error is None
+            success = there.last_update.replace(microsecond=0) if there.last_update else None
+            return (not there.disabled, works, success is not None, success)
+
+        ranked = {account["id"]: rank(real, there) for real, there, account in found}
+        first = max(ranked.values())
+        self.hold(
+            ranked[counts["id"]] == first,
+            f"of the copies of {found[0][0].name}, the one of {found[0][0].connection} counts: {ranked}",
+        )

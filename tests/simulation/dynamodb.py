@@ -190,7 +190,10 @@ def condition(text: str) -> Test:
 
 @cache
 def update(text: str) -> tuple[tuple[str, str, str], ...]:
-    """(action, attribute, value) of an UpdateExpression: SET a = :v, REMOVE a, ADD a :n."""
+    """(action, attribute, value) of an UpdateExpression: SET a = :v, SET a = if_not_exists(b, :v), REMOVE a, ADD a :n.
+
+    A value may be two words, the attribute that goes before it and the value.
+    """
     parser = _Parser(text)
     steps: list[tuple[str, str, str]] = []
     action = ""
@@ -204,7 +207,15 @@ def update(text: str) -> tuple[tuple[str, str, str], ...]:
         match action:
             case "SET":
                 parser.take("=")
-                steps.append(("SET", attribute, parser.value()))
+                other = ""
+                if parser.peek() == "if_not_exists":
+                    parser.take()
+                    parser.take("(")
+                    other = parser.take()
+                    parser.take(",")
+                steps.append(("SET", attribute, f"{other} {parser.value()}".strip()))
+                if other:
+                    parser.take(")")
             case "REMOVE":
                 steps.append(("REMOVE", attribute, ""))
             case "ADD":
@@ -219,7 +230,8 @@ def updated(item: Item, text: str, values: dict[str, Any], names: dict[str, str]
     for action, attribute, value in update(text):
         name = names[attribute] if attribute.startswith("#") else attribute
         if action == "SET":
-            changed[name] = values[value]
+            other, _, given = value.rpartition(" ")
+            changed[name] = item.get(other, values[given])
         elif action == "REMOVE":
             changed.pop(name, None)
         else:
@@ -355,6 +367,8 @@ class Table:
             "Limit",
             "ScanIndexForward",
             "ExclusiveStartKey",
+            "ProjectionExpression",
+            "Select",
         )
         self._mine(parameters)
         names = parameters.get("ExpressionAttributeNames", {})
@@ -377,8 +391,15 @@ class Table:
             answer["LastEvaluatedKey"] = self._position(found[-1], parameters)
         elif limit is not None and len(found) == limit:
             answer["LastEvaluatedKey"] = self._position(found[-1], parameters)
-        answer["Items"] = [item for item in found if kept is None or kept(item, values, names)]
-        answer["Count"] = len(answer["Items"])
+        items = [item for item in found if kept is None or kept(item, values, names)]
+        answer["Count"] = len(items)
+        if parameters.get("Select", "COUNT") != "COUNT":
+            raise UnknownSyntax(f"Select {parameters['Select']}")
+        if "ProjectionExpression" in parameters:
+            wanted = [_attribute(name.strip())(names) for name in parameters["ProjectionExpression"].split(",")]
+            items = [{name: item[name] for name in wanted if name in item} for item in items]
+        if "Select" not in parameters:
+            answer["Items"] = items
         answer["ScannedCount"] = len(found)
         return answer
 

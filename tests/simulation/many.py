@@ -24,6 +24,7 @@ class Tally:
     times: Counter[str] = field(default_factory=Counter)
     runs: Counter[str] = field(default_factory=Counter)
     acted: Counter[str] = field(default_factory=Counter)
+    drawn: Counter[str] = field(default_factory=Counter)
     certain: int = 0
     uncertain: int = 0
     events: int = 0
@@ -39,6 +40,7 @@ class Tally:
         self.times.update(found)
         self.runs.update(found.keys())
         self.acted.update(verdict.acted)
+        self.drawn.update(verdict.drawn)
         self.certain += verdict.certain
         self.uncertain += verdict.uncertain
         self.events += verdict.events
@@ -49,7 +51,12 @@ class Tally:
     def add(self, other: "Tally") -> None:
         self.seeds += other.seeds
         self.calm += other.calm
-        for mine, theirs in ((self.times, other.times), (self.runs, other.runs), (self.acted, other.acted)):
+        for mine, theirs in (
+            (self.times, other.times),
+            (self.runs, other.runs),
+            (self.acted, other.acted),
+            (self.drawn, other.drawn),
+        ):
             mine.update(theirs)
         self.certain += other.certain
         self.uncertain += other.uncertain
@@ -66,6 +73,7 @@ class Tally:
             yield f"{kind:40} {self.times[kind]:9,} {self.runs[kind]:7,}"
         yield ""
         yield "actions: " + ", ".join(f"{kind} {times:,}" for kind, times in sorted(self.acted.items()))
+        yield "met: " + ", ".join(f"{kind} {times:,}" for kind, times in sorted(self.drawn.items()))
         yield (
             f"{self.days:,.0f} simulated days, {self.invocations:,} invocations, {self.events:,} events, "
             f"{self.expired:,} items expired; of "

@@ -10,14 +10,14 @@ from unittest import mock
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.powens_webhook import app as powens_webhook
-from shared.adapters import outbox
+from shared.adapters import outbox, powens, powens_answers
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.powens import PowensUser
 from shared.application.access import Access
 from shared.application.changes import Changes
 from shared.contracts.events import SOURCE
-from shared.domain import ledger
-from shared.domain.errors import AppError
+from shared.domain import copies, ledger, matching
+from shared.domain.errors import AppError, PowensForbidden
 from shared.entrypoints.observability import logger
 
 
@@ -65,7 +65,7 @@ def a_connection_is_written_over_whatever_somebody_else_wrote() -> Any:
     return _method(DynamoDBStore, "_put_connection", unconditional)
 
 
-@mutation(3)
+@mutation(2)
 def a_webhook_is_accepted_before_it_is_queued() -> Any:
     def queue(real: Any, *args: Any) -> None:
         with contextlib.suppress(ClientError, BotoCoreError):
@@ -74,7 +74,7 @@ def a_webhook_is_accepted_before_it_is_queued() -> Any:
     return _method(powens_webhook, "_queue", queue)
 
 
-@mutation(2)
+@mutation(6)
 def an_operation_is_recorded_without_its_command() -> Any:
     def kept(write: dict[str, Any]) -> bool:
         return not write.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("COMMAND#")
@@ -82,7 +82,7 @@ def an_operation_is_recorded_without_its_command() -> Any:
     return _transaction(lambda writes: [write for write in writes if kept(write)])
 
 
-@mutation(3)
+@mutation(1)
 def the_second_event_of_a_transaction_is_forgotten() -> Any:
     def changed(writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         events = [w for w in writes if w.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("EVENT#")]
@@ -91,7 +91,7 @@ def the_second_event_of_a_transaction_is_forgotten() -> Any:
     return _transaction(changed)
 
 
-@mutation(7)
+@mutation(69)
 def events_are_published_beside_the_outbox_s_failures() -> Any:
     def put(real: Any, self: Any, events: Any) -> None:
         with contextlib.suppress(AppError):
@@ -100,7 +100,7 @@ def events_are_published_beside_the_outbox_s_failures() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(7)
+@mutation(2)
 def partial_failures_of_put_events_are_ignored() -> Any:
     def put(real: Any, self: Any, events: Any) -> None:
         for start in range(0, len(events), outbox.BATCH):
@@ -119,7 +119,7 @@ def partial_failures_of_put_events_are_ignored() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(7)
+@mutation(2)
 def partial_failures_of_a_batch_of_messages_are_ignored() -> Any:
     def in_batches(real: Any, entries: Any, send: Any, pause: Any) -> None:
         real(entries, lambda batch: send(batch) and [], pause)
@@ -137,12 +137,12 @@ def a_read_speaks_although_it_began_before_the_last_write() -> Any:
     return _method(ledger, "reconcile", reconcile)
 
 
-@mutation(3)
+@mutation(1)
 def accounts_are_read_without_all() -> Any:
     return _method(PowensUser, "_accounts", lambda real, self, what, path: real(self, what, path.removesuffix("?all")))
 
 
-@mutation(10)
+@mutation(6)
 def accounts_are_updated_without_all() -> Any:
     def call(real: Any, self: Any, what: str, method: str, url: str, **named: Any) -> Any:
         return real(self, what, method, url.removesuffix("?all") if method == "POST" else url, **named)
@@ -155,14 +155,14 @@ def an_account_that_an_answer_leaves_out_is_closed_at_once() -> Any:
     return mock.patch.object(ledger, "MISSING_FOR", timedelta())
 
 
-@mutation(7)
+@mutation(3)
 def an_account_that_comes_back_disabled_is_taken_for_a_choice() -> Any:
     return mock.patch.object(
         ledger._Reading, "_restore", lambda self, account, seen: replace(account, wanted=account.enabled)
     )
 
 
-@mutation(12)
+@mutation(9)
 def an_undo_restores_what_was_chosen() -> Any:
     return mock.patch.object(ledger, "undo", lambda operation, now: {i.account_id: i.wanted for i in operation.items})
 
@@ -185,7 +185,7 @@ def the_revision_does_not_grow_with_a_new_status() -> Any:
     return _method(ledger, "_with_facts", with_facts)
 
 
-@mutation(2)
+@mutation(1)
 def the_user_s_token_is_logged() -> Any:
     def open_access(real: Any, self: Any, access: Any) -> Any:
         user = real(self, access)
@@ -195,7 +195,7 @@ def the_user_s_token_is_logged() -> Any:
     return _method(Access, "_open", open_access)
 
 
-@mutation(42)
+@mutation(27)
 def a_hint_counts_as_covered_by_a_read_that_began_before_it() -> Any:
     def covered(real: Any, connection: Any, received_at: Any) -> bool:
         return bool(real(connection, received_at - timedelta(seconds=30)))
@@ -203,12 +203,12 @@ def a_hint_counts_as_covered_by_a_read_that_began_before_it() -> Any:
     return _method(ledger, "covered", covered)
 
 
-@mutation(22)
+@mutation(8)
 def a_user_whose_creation_was_cut_short_is_created_again() -> Any:
     return _method(Access, "_resume", lambda real, self, powens_user_id: None)
 
 
-@mutation(40)
+@mutation(41)
 def an_answer_is_not_kept_for_its_key() -> Any:
     def apply(real: Any, self: Any, *args: Any, **named: Any) -> Any:
         named.pop("answer", None)
@@ -217,6 +217,123 @@ def an_answer_is_not_kept_for_its_key() -> Any:
     return _method(Changes, "apply", apply)
 
 
-@mutation(9)
+@mutation(2)
 def one_account_seen_twice_counts_twice() -> Any:
     return mock.patch("shared.contracts.api.duplicates", return_value={})
+
+
+@mutation(3)
+def copies_are_ranked_by_age() -> Any:
+    def rank(real: Any, held: Any, working: Any) -> Any:
+        enabled, *_, discovered, name = real(held, working)
+        return (enabled, discovered, name)
+
+    return _method(copies, "_rank", rank)
+
+
+@mutation(174)
+def an_iban_identifies_without_the_type() -> Any:
+    return mock.patch.object(matching, "account_type", return_value="account")
+
+
+@mutation(4)
+def a_filler_number_identifies() -> Any:
+    return mock.patch.object(powens_answers, "identifying_number", lambda number: number)
+
+
+@mutation(3)
+def one_field_that_cannot_be_read_makes_the_answer_unusable() -> Any:
+    def read(real: Any, self: Any, name: str, convert: Any) -> Any:
+        value = self.item.get(name)
+        return None if value is None else convert(value)
+
+    return _method(powens_answers._Fields, "read", read)
+
+
+@mutation(65)
+def an_id_that_is_only_absent_is_taken_over() -> Any:
+    return mock.patch.object(matching, "MISSING_FOR", timedelta())
+
+
+@mutation(1)
+def a_tie_is_decided_without_asking() -> Any:
+    def succession(real: Any, *args: Any, **named: Any) -> Any:
+        found = real(*args, **named)
+        found.tied.clear()
+        return found
+
+    return _method(ledger, "succession", succession)
+
+
+@mutation(120)
+def an_account_that_moved_stays_where_it_was() -> Any:
+    return mock.patch.object(ledger._Moves, "departures", return_value=())
+
+
+@mutation(4)
+def no_balance_overwrites_the_last_good_one() -> Any:
+    def described(real: Any, account: Any, seen: Any, failing: bool) -> Any:
+        return replace(real(account, seen, failing), balance=seen.balance)
+
+    return _method(ledger, "_described", described)
+
+
+@mutation(1)
+def an_older_date_ends_a_refresh() -> Any:
+    def end(real: Any, self: Any, held: Any) -> None:
+        if self.connection.last_success_at != held.last_success_at:
+            operations = [
+                replace(o, last_success_at=None) if o.kind == "refresh" else o for o in self.connection.operations
+            ]
+            self.connection = replace(self.connection, operations=tuple(operations))
+            held = replace(held, last_success_at=None)
+        real(self, held)
+
+    return _method(ledger._Reading, "_end_refreshes", end)
+
+
+@mutation(138)
+def a_list_ends_with_its_first_page() -> Any:
+    return mock.patch.object(powens, "total_of", return_value=None)
+
+
+@mutation(4)
+def a_forbidden_update_asks_for_another_token() -> Any:
+    def call(real: Any, self: Any, *args: Any, **named: Any) -> Any:
+        try:
+            return real(self, *args, **named)
+        except PowensForbidden:
+            self._on_renewed(self._client.renew(self._id_user))
+            raise
+
+    return _method(PowensUser, "_call", call)
+
+
+@mutation(3)
+def the_second_return_of_a_visit_is_thrown_away() -> Any:
+    used = set()
+
+    def session(real: Any, self: Any, state: str) -> Any:
+        known = real(self, state)
+        if state in used:
+            return None
+        used.add(state)
+        return known
+
+    return _method(DynamoDBStore, "session", session)
+
+
+@mutation(74)
+def a_selection_that_cannot_be_read_counts_as_unticked() -> Any:
+    return _method(
+        powens_answers,
+        "_selection",
+        lambda real, account, told: True if real(account, told) is None else real(account, told),
+    )
+
+
+@mutation(24)
+def an_account_without_a_readable_id_counts_as_gone() -> Any:
+    return _method(
+        PowensUser, "_observed", lambda real, self, *args, **named: replace(real(self, *args, **named), unidentified=0)
+    )

@@ -15,12 +15,14 @@ from typing import Any
 from shared.domain.connection import account_id, connection_id
 from tests.fakes.powens import Account
 from tests.simulation.engine import START
-from tests.simulation.powens import Real
+from tests.simulation.powens import Real, same
 from tests.simulation.world import World
 
 RECENT = 900 * 1_000_000
 """Longer than a read takes from its start to its effect, in microseconds."""
 SKEW = timedelta(milliseconds=50)
+PATIENCE = (24 * 3600 - 600) * 1_000_000
+"""Nearly as long as an id must have been absent before another one may be enabled in its place, in microseconds."""
 
 
 @dataclass(eq=False)
@@ -33,12 +35,19 @@ class Asked:
 
 @dataclass
 class Expected:
-    """One real account. `excused`: an operation about it has failed, and said so, since the newest choice."""
+    """One real account. `excused`: an operation about it has failed, and said so, since the newest choice.
+
+    `alike`: it was re-created together with namesakes of other wishes, and nobody has chosen since; `missed`: it is
+    certain that they differed. `names`: what its user called it, None where she may not have.
+    """
 
     allowed: set[bool]
     excused: bool = False
     ordered: set[bool] = field(default_factory=set)
     """What our app may tell Powens about it: what was ever asked for."""
+    alike: bool = False
+    missed: bool = False
+    names: set[str | None] = field(default_factory=lambda: {None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,10 @@ class Oracle:
         """When which erasure ended."""
         self.forgotten: set[int] = set()
         """Connections of erased users."""
+        self.good: set[int] = set()
+        """Real accounts of which a balance was ever written down."""
+        self.successes: dict[str, list[tuple[int, str | None]]] = {}
+        """By connection of ours, when which last success was written down."""
         self.certain = 0
         self.uncertain = 0
         world.watchers.append(self._written)
@@ -114,18 +127,24 @@ class Oracle:
         item = self.world.table.get(f"USER#{self.owner[connection]}", f"LIST#CONNECTION#{connection_id(connection)}")
         return None if item is None else json.loads(item["document"]["S"])
 
-    def _held(self, real: Real) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    def held(self, real: Real) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """The connection's document, and the account in it: under its newest id if it shows under two."""
         document = self.document(real.connection)
         if document is None:
             return None, None
-        for account in document.get("accounts", []):
-            if self.real(account["id"]) is real:
-                return document, account
-        return document, None
+        held = [account for account in document.get("accounts", []) if self.real(account["id"]) is real]
+        held.sort(key=lambda account: account["powens_id"] != real.ids[-1])
+        return document, held[0] if held else None
+
+    def _doubled(self, real: Real) -> bool:
+        """Whether screens show it under its old and its new id, of which they may say different things."""
+        document = self.document(real.connection)
+        held = [account["id"] for account in (document or {}).get("accounts", []) if account.get("closed_at") is None]
+        return sum(self.real(our_id) is real for our_id in held) > 1
 
     def caught_up(self, real: Real) -> bool:
         """Whether the ledger has read whatever was chosen in the Webview."""
-        document, held = self._held(real)
+        document, held = self.held(real)
         there = self.living(real)
         if document is None or held is None or there is None:
             return False
@@ -141,7 +160,7 @@ class Oracle:
 
     def settled(self, real: Real) -> bool:
         """Whether no choice of our app about the account may still be under way."""
-        _, held = self._held(real)
+        _, held = self.held(real)
         return bool(
             held is not None
             and held.get("choice") is None
@@ -155,9 +174,11 @@ class Oracle:
     def webview(self, real: Real, enabled: bool) -> None:
         """Somebody ticked or unticked the account at Powens just now."""
         expected = self.expected[real.id]
-        _, held = self._held(real)
+        _, held = self.held(real)
         known = held is None or held["powens_id"] == real.ids[-1]
         certain = held is None or (self.settled(real) and (enabled or known))
+        certain = certain and not self._blurred(real)
+        expected.alike = False
         expected.allowed = {enabled} if certain else {*expected.allowed, enabled}
         for asked in self.asked:
             if real.id in asked.wants:
@@ -169,13 +190,45 @@ class Oracle:
             if not (self.caught_up(real) and self.settled(real)):
                 self.expected[real.id].allowed = {True, False}
 
+    def _blurred(self, real: Real) -> bool:
+        return any(name in self.world.powens.unreadable or name in self.world.powens.nameless for name in real.ids)
+
+    def blurred(self, real: Real) -> None:
+        """Its selection can no longer be read, or can again: what was chosen at Powens meanwhile was not seen."""
+        if not (self.caught_up(real) and self.settled(real)):
+            self.expected[real.id].allowed = {True, False}
+
+    def recreated(self, real: Real) -> None:
+        """Powens has made an account anew. If nothing tells it from others that are gone, their wishes must agree."""
+        powens = self.world.powens
+        group = [
+            other
+            for other in powens.reals.values()
+            if real.shared and other.identity == real.identity and other.connection == real.connection
+        ]
+        lost = [other for other in group if other.ids[-1] in powens.unbound or self.living(other) is None]
+        wishes = {frozenset(self.expected[other.id].allowed) for other in lost}
+        if len(lost) > 1 and (len(wishes) > 1 or len(next(iter(wishes))) > 1):
+            certain = all(len(allowed) == 1 for allowed in wishes)
+            for other in lost:
+                expected = self.expected[other.id]
+                expected.missed = other.ids[-1] in powens.unbound and certain
+                expected.alike, expected.excused, expected.allowed = True, True, {True, False}
+
+    def renamed(self, real: Real, name: str, *, certain: bool) -> None:
+        expected = self.expected[real.id]
+        expected.names = {name} if certain and not self._doubled(real) else {*expected.names, name}
+
     def ask(self, wants: dict[int, bool]) -> Asked:
         """A device sends a choice."""
         asked = Asked(dict(wants))
         for real_id, wanted in wants.items():
             expected = self.expected[real_id]
             expected.ordered.add(wanted)
-            if not self.caught_up(self.world.powens.reals[real_id]):
+            expected.alike = False
+            if self._doubled(self.world.powens.reals[real_id]):
+                asked.also[real_id] = {True, False}
+            elif not self.caught_up(self.world.powens.reals[real_id]):
                 asked.also[real_id] = set(expected.allowed)
                 there = self.living(self.world.powens.reals[real_id])
                 if there is not None:
@@ -205,15 +258,31 @@ class Oracle:
         real = self.world.powens.real_of[account.id]
         expected = self.expected[real.id]
         asked_for = (not disabled) in expected.ordered
-        returned = len(real.ids) > 1 or real.id in self.returned
         self.world.invariant(
-            asked_for or returned,
+            asked_for or real.id in self.returned or self._replaces(real, account, enabled=not disabled),
             f"{task} {'disables' if disabled else 'enables'} {real.name} of connection {real.connection}, "
             "which nobody asked for",
         )
         others = self.world.working_on.get(connection_id(real.connection), [])
         if len(others) > 1:
             expected.allowed = {*expected.allowed, not disabled}
+
+    def _replaces(self, real: Real, account: Account, *, enabled: bool) -> bool:
+        """Whether the account stands for one that was wanted, and whose id is gone for good (rule 3)."""
+        powens = self.world.powens
+        if not enabled:
+            return len(real.ids) > 1
+        if True not in self.expected[real.id].allowed:
+            return False
+        listed = powens.connections[real.connection].accounts
+        others = [name for name in real.ids if name != account.id]
+        if real.shared:
+            others += [n for other in powens.reals.values() if same(real, other) for n in other.ids if n != account.id]
+        return any(
+            (name in listed and listed[name].deleted)
+            or powens.gone_since.get(name, self.world.engine.at) <= self.world.engine.at - PATIENCE
+            for name in others
+        )
 
     def _came_late(self, real: Real, enabled: bool) -> None:
         """Powens carries out an order that was given up: nothing tells that from a choice in the Webview (ADR 0009)."""
@@ -241,11 +310,13 @@ class Oracle:
         now = self.world.engine.at
         for line in detail["data"].get("accounts", []):
             real = self.real(line["account_id"]) if line["change"] == "closed" else None
-            if real is not None and self.living(real) is not None:
+            here = real is not None and connection_id(real.connection) == detail["data"].get("connection_id")
+            if real is not None and here and self.living(real) is not None:
                 recent = self.world.powens.absent.get(real.id, -RECENT) > now - RECENT
-                # Its old id may be called deleted in an answer that leaves the new one out.
-                _, held = self._held(real)
-                renumbered = held is not None and held["powens_id"] != real.ids[-1]
+                # Its old id may be called deleted in an answer that leaves the new one out, or beside the new one.
+                accounts = (self.document(real.connection) or {}).get("accounts", [])
+                ids = [account["powens_id"] for account in accounts if account["id"] == line["account_id"]]
+                renumbered = real.ids[-1] not in ids
                 self.world.invariant(
                     recent or renumbered, f"{real.name} of {real.connection} is called closed and is not"
                 )
@@ -267,7 +338,12 @@ class Oracle:
         if before is None or after is None:
             return
         was, now = json.loads(before["document"]["S"]), json.loads(after["document"]["S"])
+        self.successes.setdefault(now["id"], []).append((self.world.engine.at, now.get("last_success_at")))
+        self._unread(was, now)
+        self._bind(now)
         for account in now.get("accounts", []):
+            if account.get("balance") is not None and (known := self.real(account["id"])) is not None:
+                self.good.add(known.id)
             waits = any(account.get(name) is not None for name in ("choice", "problem", "closed_at"))
             self.world.invariant(
                 waits or account["enabled"] is account["wanted"],
@@ -283,6 +359,51 @@ class Oracle:
             or was["powens_id"] in self.world.powens.connections,
             f"connection {was['powens_id']} comes back although Powens has it no more",
         )
+
+    def _unread(self, was: dict[str, Any], now: dict[str, Any]) -> None:
+        """An account whose selection cannot be read stays as it was held."""
+        unreadable = self.world.powens.unreadable
+        if not unreadable:
+            return
+        held = {account["powens_id"]: account for account in was.get("accounts", [])}
+        for account in now.get("accounts", []):
+            since, _ = unreadable.get(account["powens_id"], (None, None))
+            known = held.get(account["powens_id"])
+            if since is None or known is None or known.get("choice") is not None:
+                continue
+            if datetime.fromisoformat(now["read_started_at"]) > START + timedelta(microseconds=since) + SKEW:
+                same = all(account.get(name) == known.get(name) for name in ("enabled", "closed_at"))
+                chosen = account["wanted"] != known["wanted"]
+                self.world.invariant(
+                    same or chosen, f"account {account['powens_id']} changes though nobody can read it"
+                )
+
+    def _bind(self, now: dict[str, Any]) -> None:
+        """Which new id is whose, among accounts that nothing tells apart, is what the ledger makes of it, once."""
+        powens = self.world.powens
+        for account in now.get("accounts", []) if powens.unbound else []:
+            powens_id = account["powens_id"]
+            if powens_id not in powens.unbound:
+                continue
+            real, there = self.real(account["id"]), powens.real_of[powens_id]
+            if account["id"] == account_id(powens_id) and len(there.ids) > 1:
+                continue  # not paired with an old id yet
+            if real is None or real is there or not same(real, there):
+                powens.unbound.discard(powens_id)
+                continue
+            own = self.living(real)
+            told = own is not None and own.id in powens.unbound and real.identity != there.identity
+            misread = any(at > self.world.engine.at - RECENT for at in powens.misread.values())
+            self.world.invariant(misread or not told, f"{real.name} of {real.connection} is taken for {there.name}")
+            powens.rebind(real, powens_id)
+            for one in (there, real):
+                self.real_of_account.update({account_id(name): one for name in one.ids})
+            mine, other = self.expected[real.id], self.expected[there.id]
+            if mine.allowed != other.allowed:
+                mine.allowed, other.allowed = {True, False}, {True, False}
+            mine.names, other.names = mine.names | other.names, mine.names | other.names
+            mine.excused = other.excused = mine.excused or other.excused
+            mine.ordered, other.ordered = mine.ordered | other.ordered, mine.ordered | other.ordered
 
     def _operation(self, operation: dict[str, Any]) -> None:
         name = operation["id"]

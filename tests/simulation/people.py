@@ -14,14 +14,17 @@ from urllib.parse import parse_qsl
 from shared.domain.connection import connection_id
 from tests.fakes.powens import Account, Connection
 from tests.integration.world import ORIGIN, api_event
+from tests.simulation.banks import BANKS, WISHED
 from tests.simulation.oracle import Oracle
-from tests.simulation.powens import BANKS, Real
+from tests.simulation.powens import Real, same, uuid_of
 from tests.simulation.world import Reply, World
 
 USERS = ("alice", "bruno")
 DEVICES = 2
 STATES = ("SCARequired", "wrongpass", "websiteUnavailable", "actionNeeded", "bug", "somethingNew")
 ATTEMPTS = 4
+WAYS_BACK = ("after a refusal", "without its state", "with an empty error", "twice", "late")
+"""Uncommon ways in which a browser comes back from Powens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,16 @@ class Manual:
         self.names = {self.name}
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """To hear when a bank (by its connector) gives a type. In microseconds, when it was sent and when it was there."""
+
+    bank: str
+    kind: str
+    asked: int
+    recorded: int
+
+
 @dataclass(eq=False)
 class User:
     """What a user remembers. `screens`: the last list that each device showed."""
@@ -58,6 +71,7 @@ class User:
     keys: dict[str, str] = field(default_factory=dict)
     manual: dict[str, Manual] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)
+    wishes: dict[str, Wish] = field(default_factory=dict)
     erased_from: int | None = None
 
 
@@ -246,7 +260,11 @@ class People:
                 for real in reals
                 if real is not None
             }
-            self.oracle.answered(asked, True, [real.id for real in reals if real is not None])
+            # It may have failed, and said so, before this answer came through.
+            failed = operation["id"] in self.oracle.ended and self.oracle.ended[operation["id"]].failed
+            self.oracle.answered(
+                asked, None if failed else True, [] if failed else [real.id for real in reals if real is not None]
+            )
         else:
             self.tell(action, f"is refused: {json.loads(reply.body)['code']}")
             # A first attempt without an answer may have been the one that changed the revision.
@@ -268,7 +286,13 @@ class People:
         if account is not None:
             name = f"Renamed {action.number}"
             self.tell(action, "renames an account")
-            self.ask(action, "PATCH", f"/v1/accounts/{account['id']}", {"name": name}, **self._key(action))
+            real = self.oracle.real(account["id"])
+            reply, doubt = self.ask(
+                action, "PATCH", f"/v1/accounts/{account['id']}", {"name": name}, **self._key(action)
+            )
+            if real is not None and (reply is None or reply.status == 200 or reply.status >= 500 or doubt):
+                certain = reply is not None and reply.status == 200 and not doubt
+                self.oracle.renamed(real, name, certain=certain)
 
     def refresh(self, action: Action) -> None:
         connection = self._connection(action)
@@ -346,10 +370,34 @@ class People:
             manual.dropped = True
 
     def wish(self, action: Action) -> None:
-        bank = f"338178e6-3d01-564f-9a7b-{int(self.roll(action, 'bank') * len(BANKS)):012d}"
-        kind = ("loan", "market")[int(self.roll(action, "kind") * 2)]
-        body = {"institution_id": bank, "type": {"loan": "loan", "market": "securities"}[kind]}
-        self.ask(action, "POST", "/v1/wishes", body, **self._key(action))
+        bank = uuid_of(int(self.roll(action, "bank") * len(BANKS)))
+        kind = [*WISHED][int(self.roll(action, "kind") * len(WISHED))]
+        asked = self.world.engine.at
+        self.tell(action, f"wishes for {WISHED[kind]} at {bank[-1]}")
+        body = {"institution_id": bank, "type": WISHED[kind]}
+        reply, doubt = self.ask(action, "POST", "/v1/wishes", body, **self._key(action))
+        if reply is not None and reply.status == 201 and not doubt:
+            wish = Wish(bank, kind, asked, self.world.engine.at)
+            self.users[action.who].wishes[reply.json["id"]] = wish
+
+    def dismiss(self, action: Action) -> None:
+        """Of what she wished for, she wants to hear no more."""
+        wishes = self.users[action.who].wishes
+        wish_id = self.pick(action, "wish", [*wishes])
+        if wish_id is not None:
+            self.tell(action, "dismisses a wish")
+            wishes.pop(wish_id)
+            self.ask(action, "DELETE", f"/v1/wishes/{wish_id}", **self._key(action))
+
+    def give_more(self, action: Action) -> None:
+        """Powens begins to handle savings and investments at a bank; the catalogue shows it within the hour."""
+        bank = uuid_of(int(self.roll(action, "bank") * len(BANKS)))
+        powens = self.world.powens
+        if bank not in powens.news:
+            self.tell(action, f"Powens begins to give savings at {bank[-1]}")
+            powens.connectors[bank].give_savings()
+            powens.news[bank] = self.world.engine.at
+            self.world.engine.after(3600 * self.roll(action, "hour"), self.world.renew_catalogue)
 
     def export(self, action: Action) -> None:
         self.ask(action, "GET", "/v1/me/export")
@@ -361,6 +409,7 @@ class People:
         reply, _ = self.ask(action, "DELETE", "/v1/me", **self._key(action))
         if reply is not None and reply.status == 202:
             user.erased_from = self.world.engine.at
+        user.wishes.clear()
         for manual in user.manual.values():
             manual.dropped = True if reply is not None and reply.status == 202 else None
 
@@ -390,11 +439,39 @@ class People:
         if self.roll(action, "return") < 0.2:
             self.tell(action, "leaves the Webview without coming back")
             return
-        emitted = self.world.engine.at
-        reply, _ = self.ask(action, "GET", "/v1/webview-return", query=f"state={state}{query}")
-        if reply is not None and "result=" in reply.location:  # without, it says that it was not noted
-            for powens_id in connections:
-                self.world.hinted[powens_id] = max(self.world.hinted.get(powens_id, 0), emitted)
+        how = self.pick(action, "way back", [*WAYS_BACK, *["once"] * 6])
+        self.world.powens.drawn[f"return {how}"] += 1
+        known = f"state={state}"
+        match how:
+            case "after a refusal":
+                self._come_back(action, f"{known}&error=access_denied", connections)
+            case "without its state":
+                self._come_back(action, query.removeprefix("&"), [])
+                return
+            case "with an empty error":
+                query += "&error=&error_description="
+            case "twice":
+                self._come_back(action, known + query, connections)
+            case "late":
+                self.world.engine.wait(2400)
+                self._come_back(action, known + query, [])
+                return
+        self._come_back(action, known + query, connections)
+
+    def _come_back(self, action: Action, query: str, connections: list[int]) -> None:
+        """A browser comes from Powens: its user always lands in the app, and a visit that is known is a hint."""
+        world = self.world
+        emitted = world.engine.at
+        reply, _ = self.ask(action, "GET", "/v1/webview-return", query=query)
+        if reply is None or reply.status >= 500:
+            return
+        world.invariant(reply.status == 303, f"who comes back from Powens is shown a {reply.status}")
+        noted = "result=" in reply.location  # without, it says that it was not
+        erased = any(user in world.powens.erasing for user in self.powens_users[action.who])
+        undisturbed = not erased and not any(at >= emitted for at in world.chance.times)
+        world.invariant(noted or not undisturbed or not connections, "a return from Powens is thrown away")
+        for powens_id in connections if noted else []:
+            world.hinted[powens_id] = max(world.hinted.get(powens_id, 0), emitted)
 
     def connect(self, action: Action) -> None:
         """A bank is connected, with some of its accounts ticked."""
@@ -405,7 +482,9 @@ class People:
         user = self.powens_users[action.who][-1]
         if user not in self.world.powens.users:
             return
-        bank = int(self.roll(action, "bank") * len(BANKS))
+        self._connect(action, state, user, int(self.roll(action, "bank") * len(BANKS)))
+
+    def _connect(self, action: Action, state: str, user: int, bank: int) -> None:
         made = self.world.powens.connect(user, bank, lambda nth: self.roll(action, "tick", nth) < 0.7 or nth == 0)
         for account in made.accounts.values():
             self.oracle.know(self.world.powens.real_of[account.id], action.who, enabled=not account.disabled)
@@ -460,8 +539,9 @@ class People:
             return
         self.world.engine.wait(30)
         if there.id in self.world.powens.connections:
-            there.state = None
+            there.state, there.active = None, True
             self.world.powens.expiries.pop(there.id, None)
+            self.world.powens.frozen.discard(there.id)
             self.tell(action, f"repairs connection {there.id}")
             self.world.powens.synchronise(there)
         self._return(action, state, [there.id])
@@ -484,13 +564,17 @@ class People:
             return
         powens = self.world.powens
         living = [a for a in connection.accounts.values() if not a.deleted]
-        listed = self.roll(action, "listed") < 0.5
+        listed = "vanishing id" not in powens.kinds or self.roll(action, "listed") < 0.5
         for account in living:
             if self.roll(action, "all") < 0.4 or account is self.pick(action, "account", living):
                 real = powens.real_of[account.id]
                 self.tell(action, f"Powens makes {real.name} of connection {connection.id} anew, under another id")
                 self.oracle.unread([real])
-                powens.renumber(connection, account, listed=listed)
+                made = powens.renumber(connection, account, listed=listed)
+                powens.drawn["vanishing id"] += not listed
+                if powens.real_of[made.id] is not real:
+                    self.oracle.know(powens.real_of[made.id], action.who, enabled=False)
+                self.oracle.recreated(real)
 
     def open_account(self, action: Action) -> None:
         connection = self._some(action)
@@ -530,6 +614,116 @@ class People:
             self.tell(action, f"the consent of connection {connection.id} ends in {hours:.0f} hours")
             self.world.powens.disturb("consent", connection.id)
             self.world.powens.touch(connection, "connection-synced")
+
+    # --- what banks and Powens do besides
+
+    def _account(self, action: Action) -> tuple[Connection, Account] | None:
+        """Some account that the bank shows."""
+        connection = self._some(action)
+        living = [a for a in connection.accounts.values() if not a.deleted] if connection else []
+        account = self.pick(action, "account", living)
+        return None if connection is None or account is None else (connection, account)
+
+    def connect_again(self, action: Action) -> None:
+        """A bank whose connection has died in one of many ways is connected anew, beside the old one."""
+        old = self._some(action)
+        if old is None:
+            return
+        powens = self.world.powens
+        match self.pick(action, "how", ["frozen", "inactive", "wrongpass", "consent", "alive"]):
+            case "frozen":
+                powens.frozen.add(old.id)
+            case "inactive":
+                old.active = False
+            case "wrongpass":
+                old.state = "wrongpass"
+            case "consent":
+                powens.expiries[old.id] = self.world.engine.now
+            case how:
+                assert how == "alive"
+        powens.disturb("state", old.id)
+        powens.touch(old, "connection-synced")
+        self.world.engine.wait(3600 * self.roll(action, "later"))
+        state = self._open(action, "connect")
+        if state is None:
+            return
+        self.world.engine.wait(20 + 60 * self.roll(action, "thinks"))
+        user = self.powens_users[action.who][-1]
+        if user in powens.users and user == old.user:
+            self.tell(action, f"connects the bank of connection {old.id} again")
+            self._connect(action, state, user, BANKS.index(old.bank))
+
+    def move(self, action: Action) -> None:
+        """An account shows through another connection of its owner from now on."""
+        found = self._account(action)
+        if found is None:
+            return
+        source, account = found
+        powens = self.world.powens
+        real = powens.real_of[account.id]
+        others = [
+            other
+            for other in powens.connections.values()
+            if other.user == source.user
+            and other is not source
+            and real.ids[-1] == account.id
+            and not real.shared
+            and not any(same(real, powens.real_of[name]) for name in other.accounts)
+        ]
+        target = self.pick(action, "target", others)
+        if target is not None:
+            self.tell(action, f"{real.name} of connection {source.id} shows through connection {target.id}")
+            self.oracle.unread([real])
+            powens.move(source, target, account)
+
+    def account_error(self, action: Action) -> None:
+        found = self._account(action)
+        if found is not None:
+            connection, account = found
+            word = None if account.error else self.pick(action, "word", ["websiteUnavailable", "bug", "somethingNew"])
+            name = self.world.powens.real_of[account.id].name
+            self.tell(action, f"{name} of connection {connection.id} {'fails with ' + word if word else 'recovers'}")
+            self.world.powens.fail_account(connection, account, word)
+
+    def odd_field(self, action: Action) -> None:
+        found = self._account(action)
+        if found is not None:
+            connection, account = found
+            whole = self.roll(action, "which") < 0.3
+            said = self.world.powens.spoil(connection, None if whole else account, "act", action.number)
+            self.tell(action, f"from now on, of {'connection' if whole else account.id} of {connection.id}, {said}")
+
+    def unreadable(self, action: Action) -> None:
+        """The selection of an account, or its id, cannot be read until further notice."""
+        found = self._account(action)
+        if found is None:
+            return
+        connection, account = found
+        powens = self.world.powens
+        real = powens.real_of[account.id]
+        self.oracle.blurred(real)
+        if account.id in powens.unreadable or account.id in powens.nameless:
+            self.tell(action, f"{real.name} of connection {connection.id} can be read again")
+            powens.clear(account.id)
+            return
+        whole = self.roll(action, "whole") < 0.4
+        self.tell(action, f"{'the id' if whole else 'the choice'} of {real.name} of {connection.id} cannot be read")
+        powens.blur(connection, account, "act", action.number, whole=whole)
+
+    def forbid(self, action: Action) -> None:
+        for user in self.powens_users[action.who]:
+            seconds = 60 + 900 * self.roll(action, "seconds")
+            self.tell(action, f"Powens forbids updates of her accounts for {seconds:.0f} s")
+            self.world.powens.forbidden[user] = self.world.aws.seconds() + seconds
+            self.world.powens.disturb("forbidden")
+            self.world.engine.after(seconds, lambda: self.world.powens.disturb("allowed again"))
+
+    def user_gone(self, action: Action) -> None:
+        """Powens' support deletes the user, and tells nobody."""
+        for user in self.powens_users[action.who]:
+            if user in self.world.powens.users:
+                self.tell(action, f"user {user} is deleted at Powens")
+                self.world.powens.delete_user(user)
 
     def revoke(self, action: Action) -> None:
         for user in self.powens_users[action.who]:

@@ -42,6 +42,13 @@ FAULTS: dict[str, float] = {
     "user's request lost": 0.04,
     "user's request doubled": 0.04,
     "user's answer lost": 0.05,
+    "Powens outlives our patience": 0.3,
+    "Powens refuses a synchronisation": 0.2,
+    "Powens answers an odd field": 0.05,
+    "Powens answers in pages": 0.3,
+    "Powens answers an older date": 0.1,
+    "webhook inflated on its way": 0.2,
+    "webhook compressed": 0.2,
 }
 """What can go wrong, and how often where a run has it at all."""
 
@@ -58,7 +65,7 @@ ACTIONS: dict[str, float] = {
     "add_manual": 0.7,
     "change_manual": 0.8,
     "drop_manual": 0.4,
-    "wish": 0.4,
+    "wish": 0.8,
     "export": 0.2,
     "erase": 0.35,
     "connect": 1.2,
@@ -76,7 +83,30 @@ ACTIONS: dict[str, float] = {
     "throttle": 0.5,
     "gone": 0.3,
     "restart": 0.5,
+    "connect_again": 1,
+    "move": 1,
+    "account_error": 1,
+    "odd_field": 1,
+    "unreadable": 1,
+    "forbid": 0.5,
+    "user_gone": 0.1,
+    "dismiss": 0.2,
+    "give_more": 0.4,
 }
+
+KINDS: dict[str, float] = {
+    "shared IBAN": 0.5,
+    "pocket": 0.4,
+    "filler number": 0.4,
+    "ill-formed IBAN": 0.3,
+    "IBAN in other spellings": 0.4,
+    "type flip": 0.4,
+    "no balance of the disabled": 0.5,
+    "vanishing id": 0.5,
+    "categories": 0.3,
+    "gone by another status": 0.7,
+}
+"""What banks and Powens may be like, and in which part of the runs: no faults, but the world as it is."""
 
 RARE: dict[str, float] = {"long_outage": 0.06, "stray": 0.1}
 """What happens once at most, and in which part of the runs."""
@@ -93,6 +123,7 @@ class Plan:
     rates: dict[str, float]
     skewed: bool
     calls_per_minute: int = 0
+    kinds: tuple[str, ...] = ()
     only: tuple[Fault, ...] | None = None
 
 
@@ -130,4 +161,6 @@ def plan_of(seed: int, *, most: int = 26) -> Plan:
         if dice.random() < share:
             actions.append(Action(len(actions), 90 + dice.random() * (at - 90), kind, USERS[0]))
     actions.sort(key=lambda action: action.at)
-    return Plan(seed, tuple(actions), rates, skewed, calls_per_minute=dice.choice(LIMITS))
+    limit = dice.choice(LIMITS)
+    met = tuple(kind for kind, share in KINDS.items() if dice.random() < share)
+    return Plan(seed, tuple(actions), rates, skewed, limit, met)

@@ -1,4 +1,4 @@
-"""Powens on simulated time: banks, accounts that come, go and change their ids, webhooks, and every bad day of its API.
+"""Powens on simulated time: accounts that come, go, move and change their ids, webhooks, and each bad day of its API.
 
 `tests/fakes/powens.py` answers the requests; here are the time that they take, what goes wrong with them, and what
 happens at Powens without us. The real session of the product sends its requests through `send`.
@@ -11,7 +11,8 @@ import hmac
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,27 +22,50 @@ import requests
 from greenlet import GreenletExit
 from urllib3 import HTTPResponse
 
-from tests.fakes.powens import Account, Connection, FakePowens, User, error
-from tests.ibans import iban
+from tests.fakes.powens import Account, Connection, Connector, FakePowens, User, _paris, error
 from tests.integration.world import WEBHOOK_SECRET
 from tests.powens_wire import Answer
+from tests.simulation.banks import (
+    BANKS,
+    FILLERS,
+    NO_ID,
+    NO_SELECTION,
+    ODD_ACCOUNT,
+    ODD_CONNECTION,
+    family,
+    other_type,
+    shape,
+    written,
+)
 from tests.simulation.engine import Engine
 
-BANKS = ("Banque Horizon", "Banque du Fleuve", "Crédit Étoile")
 TEMPORARY_SECONDS = 1800
+PAGE = 2
+"""Items of a list that Powens answers in pages."""
+TEMPORARY_STATES = ("websiteUnavailable", "rateLimiting", "bug")
+GONE = (404, 400, 403, 409)
+"""What Powens may answer when a token is asked for a user that it no longer has."""
 QUIET_AFTER_SECONDS = 30.5
 """What began before an erasure has run out of time by then (ADR 0020)."""
 
 
 @dataclass(eq=False)
 class Real:
-    """A real account as one connection sees it, under all the Powens ids that it ever had; the newest counts."""
+    """A real account as one connection sees it, under all the Powens ids that it ever had; the newest counts.
+
+    `identity` is equal for the copies that several connections show of one. `shared`: what identifies it is that of
+    another account of the connection, too, if not the name; then which of their new ids is whose is for the product to
+    say. `balances`: all that it ever had.
+    """
 
     id: int
     connection: int
     name: str
     ids: list[int] = field(default_factory=list)
     identity: str = ""
+    strong: tuple[str, ...] | None = None
+    shared: bool = False
+    balances: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +81,12 @@ class Update:
 class SimulatedPowens(FakePowens):
     """`webhook(name, body)` delivers one; `heard(kind, ...)` is told what happens, for the invariants."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, kinds: Collection[str] = ()) -> None:
         super().__init__(lambda: engine.now)
         self.engine = engine
+        self.kinds = frozenset(kinds)
+        """Which uncommon kinds of accounts and habits there are in this run; `drawn` counts those that came up."""
+        self.drawn: Counter[str] = Counter()
         self.webhook: Callable[[str, bytes, int | None, int], None] = lambda name, body, connection, emitted: None
         self.came_late: Callable[[Real, bool], None] = lambda real, enabled: None
         self.before_update: Callable[[Account, bool, str], None] = lambda account, disabled, task: None
@@ -85,10 +112,36 @@ class SimulatedPowens(FakePowens):
         self.broken: Callable[[str], None] = lambda promise: None
         self.late: dict[int, int] = {}
         self.expiries: dict[int, datetime] = {}
+        self.frozen: set[int] = set()
+        """Connections that look well and are never synchronised."""
+        self.unreadable: dict[int, tuple[int, object]] = {}
+        """Accounts whose selection cannot be read: since when, in microseconds, and what stands there."""
+        self.nameless: dict[int, object] = {}
+        """Accounts whose id cannot be read."""
+        self.unbound: set[int] = set()
+        """New ids of accounts with a namesake, which the product has not paired with an old one."""
+        self.gone_since: dict[int, int] = {}
+        """When an id vanished without being called deleted, in microseconds."""
+        self.forbidden: dict[int, float] = {}
+        """Until when, in seconds, a user's accounts may not be updated."""
+        self.renewals: dict[int, list[int]] = {}
+        self.forced: list[tuple[int, int]] = []
+        """(when, connection) of every synchronisation that was asked for and taken."""
+        self.syncing: dict[int, int] = {}
+        self.synchronised: dict[int, int] = {}
+        """When a connection was last synchronised well."""
+        self.appeared: list[tuple[int, Real, str, str]] = []
+        """When an account came up that was not there, the connector of its bank and the family of its type."""
+        self.news: dict[str, int] = {}
+        """When the connector of a bank began to give more."""
         self.disturbances: list[tuple[int, str, int | None]] = []
         self._hooks: dict[int, int] = {}
+        self._places: Counter[int] = Counter()
         self._next_account = 900
         self._next_connection = 70
+        for number, bank in enumerate((*BANKS, "Banque Lagune", "Banque Verveine")):
+            connector = Connector(uuid=uuid_of(number), name=bank)
+            self.connectors[connector.uuid] = connector
 
     # --- what happens at Powens without us
 
@@ -105,69 +158,132 @@ class SimulatedPowens(FakePowens):
     def connect(self, user: int, bank: int, ticked: Callable[[int], bool]) -> Connection:
         """A new connection with the accounts that this user has at the bank."""
         self._next_connection += 1
-        uuid = f"338178e6-3d01-564f-9a7b-{bank:012d}"
-        made = self.add_connection(user, BANKS[bank], connection_id=self._next_connection, uuid=uuid)
+        made = self.add_connection(user, BANKS[bank], connection_id=self._next_connection, uuid=uuid_of(bank))
+        self.synchronised[made.id] = self.engine.at
         roll = self.engine.chance.roll
         for nth in range(2 + int(roll("accounts", user, bank) * 3)):
-            account = self._discover(made, bank, nth)
+            account = self._discover(made)
             account.disabled = not ticked(nth)
         self.changed[made.id] = self.engine.at
         return made
 
     def open_account(self, connection: Connection) -> Account:
         """The bank shows an account that was not there before: disabled, as nobody chose it."""
-        bank = BANKS.index(connection.bank)
-        nth = sum(real.connection == connection.id for real in self.reals.values())
-        account = self._discover(connection, bank, nth)
+        account = self._discover(connection)
         self.touch(connection, "account-found", account)
         return account
 
-    def _discover(self, connection: Connection, bank: int, nth: int) -> Account:
+    def _discover(self, connection: Connection) -> Account:
+        bank, nth = BANKS.index(connection.bank), self._places[connection.id]
+        self._places[connection.id] += 1
+        found = shape(self.engine.chance.roll, self.kinds, connection.user, bank, nth)
+        if found.kind is not None:
+            self.drawn[found.kind] += 1
         self._next_account += 1
-        # Ends otherwise than on a zero: a number of zeros alone would identify nothing.
-        number = f"{connection.user:04d}{bank}{nth:05d}7"
-        # One account in five is known by its number alone, as loans and securities are.
-        plain = self.engine.chance.roll("iban", connection.user, bank, nth) < 0.2
-        real = Real(
-            len(self.reals) + 1,
-            connection.id,
-            f"account {nth + 1}",
-            [self._next_account],
-            f"{connection.bank}/{number}",
-        )
-        self.reals[real.id] = real
-        self.real_of[self._next_account] = real
-        return self.add_account(
+        account = self.add_account(
             connection,
             self._next_account,
-            name=f"Compte {connection.bank} {nth}",
-            iban=None if plain else iban(int(number)),
-            number=number,
-            type=("checking", "savings", "market", "card")[nth % 4],
+            name=found.name,
+            iban=found.iban,
+            number=found.number,
+            type=found.type,
             disabled=True,
         )
+        self.secrets -= set(FILLERS)
+        real = self._real(connection, account, f"account {nth + 1}", found.strong)
+        self._note_ties(connection, real)
+        return account
+
+    def _real(self, connection: Connection, account: Account, name: str, strong: tuple[str, ...] | None) -> Real:
+        real = Real(len(self.reals) + 1, connection.id, name, [account.id], strong=strong)
+        real.identity = f"{connection.user}/{strong}/{account.name}" if strong else f"nothing/{real.id}"
+        self.reals[real.id] = real
+        self.real_of[account.id] = real
+        self.appeared.append((self.engine.at, real, connection.uuid, family(account.type)))
+        self._visit(account, real)
+        return real
+
+    def _note_ties(self, connection: Connection, real: Real) -> None:
+        """Note which accounts of the connection nothing tells apart but a name, if that."""
+        alike = [other for other in self.reals.values() if other.connection == connection.id and same(real, other)]
+        if len(alike) > 1:
+            for other in alike:
+                other.shared = True
+            self.unbound.add(real.ids[-1])
+
+    def _visit(self, account: Account, real: Real) -> None:
+        """The bank tells a balance; no two accounts ever have the same."""
+        balance = round(self.engine.chance.between(-3000, 9000, "balance", real.id, len(real.balances)), 2)
+        real.balances.append(balance)
+        account.balance = balance
 
     def renumber(self, connection: Connection, account: Account, *, listed: bool) -> Account:
-        """Powens deletes an account and makes it anew under another id, disabled (seen by third parties)."""
+        """Powens deletes an account and makes it anew under another id, disabled (seen by third parties).
+
+        One that nothing identifies is another account then, as far as anybody can tell.
+        """
         self._next_account += 1
         real = self.real_of[account.id]
-        real.ids.append(self._next_account)
-        self.real_of[self._next_account] = real
         account.deleted = True
         if not listed:
             del connection.accounts[account.id]
+            self.gone_since[account.id] = self.engine.at
+        kind = account.type
+        if "type flip" in self.kinds and self.engine.chance.roll("type", self._next_account) < 0.5:
+            kind = other_type(kind)
+            self.drawn["type flip"] += kind != account.type
         made = self.add_account(
             connection,
             self._next_account,
             name=account.name,
             iban=account.iban,
             number=account.number,
-            type=account.type,
+            type=kind,
             disabled=True,
+            balance=account.balance,
         )
+        self.secrets -= set(FILLERS)
+        if real.strong is None:
+            self.absent[real.id] = self.engine.at
+            self._real(connection, made, f"{real.name} anew", None)
+        else:
+            real.ids.append(made.id)
+            self.real_of[made.id] = real
+            if real.shared:
+                self.unbound.add(made.id)
         self.disturb("renumbered", connection.id)
         self.touch(connection, "account-found", made)
         return made
+
+    def rebind(self, real: Real, powens_id: int) -> None:
+        """The product takes a new id for `real`'s where nothing tells: then it is, and not the other account's."""
+        other = self.real_of[powens_id]
+        own = real.ids[-1] if real.ids[-1] in self.unbound else None
+        other.ids.remove(powens_id)
+        real.ids.append(powens_id)
+        if own is not None:
+            real.ids.remove(own)
+            other.ids.append(own)
+            self.real_of[own] = other
+        elif not other.ids:
+            other.ids.append(real.ids[0])  # never read, and gone now
+        self.real_of[powens_id] = real
+        self.unbound.discard(powens_id)
+        real.identity, other.identity = other.identity, real.identity
+        real.balances, other.balances = [*real.balances, *other.balances], [*other.balances, *real.balances]
+
+    def move(self, source: Connection, target: Connection, account: Account) -> None:
+        """The bank shows an account through another connection of its owner, under the same id."""
+        del source.accounts[account.id]
+        target.accounts[account.id] = account
+        real = self.real_of[account.id]
+        real.connection = target.id
+        if real.strong and real.strong[0] == "number" and source.bank != target.bank:
+            real.identity = f"moved/{real.id}"  # a number identifies within one bank
+        self.disturb("moved", source.id)
+        self.disturb("moved", target.id)
+        self.touch(source, "connection-synced")
+        self.touch(target, "account-found", account)
 
     def flip(self, connection: Connection, account: Account, enabled: bool) -> None:
         """Somebody ticks or unticks an account in the Webview."""
@@ -181,16 +297,37 @@ class SimulatedPowens(FakePowens):
         self.disturb("closed or shown again by the bank", connection.id)
         self.touch(connection, "connection-synced")
 
+    def works(self, connection: Connection) -> bool:
+        """Whether the bank can be reached with what the user gave."""
+        expiry = self.expiries.get(connection.id)
+        return connection.state is None and connection.active and (expiry is None or expiry > self.engine.now)
+
     def synchronise(self, connection: Connection) -> None:
-        if connection.id not in self.connections:
+        """New data of what works. What is frozen says nothing at all."""
+        self.syncing.pop(connection.id, None)
+        if connection.id not in self.connections or connection.id in self.frozen:
             return
-        super().synchronise(connection)
-        if connection.state in ("websiteUnavailable", "rateLimiting", "bug"):
+        if connection.state in TEMPORARY_STATES:
             connection.state = None
+        if self.works(connection):
+            super().synchronise(connection)
+            self.synchronised[connection.id] = self.engine.at
+            for account in connection.accounts.values():
+                if not account.disabled and not account.deleted and account.error is None:
+                    self._visit(account, self.real_of[account.id])
         self.touch(connection, "connection-synced")
         for account in list(connection.accounts.values()):
             if not account.disabled and not account.deleted:
                 self.emit("account-synced", connection, account)
+                if "categories" in self.kinds:
+                    self.drawn["categories"] += 1
+                    self.emit("account-categorized", connection, account)
+
+    def fail_account(self, connection: Connection, account: Account, word: str | None) -> None:
+        """One account alone fails, without a balance, or has got over it."""
+        account.error = word
+        self.disturb("account error", connection.id)
+        self.touch(connection, "connection-synced")
 
     def remove(self, connection: Connection) -> None:
         self.gone[connection.id] = self.connections.pop(connection.id)
@@ -219,6 +356,9 @@ class SimulatedPowens(FakePowens):
         said: dict[str, Any] = {"id_user": connection.user, "id_connection": connection.id}
         if account is not None:
             said |= {"id": account.id, "iban": account.iban, "name": account.name}
+        if event == "account-categorized" and account is not None:
+            # Nothing but transactions: no user, no connection.
+            said = {"transactions": [{"id": 5000 + self._hooks[connection.id], "id_account": account.id}]}
         if event.startswith("connection-"):
             said = {"user": {"id": connection.user}, "connection": {"id": connection.id, "id_user": connection.user}}
         if chance.happens("webhook lost", key):
@@ -275,6 +415,11 @@ class SimulatedPowens(FakePowens):
             raise requests.ReadTimeout
         engine.wait(there)
         answer = self._in_trouble(line, step)
+        if answer is None and request.method == "PUT" and chance.happens("Powens outlives our patience", step):
+            engine.tell(f"{task.key}: {line} is carried out for longer than anybody waits")
+            self._one_answer(line, query, body, request.headers, task.key)
+            engine.wait(max(0.1, patience - there))
+            raise requests.ReadTimeout
         if answer is None and request.method != "GET" and chance.happens("Powens applies too late", step):
             engine.tell(f"{task.key}: Powens will apply {line} after the timeout")
             self._later(patience + chance.between(0, 15, "later", step), line, query, body, request.headers, task.key)
@@ -290,7 +435,7 @@ class SimulatedPowens(FakePowens):
                 engine.tell(f"{task.key}: Powens has done {line}, the answer is lost")
                 engine.wait(max(0.1, patience - there))
                 raise requests.ReadTimeout
-            answer = self._mangled(line, answer, step, task.key)
+            answer = self._mangled(line, query, answer, step)
         if there + back >= patience:
             engine.wait(max(0.0, patience - there))
             raise requests.ReadTimeout
@@ -325,7 +470,8 @@ class SimulatedPowens(FakePowens):
 
         def act() -> None:
             self.late[connection] -= 1
-            account = self.connections[connection].accounts.get(int(found)) if connection in self.connections else None
+            now_at = self.connections.get(real.connection) if real else None
+            account = now_at.accounts.get(int(found)) if now_at else None
             before = account.disabled if account else None
             self._one_answer(line, query, body, headers, key)
             if real is not None and account is not None and account.disabled != before:
@@ -342,6 +488,9 @@ class SimulatedPowens(FakePowens):
             return error(429, "tooManyRequests", **{"Retry-After": str(int(self.throttled_until - now) + 1)})
         if not line.startswith("GET") and "/users/" in line and self._locked_until(line) > now:
             return error(409, "connectionLocked")
+        found = re.fullmatch(r"POST /users/(\d+)/accounts/\d+", line)
+        if found and self.forbidden.get(int(found[1]), 0.0) > now:
+            return error(403, "forbidden")
         if chance.happens("Powens answers 500", step):
             engine.tell(f"Powens answers 500 to {line}")
             return error(500)
@@ -367,25 +516,55 @@ class SimulatedPowens(FakePowens):
         self._asking = key
         return self._answer(line, query, body, headers)
 
-    def _mangled(self, line: str, answer: Answer, step: str, key: str) -> Answer:
+    def _mangled(self, line: str, query: Mapping[str, list[str]], answer: Answer, step: str) -> Answer:
         engine, chance = self.engine, self.engine.chance
         if not line.startswith("GET") or answer.status != 200:
             return answer
         if chance.happens("Powens answers garbage", step):
             engine.tell(f"Powens answers garbage to {line}")
             return Answer(200, b"<html>a page of a proxy</html>")
-        names = [name for name in ("accounts", "connections") if line.endswith(f"/{name}")]
-        if names and chance.happens("Powens answers an empty list", step):
+        name = line.rsplit("/", 1)[-1]
+        body: Any = answer.body
+        if name in ("accounts", "connections") and chance.happens("Powens answers an empty list", step):
             engine.tell(f"Powens answers an empty list to {line}")
             self.misread[int(line.split("/")[2])] = engine.at
-            return Answer(200, {names[0]: []})
-        if "accounts" in names and chance.happens("Powens answers a part of a list", step):
+            return Answer(200, {name: []})
+        if name == "accounts" and chance.happens("Powens answers a part of a list", step):
             engine.tell(f"Powens leaves an account out of {line}")
             self.misread[int(line.split("/")[2])] = engine.at
-            assert isinstance(answer.body, dict)
-            kept = [a for a in answer.body["accounts"] if chance.roll("part", step, a["id"]) < 0.6]
-            return Answer(200, {"accounts": kept})
+            return Answer(200, {name: [a for a in body[name] if chance.roll("part", step, a["id"]) < 0.6]})
+        if "/users/" in line and "sources" not in name and chance.happens("Powens answers an odd field", step):
+            self._spoil(line, body.get(name, [body]), step)
+        if "/connections" in line and name != "accounts" and chance.happens("Powens answers an older date", step):
+            engine.tell(f"Powens goes back to an older date in {line}")
+            for item in body.get(name, [body]):
+                known = self.connections.get(item["id"])
+                if known is not None:
+                    item["last_update"] = _paris(
+                        known.last_update - timedelta(hours=chance.between(1, 5, "older", step))
+                    )
+        if name in ("accounts", "connections", "connectors", "users"):
+            return self._page(name, body[name], query, step)
         return answer
+
+    def _spoil(self, line: str, items: list[dict[str, object]], step: str) -> None:
+        """One field of one thing of an answer is something else than documented, this once."""
+        roll = self.engine.chance.roll
+        if not items or "id" not in items[0]:
+            return
+        item = items[int(roll("odd item", step) * len(items))]
+        spoilt, value = odd(roll, ODD_ACCOUNT if "iban" in item else ODD_CONNECTION, step)
+        if spoilt == "deleted" and item["deleted"] is not None:
+            return
+        item[spoilt] = value
+        self.engine.tell(f"Powens answers {value!a} for the {spoilt} of {item['id']} in {line}")
+
+    def _page(self, name: str, items: list[Any], query: Mapping[str, list[str]], step: str) -> Answer:
+        """A part of a list that says how long it is, and not where it goes on."""
+        start = int(query["offset"][0]) if "offset" in query else 0
+        paged = len(items) > PAGE and (start > 0 or self.engine.chance.happens("Powens answers in pages", step))
+        shown = items[start : start + PAGE] if paged or start else items
+        return Answer(200, {name: shown, "total": len(items)})
 
     # --- answers that the fake does not know, or gives at once
 
@@ -412,11 +591,28 @@ class SimulatedPowens(FakePowens):
         return user
 
     def _issue(self, line: str, body: Mapping[str, Any]) -> Answer:
+        if line == "POST /auth/renew":
+            user = body["id_user"]
+            self._renewed(user)
+            if user not in self.users:
+                gone = GONE if "gone by another status" in self.kinds else GONE[:1]
+                status = gone[int(self.engine.chance.roll("gone", user) * len(gone))]
+                self.drawn["gone by another status"] += status != 404
+                return error(status, "notFound" if status == 404 else "invalidValue")
         answer = super()._issue(line, body)
-        for user in self.users.values():
-            if not user.temporary and user.id not in self.permanent and user.id not in self.strays:
-                self.permanent.append(user.id)
+        for known in self.users.values():
+            if not known.temporary and known.id not in self.permanent and known.id not in self.strays:
+                self.permanent.append(known.id)
         return answer
+
+    def _renewed(self, user: int) -> None:
+        """No new tokens for a request that is forbidden: 403 says nothing about the token, but once in a while."""
+        hour = self.engine.at - 3600 * 1_000_000
+        lately = [at for at in self.renewals.get(user, []) if at > hour]
+        self.renewals[user] = [*lately, self.engine.at]
+        revoked = any(at > hour for at, what, _ in self.disturbances if what == "tokens revoked")
+        if self.forbidden.get(user, 0.0) > self.engine.at / 1_000_000 and len(lately) >= 2 and not revoked:
+            self.broken(f"token after token is asked for user {user}, whose updates are forbidden")
 
     def _resource(
         self, me: User, method: str, rest: str, query: Mapping[str, list[str]], body: Mapping[str, Any]
@@ -448,13 +644,20 @@ class SimulatedPowens(FakePowens):
         return answer
 
     def _force(self, me: User, wanted: int) -> Answer:
-        connection = self.connections.get(wanted)
+        engine, connection = self.engine, self.connections.get(wanted)
         if connection is None or connection.user != me.id:
             return error(404, "notFound")
-        if self.engine.now - connection.last_update < timedelta(minutes=1):
+        if wanted in self.frozen or engine.at < self.syncing.get(wanted, 0):
+            return error(409, "conflict")
+        if engine.now - connection.last_update < timedelta(minutes=1):
             return error(409, "tooSoon")
-        seconds = self.engine.chance.between(2, 45, "sync", wanted, self.engine.at)
-        self.engine.after(seconds, lambda: self.synchronise(connection))
+        if engine.chance.happens("Powens refuses a synchronisation", f"{wanted}/{engine.at}"):
+            engine.tell(f"Powens refuses to synchronise connection {wanted}")
+            return error(409, "conflict")
+        seconds = engine.chance.between(2, 45, "sync", wanted, engine.at)
+        self.forced.append((engine.at, wanted))
+        self.syncing[wanted] = engine.at + round(seconds * 1_000_000)
+        engine.after(seconds, lambda: self.synchronise(connection))
         return Answer(200, self._connection_json(connection))
 
     def _connection_json(self, connection: Connection) -> dict[str, object]:
@@ -462,8 +665,76 @@ class SimulatedPowens(FakePowens):
         expiry = self.expiries.get(connection.id)
         if expiry is not None:
             sources: Any = shown["sources"]
-            sources[0]["access_expire"] = expiry.strftime("%Y-%m-%d %H:%M:%S")
+            sources[0]["access_expire"] = _paris(expiry)
+        if connection.id in self.frozen or not connection.active:
+            shown["next_try"] = None
+        shown |= connection.odd
         return shown
+
+    def _account_json(self, connection: Connection, account: Account) -> dict[str, object]:
+        shown = super()._account_json(connection, account)
+        roll = self.engine.chance.roll
+        if account.iban and "IBAN in other spellings" in self.kinds:
+            shown["iban"] = written(account.iban, roll("spelling", account.id, self.engine.at))
+            self.drawn["IBAN in other spellings"] += shown["iban"] != account.iban
+        if account.error is not None or (account.disabled and "no balance of the disabled" in self.kinds):
+            self.drawn["no balance of the disabled"] += account.error is None
+            shown["balance"] = None
+        shown |= account.odd
+        if account.deleted:
+            shown["deleted"] = _paris(connection.last_update)
+        if account.id in self.unreadable:
+            shown["disabled"] = self.unreadable[account.id][1]
+        if account.id in self.nameless:
+            shown["id"] = self.nameless[account.id]
+        return shown
+
+    # --- fields that are something else than documented
+
+    def spoil(self, connection: Connection, account: Account | None, *names: object) -> str:
+        """A field of an account or of its connection is odd from now on; what it says in words."""
+        roll = self.engine.chance.roll
+        spoilt, value = odd(roll, ODD_CONNECTION if account is None else ODD_ACCOUNT, *names)
+        (account or connection).odd[spoilt] = value
+        self.disturb("odd field", connection.id)
+        self.touch(connection, "connection-synced")
+        return f"{spoilt} is {value!a}"
+
+    def blur(self, connection: Connection, account: Account, *names: object, whole: bool) -> None:
+        """The selection of an account, or even its id, cannot be read from now on."""
+        roll = self.engine.chance.roll
+        if whole:
+            self.nameless[account.id] = NO_ID[int(roll("no id", *names) * len(NO_ID))]
+        else:
+            value = NO_SELECTION[int(roll("no selection", *names) * len(NO_SELECTION))]
+            self.unreadable[account.id] = self.engine.at, value
+        self.disturb("unreadable", connection.id)
+        self.touch(connection, "connection-synced")
+
+    def clear(self, account_id: int) -> None:
+        """What could not be read of an account can be read again."""
+        connection = self.connections.get(self.real_of[account_id].connection)
+        if connection is not None:
+            self.touch(connection, "connection-synced")
+        self.unreadable.pop(account_id, None)
+        self.nameless.pop(account_id, None)
+
+
+def uuid_of(bank: int) -> str:
+    """The connector of a bank."""
+    return f"338178e6-3d01-564f-9a7b-{bank:012d}"
+
+
+def same(one: Real, other: Real) -> bool:
+    """Whether the same identifies both."""
+    return one.strong is not None and one.strong == other.strong
+
+
+def odd(roll: Callable[..., float], fields: Mapping[str, tuple[object, ...]], *names: object) -> tuple[str, object]:
+    """A field, and a value that means nothing in it."""
+    field_name = [*fields][int(roll("odd field", *names) * len(fields))]
+    values = fields[field_name]
+    return field_name, values[int(roll("odd value", *names) * len(values))]
 
 
 def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:

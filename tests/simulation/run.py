@@ -22,6 +22,7 @@ class Verdict:
     story: list[tuple[int, str]]
     faults: list[Fault]
     acted: dict[str, int] = field(default_factory=dict)
+    drawn: dict[str, int] = field(default_factory=dict)
     certain: int = 0
     uncertain: int = 0
     events: int = 0
@@ -41,7 +42,7 @@ def run(plan: Plan) -> Verdict:
     """Carry a plan out, inside of `installed`."""
     chance = Chance(plan.seed, plan.rates, plan.only)
     chance.skewed = plan.skewed
-    with running(chance, plan.calls_per_minute) as world:
+    with running(chance, plan.calls_per_minute, plan.kinds) as world:
         oracle = Oracle(world)
         people = People(world, oracle)
         checks = Checks(world, oracle, people)
@@ -60,6 +61,7 @@ def run(plan: Plan) -> Verdict:
             story=world.engine.story,
             faults=chance.happened,
             acted=people.done,
+            drawn=dict(world.powens.drawn),
             certain=oracle.certain,
             uncertain=oracle.uncertain,
             events=len(oracle.events),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.many import Tally, many
-from tests.simulation.plan import ACTIONS, FAULTS, RARE, plan_of
+from tests.simulation.people import WAYS_BACK
+from tests.simulation.plan import ACTIONS, FAULTS, KINDS, RARE, plan_of
 from tests.simulation.run import run
 from tests.simulation.world import installed
 
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.quiet
 SEEDS = 300
 FOLLOWING = ("timed out by Lambda", "Powens' budget is used up", "dead letter sent back")
 """What goes wrong in consequence of something else."""
+MET = ("namesake", "copies", "wish granted", "wish open", *(f"return {how}" for how in WAYS_BACK))
+"""What a run comes to besides."""
 ROOT = Path(__file__).parents[2]
 HASHES = """
 import sys
@@ -48,6 +51,7 @@ def test_every_kind_of_fault_and_of_action_really_happened(tally: Tally) -> None
     assert not [kind for kind in FAULTS if tally.runs[kind] == 0]
     assert not [kind for kind in FOLLOWING if tally.times[kind] == 0]
     assert not [kind for kind in (*ACTIONS, *RARE) if tally.acted[kind] == 0]
+    assert not [kind for kind in (*KINDS, *MET) if tally.drawn[kind] == 0]
     assert tally.expired > 0
     assert tally.calm >= SEEDS / 20, "runs without faults, in which nothing may fail"
     assert tally.certain > 3 * tally.uncertain, "most ends are known, or the oracle would see nothing"

@@ -5,13 +5,15 @@ other may, and a killed one takes its container with it. Queues, their consumers
 are what `template.yaml` declares.
 """
 
+import base64
 import contextlib
+import gzip
 import io
 import json
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
@@ -26,6 +28,7 @@ from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
 from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
+from functions.institution_catalogue import app as institution_catalogue
 from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
@@ -61,6 +64,7 @@ MODULES: dict[str, Any] = {
     "outbox_publisher": outbox_publisher,
     "housekeeping": housekeeping,
     "orphan_check": orphan_check,
+    "institution_catalogue": institution_catalogue,
 }
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _QUEUES = {
@@ -73,6 +77,9 @@ EXPIRE_EVERY = 6 * 3600
 LATEST_EXPIRY = 48 * 3600
 """Seconds after which DynamoDB has deleted nearly everything that is expired."""
 ORPHANS_FIRST = 18 * 3600
+CATALOGUE_FIRST = 0.5
+CATALOGUE_EVERY = 24 * 3600
+"""Seldomer than in the template: in hours in which nothing has changed at Powens it would find nothing."""
 DUE = ("OPERATION#", "RECONCILE#", "ERASURE#")
 """What waits for housekeeping in the index; the rest of it is only counted there."""
 
@@ -150,7 +157,7 @@ ENVIRONMENT = {
 class World:
     """One run's world. `engine` moves it; users and what happens at Powens are added by the plan."""
 
-    def __init__(self, chance: Chance, calls_per_minute: int = 0) -> None:
+    def __init__(self, chance: Chance, calls_per_minute: int = 0, kinds: Collection[str] = ()) -> None:
         self.engine = Engine(chance)
         self.calls_per_minute = calls_per_minute
         self.chance = chance
@@ -168,7 +175,7 @@ class World:
             "users_token": USERS_TOKEN,
         }
         self.aws = Aws(self.engine, self.table, BUS, json.dumps(secret))
-        self.powens = SimulatedPowens(self.engine)
+        self.powens = SimulatedPowens(self.engine, kinds)
         self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
         self.powens.webhook = self.webhook
         self.powens.broken = lambda promise: self.invariant(False, promise)
@@ -184,6 +191,7 @@ class World:
         self.dead_letters_expected = False
         self.unanswered_webhooks = 0
         self.housekeeping_done: list[int] = []
+        self.catalogue_renewed: list[int] = []
         self.invocations = 0
         self._workers = 0
         self._ids = 0
@@ -200,6 +208,7 @@ class World:
         """Items that DynamoDB deleted for their `ttl`, late as ever."""
         self.engine.after(EXPIRE_EVERY, self._expire)
         self.engine.after(ORPHANS_FIRST, self._check_orphans)
+        self.engine.after(CATALOGUE_FIRST, self._renew_catalogue)
 
     # --- what the template declares
 
@@ -234,7 +243,8 @@ class World:
 
     def secret(self, size: int = 32) -> str:
         self._ids += 1
-        value = f"{int(self.chance.roll('secret', self._ids) * (1 << 56)):014x}{self._ids:05d}"
+        # As long as the text of so many random bytes.
+        value = f"{int(self.chance.roll('secret', self._ids) * (1 << 56)):014x}{self._ids:0{(size * 4 + 2) // 3 - 14}d}"
         self.powens.secrets.add(value)
         return value
 
@@ -335,12 +345,20 @@ class World:
     def webhook(self, name: str, body: bytes, connection: int | None, emitted: int, attempt: int = 1) -> None:
         """Powens sends a webhook, again and later until it is accepted."""
         path = f"/webhooks/powens/{name}"
+        headers = signed(path, body, self.engine.now)
+        content, encoded = body.decode(), False
+        key = f"{name}/{connection}/{emitted}/{attempt}"
+        if self.chance.happens("webhook inflated on its way", key):
+            headers["content-encoding"] = "gzip"
+        elif self.chance.happens("webhook compressed", key):
+            content, encoded = base64.b64encode(gzip.compress(body, mtime=0)).decode(), True
+            headers["content-encoding"] = "gzip"
         event = {
             "rawPath": path,
             "pathParameters": {"event": name},
-            "headers": signed(path, body, self.engine.now),
-            "body": body.decode(),
-            "isBase64Encoded": False,
+            "headers": headers,
+            "body": content,
+            "isBase64Encoded": encoded,
             "requestContext": {"requestId": f"webhook-{self.engine.at}", "http": {"method": "POST", "path": path}},
         }
         self.unanswered_webhooks += 1
@@ -524,6 +542,25 @@ class World:
         self.invoke("orphan_check", {"version": "0", "source": "aws.scheduler"}, "day")
         self.engine.after(24 * 3600, self._check_orphans)
 
+    def renew_catalogue(self) -> None:
+        """As at the full hour; repeated as an asynchronous invocation is, then left to the next hour."""
+
+        def ended(task: Task, attempt: int) -> None:
+            if task.finished and task.error is None:
+                self.catalogue_renewed.append(self.engine.at)
+            else:
+                self.engine.after(60 if attempt < 3 else 3600, lambda: begin(attempt + 1))
+
+        def begin(attempt: int) -> None:
+            event = {"version": "0", "source": "aws.scheduler"}
+            self.invoke("institution_catalogue", event, "hour", lambda task: ended(task, attempt))
+
+        begin(1)
+
+    def _renew_catalogue(self) -> None:
+        self.renew_catalogue()
+        self.engine.after(CATALOGUE_EVERY, self._renew_catalogue)
+
     # --- invariants
 
     def invariant(self, holds: bool, otherwise: str) -> None:
@@ -624,9 +661,9 @@ def installed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running(chance: Chance, calls_per_minute: int = 0) -> Iterator[World]:
+def running(chance: Chance, calls_per_minute: int = 0, kinds: Collection[str] = ()) -> Iterator[World]:
     """A world that is the one of this process for a while. Its unfinished tasks are let go at the end."""
-    world = World(chance, calls_per_minute)
+    world = World(chance, calls_per_minute, kinds)
     _Installed.world = world
     random.seed(int(chance.roll("random") * (1 << 56)))
     handler: Any = logger.registered_handler
