@@ -8,6 +8,7 @@ SHELL := /bin/bash
 UV := .tools/bin/uv
 DEV := .venvs/dev
 LOCAL := .venvs/local
+OPS := .venvs/ops
 RUNTIME := .venvs/runtime
 SAM := .venvs/sam
 READY := .ready-stamp
@@ -21,7 +22,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 .PHONY: help
 help: ## Explain the targets
 	@echo "synced-accounts: what you can type"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
+	  while IFS=$$'\t' read -r target what; do printf '  make %-14s %s\n' "$$target" "$$what"; done
 
 # --- running -------------------------------------------------------------------------------------------------------
 
@@ -37,6 +39,10 @@ events: $(LOCAL)/$(READY) ## Show the events on the bus of the running system, a
 catalogue: $(LOCAL)/$(READY) ## Renew the catalogue of institutions of the running system, as its schedule does each hour
 	@exec $(LOCAL)/bin/python -m local catalogue
 
+.PHONY: endpoint
+endpoint: $(LOCAL)/$(READY) ## Print what leads AWS tools to the running system, as a line for env
+	@exec $(LOCAL)/bin/python -m local endpoint
+
 .PHONY: token
 # USER is always set by the shell to the login name, so only a value given to make counts.
 token: $(LOCAL)/$(READY) ## Print a bearer token of a demo user: make token USER=alice
@@ -48,17 +54,23 @@ sandbox: $(LOCAL)/$(READY) ## Start the Powens sandbox alone (POWENS_SANDBOX_POR
 
 # --- operating -----------------------------------------------------------------------------------------------------
 
+# STACK names a deployment on AWS, with the credentials at hand. Without it the running offline system is meant, which
+# says where it is; of the operator's own AWS settings nothing goes there.
+ON_STACK = $(if $(STACK),exec,reached=$$($(LOCAL)/bin/python -m local endpoint); \
+  exec env -u AWS_PROFILE -u AWS_SESSION_TOKEN $$reached) $(OPS)/bin/python -m ops
+OPERATING := $(OPS)/$(READY) $(if $(STACK),,$(LOCAL)/$(READY))
+
 .PHONY: dead-letters
-dead-letters: $(LOCAL)/$(READY) ## List what could not be consumed (STACK=synced-accounts-prod for a deployment)
-	@exec $(LOCAL)/bin/python -m local dead-letters $(if $(STACK),--stack "$(STACK)")
+dead-letters: $(OPERATING) ## List what could not be consumed (STACK=synced-accounts-prod for a deployment)
+	@$(ON_STACK) dead-letters
 
 .PHONY: orphans
-orphans: $(LOCAL)/$(READY) ## List users at Powens whom nobody here owns, as the last check saw them [STACK=...]
-	@exec $(LOCAL)/bin/python -m local orphans $(if $(STACK),--stack "$(STACK)")
+orphans: $(OPERATING) ## List users at Powens whom nobody here owns, as the last check saw them [STACK=...]
+	@$(ON_STACK) orphans
 
 .PHONY: replay-dlq
-replay-dlq: $(LOCAL)/$(READY) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
-	@exec $(LOCAL)/bin/python -m local replay-dlq "$(QUEUE)" $(if $(STACK),--stack "$(STACK)")
+replay-dlq: $(OPERATING) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
+	@$(ON_STACK) replay-dlq "$(QUEUE)"
 
 # --- checking ------------------------------------------------------------------------------------------------------
 
@@ -69,14 +81,30 @@ check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## 
 	$(DEV)/bin/mypy
 	$(DEV)/bin/pytest -q -m "not slow and not browser" tests/unit tests/template
 
+# One folder of the tests, with the environments that it needs beside the developer's.
+SUITES := unit integration ops template simulation sandbox local web e2e
+ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)
+NEEDED_BY_template := $(ENVIRONMENTS)
+NEEDED_BY_sandbox := $(LOCAL)/$(READY) chromium
+NEEDED_BY_local := $(ENVIRONMENTS)
+NEEDED_BY_web := $(LOCAL)/$(READY) chromium
+NEEDED_BY_e2e := $(ENVIRONMENTS) chromium
+ifneq ($(filter-out $(SUITES),$(SUITE)),)
+$(error SUITE is one of: $(SUITES))
+endif
+
 .PHONY: test
-test: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) chromium ## Everything that gates a merge: make check's tools, all tests, coverage
+test: $(DEV)/$(READY) $(if $(SUITE),$(NEEDED_BY_$(SUITE)),$(ENVIRONMENTS) chromium) ## Everything that gates a merge, or one folder of it (SUITE=integration; see tests/README.md)
+ifdef SUITE
+	$(DEV)/bin/pytest -q tests/$(SUITE)
+else
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	@# Two processes for what does not mind; then, alone, what measures time. Coverage is that of both.
 	$(DEV)/bin/pytest -q -m "not quiet" -n 2 --no-loadscope-reorder --durations=15 --cov --cov-report= --cov-fail-under=0
 	$(DEV)/bin/pytest -q -m quiet --durations=5 --cov --cov-append --cov-report=term:skip-covered
+endif
 
 .PHONY: simulate
 simulate: $(DEV)/$(READY) ## Run many seeds of the simulated world (SEEDS=1000, FIRST_SEED=0)
@@ -135,7 +163,7 @@ chromium:
 .PHONY: lock
 lock: $(UV) ## Renew the hashed locks from pyproject.toml
 	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml -o shared/requirements.txt --python-version 3.13
-	for group in runtime local sam; do \
+	for group in runtime local ops sam; do \
 	  $(UV) pip compile -q --generate-hashes --no-header --no-annotate --group $$group -o local/locks/$$group.txt --python-version 3.13; done
 	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml --group dev \
 	  -c shared/requirements.txt -o local/locks/dev.txt --python-version 3.13

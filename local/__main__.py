@@ -14,7 +14,6 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import dead_letters
 from local.identity import DEMO_USERS, Issuer
 from local.paths import RUNTIME_PYTHON, SAM_BIN, STATE
 
@@ -31,13 +30,7 @@ def main() -> int:
     commands.add_parser("catalogue", help="renew the catalogue of institutions of the running system")
     token = commands.add_parser("token", help="print a bearer token")
     token.add_argument("user", choices=sorted(DEMO_USERS))
-    letters = commands.add_parser("dead-letters", help="list what could not be consumed")
-    letters.add_argument("--stack", help="of a deployment on AWS, with your credentials")
-    orphans = commands.add_parser("orphans", help="list users at Powens whom nobody owns, as the last check saw them")
-    orphans.add_argument("--stack", help="of a deployment on AWS, with your credentials")
-    again = commands.add_parser("replay-dlq", help="send dead letters back once the cause is mended")
-    again.add_argument("queue")
-    again.add_argument("--stack", help="of a deployment on AWS, with your credentials")
+    commands.add_parser("endpoint", help="print the environment that leads AWS tools to the running system")
     commands.add_parser("doctor", help="say whether the offline system can start")
     given = parser.parse_args()
     match given.command:
@@ -47,12 +40,8 @@ def main() -> int:
             return _events()
         case "catalogue":
             return _catalogue()
-        case "dead-letters":
-            return _dead_letters(given.stack)
-        case "orphans":
-            return _orphans(given.stack)
-        case "replay-dlq":
-            return _replay(given.queue, given.stack)
+        case "endpoint":
+            return _endpoint()
         case "token":
             port = _port("PORT", 8080)
             print(Issuer(f"http://localhost:{port}", STATE / "issuer.pem").token(given.user)[0])
@@ -195,64 +184,15 @@ def _events() -> int:
     return 0
 
 
-def _watched(stack: str | None) -> dead_letters.System | None:
-    """The deployment of this name, with the credentials at hand; without a name the offline system, if it runs."""
-    import boto3  # noqa: PLC0415
-
-    if stack is None:
-        if (running := _running_system()) is None:
-            return None
-        session = boto3.session.Session("test", "test", region_name="us-east-1")
-        return dead_letters.System(
-            lambda service: session.client(service, endpoint_url=running["aws_endpoint"]),  # type: ignore[call-overload]
-            running["outputs"],
-        )
-    own = boto3.session.Session()
-    [described] = own.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-    return dead_letters.System(lambda service: own.client(service), outputs)  # type: ignore[call-overload] # noqa: PLW0108
-
-
-def _dead_letters(stack: str | None) -> int:
-    if (system := _watched(stack)) is None:
+def _endpoint() -> int:
+    """One line for `env`: what the AWS SDKs read, and STACK for `python -m ops`."""
+    system = _running_system()
+    if system is None:
         return 1
-    found, behind = dead_letters.look(system)
-    for letter in found:
-        print(letter)
-    if behind:
-        print(f"and {behind} more, behind them in their groups or being looked at by somebody else")
-    if not found and not behind:
-        print("no dead letters")
-    return 0
-
-
-def _orphans(stack: str | None) -> int:
-    if (system := _watched(stack)) is None:
-        return 1
-    key = {"pk": {"S": "ORPHANS"}, "sk": {"S": "LISTING"}}
-    item = system.client("dynamodb").get_item(TableName=system.outputs["TableName"], Key=key).get("Item")
-    if item is None:
-        print("no check has run yet")
-        return 0
-    listing = json.loads(item["document"]["S"])
-    for known, since in sorted(listing["suspects"].items(), key=lambda suspect: suspect[1]):
-        print(f"{known:>12}  since {since}")
-    print(f"{len(listing['suspects'])} without an owner, checked at {listing['checked_at']}")
-    return 0
-
-
-def _replay(queue: str, stack: str | None) -> int:
-    if queue not in dead_letters.PLACES:
-        print(f"QUEUE is one of {', '.join(dead_letters.PLACES)}", file=sys.stderr)
-        return 2
-    if (system := _watched(stack)) is None:
-        return 1
-    try:
-        done = dead_letters.replay(system, queue)
-    except dead_letters.CannotReplay as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        return 1
-    print(f"{done} sent back from {queue}")
+    print(
+        f"AWS_ENDPOINT_URL={system['aws_endpoint']} AWS_DEFAULT_REGION=us-east-1 "
+        f"AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test STACK={system['stack']}"
+    )
     return 0
 
 

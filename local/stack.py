@@ -22,7 +22,7 @@ import uvicorn
 
 from local import processes
 from local.build import built
-from local.deployment import Deployment, create_secrets, deploy
+from local.deployment import STACK, Deployment, create_secrets, deploy
 from local.double import Double, free_port
 from local.front import LIVE_PATH, Front
 from local.identity import AUDIENCE, Issuer
@@ -88,6 +88,7 @@ class System:
             "aws_endpoint": self.double.endpoint,
             "plane_url": self.plane_url,
             "pid": os.getpid(),
+            "stack": STACK,
             "outputs": dict(self.deployment.outputs),
             "functions": {function.logical_id: function.name for function in self.deployment.functions},
             "dropped": list(self.processed.dropped),

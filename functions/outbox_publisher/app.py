@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
-from shared.contracts.outgoing import OutgoingEvent, OutgoingMessage
+from shared.contracts.outgoing import OutgoingEvent, OutgoingMessage, outgoing
 from shared.entrypoints.observability import count, logger
 
 
@@ -21,21 +21,9 @@ def container() -> Container:
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
-    events: list[OutgoingEvent] = []
-    messages: list[OutgoingMessage] = []
-    for record in event["Records"]:
-        entry = {name: value.get("S", "") for name, value in record["dynamodb"]["NewImage"].items()}
-        if entry["sk"].startswith("EVENT#"):
-            events.append(OutgoingEvent(detail_type=entry["detail_type"], detail=entry["detail"]))
-        else:
-            messages.append(
-                OutgoingMessage(
-                    queue=entry["queue"],
-                    group=entry["group"],
-                    deduplication_id=entry["sk"].removeprefix("COMMAND#"),
-                    body=entry["body"],
-                )
-            )
+    entries = [outgoing(record["dynamodb"]["NewImage"]) for record in event["Records"]]
+    events = [entry for entry in entries if isinstance(entry, OutgoingEvent)]
+    messages = [entry for entry in entries if isinstance(entry, OutgoingMessage)]
     # Each reader of the stream brings one kind only (ADR 0025), an operator who sends dead letters back brings both: a
     # failure of one way out must not keep the other from being tried.
     try:

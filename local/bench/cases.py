@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.http_api import Match, Request, event
+from local.paths import ROOT
 from local.template import Route
 
 WEBHOOK_SECRET = "bench-secret"  # noqa: S105 - signs nothing but the events below
@@ -126,14 +127,9 @@ def _command() -> dict[str, Any]:
 
 
 def _outbox() -> dict[str, Any]:
-    image = {
-        "pk": {"S": "USER#bench"},
-        "sk": {"S": "EVENT#01J00000000000000000000000"},
-        "detail_type": {"S": "AccountsUpdated"},
-        "detail": {"S": "{}"},
-    }
-    record = {"eventName": "INSERT", "dynamodb": {"NewImage": image, "SequenceNumber": "1"}}
-    return {"Records": [record]}
+    example: dict[str, Any] = json.loads((ROOT / "events/outbox_publisher/event-and-command.json").read_text("utf-8"))
+    # The event alone, so that one AWS client is made.
+    return {"Records": example["Records"][:1]}
 
 
 def _bus_event() -> dict[str, Any]:

@@ -663,11 +663,15 @@ class DynamoDBStore:
                 self._client.update_item(
                     TableName=self._table,
                     Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
-                    UpdateExpression="SET sealed_token = :token, renewed_at = :now REMOVE renewing_until",
+                    UpdateExpression=(
+                        "SET sealed_token = :token, renewed_before = if_not_exists(renewed_at, :never),"
+                        " renewed_at = :now REMOVE renewing_until"
+                    ),
                     ConditionExpression="powens_user_id = :same",
                     ExpressionAttributeValues={
                         ":token": {"B": sealed_token},
                         ":now": {"S": _instant(self._clock())},
+                        ":never": {"S": ""},
                         ":same": {"N": str(powens_user_id)},
                     },
                 )
@@ -682,10 +686,7 @@ class DynamoDBStore:
                 self._client.update_item(
                     TableName=self._table,
                     Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
-                    UpdateExpression=(
-                        "SET renewed_before = if_not_exists(renewed_at, :never), renewed_at = :now,"
-                        " renewing_until = :until"
-                    ),
+                    UpdateExpression="SET renewing_until = :until",
                     ConditionExpression=(
                         "powens_user_id = :same"
                         " AND (attribute_not_exists(renewed_before) OR renewed_before < :since)"
@@ -695,13 +696,22 @@ class DynamoDBStore:
                         ":now": {"S": _instant(now)},
                         ":until": {"S": _instant(until)},
                         ":since": {"S": _instant(since)},
-                        ":never": {"S": ""},
                         ":same": {"N": str(powens_user_id)},
                     },
                 )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def release_renewal(self, user_id: str, *, until: datetime) -> None:
+        with suppress(self._client.exceptions.ConditionalCheckFailedException), _translated():
+            self._client.update_item(
+                TableName=self._table,
+                Key={"pk": _user(user_id), "sk": {"S": "PROFILE"}},
+                UpdateExpression="REMOVE renewing_until",
+                ConditionExpression="renewing_until = :until",
+                ExpressionAttributeValues={":until": {"S": _instant(until)}},
+            )
 
     def user_of(self, powens_user_id: int) -> str | None:
         item = self._get({"S": f"POWENS#{powens_user_id}"}, "USER")

@@ -2,7 +2,8 @@
 
 Guarantees:
 - every request has a timeout and ends within the time that the invocation has left;
-- reads, account updates and deletions are repeated, a few times; what creates a user or a token never is;
+- reads, account updates and deletions are repeated, a few times; what creates a user or a token only when Powens was
+  asked too much, and so did nothing (429);
 - an error says who must act (`shared.domain.errors`) and carries no token, body or text of Powens;
 - a token is sent to Powens' host only: redirects are not followed, and a next page elsewhere is refused.
 
@@ -157,7 +158,7 @@ class PowensClient:
         return f"{self._api_url}/logos"
 
     def create_temporary_user(self) -> TemporaryUser:
-        """A new user at each call; one that is abandoned disappears within 30 minutes. Never repeated here.
+        """A new user at each call; one that is abandoned disappears within 30 minutes. Repeated after a 429 alone.
 
         Raises PowensUnavailable, PowensRefused, Misconfigured.
         """
@@ -395,7 +396,9 @@ class PowensClient:
                 backoff = self._jitter() * FIRST_BACKOFF_SECONDS * 4 ** (attempt - 1)
                 wait = max(backoff, error.retry_after or 0.0)
                 time_left = self._remaining_seconds() - MARGIN_SECONDS
-                if not repeatable or attempt == ATTEMPTS or wait > LONGEST_WAIT_SECONDS or wait >= time_left:
+                # 429 says that nothing was done, so that anything may be asked again.
+                again = repeatable or isinstance(error, PowensThrottled)
+                if not again or attempt == ATTEMPTS or wait > LONGEST_WAIT_SECONDS or wait >= time_left:
                     raise
                 self._sleep(wait)
                 attempt += 1
@@ -579,9 +582,10 @@ class PowensUser:
         )
 
     def force_sync(self, powens_connection_id: int) -> None:
-        """Ask for a synchronisation now. PowensRefused (409) is usual: recently synchronised. Never repeated here.
+        """Ask for a synchronisation now. PowensRefused (409) is usual: recently synchronised.
 
-        AnswerLost: Powens may have begun; the official client waits for the end, which can outlive our time-out.
+        Repeated after a 429 alone. AnswerLost: Powens may have begun; the official client waits for the end, which can
+        outlive our time-out.
         """
         self._call(
             "force a synchronisation",

@@ -153,14 +153,15 @@ class Access:
                     return stored
                 if newest.renewing_until is not None and newest.renewing_until > now:
                     raise Unavailable("another worker is renewing the token", retry_after=2)
+                until, since = now + CLAIM_FOR, now - RENEWED_AGAIN_AFTER
                 if self.store.claim_renewal(
-                    access.user_id,
-                    powens_user_id=powens_user_id,
-                    now=now,
-                    until=now + CLAIM_FOR,
-                    since=now - RENEWED_AGAIN_AFTER,
+                    access.user_id, powens_user_id=powens_user_id, now=now, until=until, since=since
                 ):
-                    renewed = self.powens.renew(powens_user_id)
+                    try:
+                        renewed = self.powens.renew(powens_user_id)
+                    except AppError:
+                        self.store.release_renewal(access.user_id, until=until)
+                        raise
                     keep(renewed)
                     return renewed
             return None

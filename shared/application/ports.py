@@ -257,6 +257,9 @@ class Store(Protocol):
     ) -> bool:
         """Whether the caller alone may get another token until `until`: False when there were two after `since`."""
 
+    def release_renewal(self, user_id: str, *, until: datetime) -> None:
+        """Give the claim back whose end is `until`: no token came of it."""
+
     def user_of(self, powens_user_id: int) -> str | None: ...
 
     def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local import dead_letters
-from local.dead_letters import Letter, look, replay
+from ops.dead_letters import Letter, look, replay
+from ops.system import System as Stack
 from tests.e2e.conftest import System
 from tests.e2e.people import ALL, Person
 from tests.polling import eventually
@@ -15,16 +15,25 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def watched(system: System) -> dead_letters.System:
-    return dead_letters.System(system.client, system.outputs)
+def watched(system: System, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Found by its name, in the environment that `make endpoint` prints."""
+    environment = {
+        "AWS_ENDPOINT_URL": system.aws_endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Stack.of("synced-accounts-dev")
 
 
-def letters(watched: dead_letters.System, queue: str) -> list[Letter]:
+def letters(watched: Stack, queue: str) -> list[Letter]:
     return [letter for letter in look(watched)[0] if letter.queue == queue]
 
 
 def test_a_poison_message_is_listed_without_its_words_and_comes_back_when_it_is_sent_too_early(
-    system: System, watched: dead_letters.System
+    system: System, watched: Stack
 ) -> None:
     system.client("sqs").send_message(
         QueueUrl=system.outputs["RefreshQueueUrl"],
@@ -40,9 +49,7 @@ def test_a_poison_message_is_listed_without_its_words_and_comes_back_when_it_is_
     system.client("sqs").purge_queue(QueueUrl=system.outputs["RefreshDeadLetterQueueUrl"])
 
 
-def test_outbox_entries_that_were_given_up_go_out_again_from_the_stream(
-    system: System, watched: dead_letters.System
-) -> None:
+def test_outbox_entries_that_were_given_up_go_out_again_from_the_stream(system: System, watched: Stack) -> None:
     with Person(system) as person:
         person.wait(lambda: person.agreed(ALL))
         sent = {d["metadata"]["event_id"] for d in person.events()}
@@ -90,7 +97,7 @@ def _first_event_of(system: System, user: str) -> dict[str, str]:
     raise AssertionError("no event of this user in the stream")
 
 
-def test_a_failed_pass_is_made_up_for_by_another(system: System, watched: dead_letters.System) -> None:
+def test_a_failed_pass_is_made_up_for_by_another(system: System, watched: Stack) -> None:
     failed = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {}}
     url = system.outputs["HousekeepingFailuresQueueUrl"]
     system.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(failed))

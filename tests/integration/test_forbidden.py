@@ -83,6 +83,17 @@ def test_a_domain_that_answers_403_to_revoked_tokens_is_served_twice_within_an_h
     assert renewals(world) == 2
 
 
+def test_a_renewal_that_powens_does_not_answer_is_tried_again_and_counts_for_nothing(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.powens.bad_token_status = 403
+    world.powens.revoke_tokens(41)
+    world.powens.fail("POST /auth/renew", error(503, "maintenance"), times=4)
+    asked = world.choose(connection, 1)
+    world.settle()
+    assert world.operation(asked)["status"] == "completed"
+    assert renewals(world) == 5
+
+
 def test_a_worker_with_an_older_token_takes_the_newer_one_that_is_kept(world: World) -> None:
     connection = world.connect(1, 2)
     world.powens.bad_token_status = 403

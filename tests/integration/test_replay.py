@@ -9,7 +9,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from functions.account_commands import app as account_commands
-from local.dead_letters import PLACES, System, look, replay
+from ops.dead_letters import PLACES, look, replay
+from ops.system import System
 from shared.contracts.messages import Command
 from shared.domain.errors import PowensRefused
 from tests.fakes.powens import error

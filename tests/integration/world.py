@@ -32,6 +32,8 @@ from functions.institution_catalogue import app as institution_catalogue
 from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
+from local.intrinsics import load
+from local.paths import TEMPLATE
 from shared.bootstrap import Container
 from shared.contracts.events import EventDetail
 from shared.domain.connection import AccountType, connection_id
@@ -40,7 +42,6 @@ from shared.domain.facts import AccountChange, Fact, FactType, Folded, fold
 from tests.builders import NOW, FixedClock
 from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, Connection, FakePowens
 from tests.fakes.queues import FifoQueue, declared_queue
-from tests.template.cloudformation import TEMPLATE, load
 
 EVENTS = Path(__file__).parents[2] / "events"
 WEBHOOK_SECRET = "webhook-secret-31c7"

@@ -1,4 +1,4 @@
-"""Reading CloudFormation templates: short tags, the expansion of SAM, and who refers to whom."""
+"""Questions to a template: its expansion by SAM, and who refers to whom."""
 
 import json
 import os
@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = ROOT / "template.yaml"
-SAM_BIN = ROOT / ".venvs" / "sam" / "bin"
-RUNTIME_PYTHON = ROOT / ".venvs" / "runtime" / "bin" / "python"
+from local.paths import SAM_BIN
 
 type Properties = dict[str, Any]
 
@@ -30,36 +25,6 @@ PARAMETERS: Mapping[str, str] = {
     "PowensSecretName": "synced-accounts/dev/powens",
     "WebhookSecretName": "synced-accounts/dev/webhook",
 }
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short tags."""
-
-
-def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    if suffix in {"Ref", "Condition"}:
-        return {suffix: value}
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
-    return {f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _long_form)
-
-
-def load(text: str) -> dict[str, Any]:
-    """A template with every short tag in its long form."""
-    loaded = yaml.load(text, _Loader)
-    assert isinstance(loaded, dict)
-    return loaded
 
 
 def tool_environment() -> dict[str, str]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.template.cloudformation import TEMPLATE, Stack, load, translate
+from local.intrinsics import load
+from local.paths import TEMPLATE
+from tests.template.cloudformation import Stack, translate
 
 
 @pytest.fixture(scope="session")

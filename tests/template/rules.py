@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.domain.facts import FactType
 from tests.template.cloudformation import Properties, Stack, references, target
 
 # Namespace and metric -> the sets of dimensions under which the service publishes it (CloudWatch shows nothing else).
@@ -69,16 +71,7 @@ OWN_METRICS = frozenset(
         "UnusableWebhooks",
     }
 )
-_DETAIL_TYPES = frozenset(
-    {
-        "AccountsUpdated",
-        "ConnectionUpdated",
-        "ConnectionRemoved",
-        "OperationEnded",
-        "AccountNowAvailable",
-        "UserErased",
-    }
-)
+_DETAIL_TYPES = frozenset(FactType)
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
 )
@@ -236,6 +229,17 @@ def alarms_reach_somebody(stack: Stack) -> list[str]:
         for name, alarm in stack.of("AWS::CloudWatch::Alarm")
         if [stack.type_of(target(action)) for action in alarm.get("AlarmActions", [])] != ["AWS::SNS::Topic"]
     ]
+
+
+def alarms_are_told_apart(stack: Stack) -> list[str]:
+    """An alarm takes from another what it does not say itself, and must not take what tells it from the other."""
+    told = [
+        (name, str([alarm.get(part) for part in parts]))
+        for parts in (("AlarmName",), ("AlarmDescription",), ("Namespace", "MetricName", "Dimensions"))
+        for name, alarm in stack.of("AWS::CloudWatch::Alarm")
+    ]
+    counts = Counter(what for _, what in told)
+    return [f"{name} shares {what} with another alarm" for name, what in told if counts[what] > 1]
 
 
 def functions_have_an_alarm_on_errors(stack: Stack) -> list[str]:

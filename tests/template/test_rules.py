@@ -80,6 +80,7 @@ def _statement(**changes: object) -> Fault:
 
 _QUEUE_ARN = {"Fn::GetAtt": ["RefreshQueue", "Arn"]}
 EVENTS_READER = "OutboxPublisherFunctionOutboxEvents"
+COMMANDS_WAITING = {"Fn::Sub": "${AWS::StackName}-commands-waiting"}
 _RULE_OK = {"source": ["synced-accounts"], "detail-type": ["AccountsUpdated"]}
 
 FAULTS: list[tuple[Rule, Fault]] = [
@@ -123,6 +124,7 @@ FAULTS: list[tuple[Rule, Fault]] = [
     (rules.shown_metrics_exist, _with("RefusedSignaturesAlarm", "synced_accounts", "Dimensions", 0, "Value")),
     (rules.shown_metrics_exist, _dashboard_of_nothing),
     (rules.alarms_reach_somebody, _without("OutboxAgeAlarm", "AlarmActions")),
+    (rules.alarms_are_told_apart, _with("RefreshQueueAgeAlarm", COMMANDS_WAITING, "AlarmName")),
     (rules.functions_have_an_alarm_on_errors, _gone("AccountsApiErrorsAlarm")),
     (rules.roles_name_their_resources, _statement(Resource="*")),
     (rules.roles_name_their_resources, _statement(Resource={"Fn::Sub": "arn:${AWS::Partition}:dynamodb:*:*:table/*"})),

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from local.intrinsics import load
+from local.paths import ROOT
 from shared.application.access import RECONCILE_EVERY
 from shared.config import LiveSettings, Settings
 from shared.domain.erasure import QUIET_FOR
 from shared.domain.ledger import OPERATION_DEADLINE
 from shared.entrypoints.sqs import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS
-from tests.template.cloudformation import PARAMETERS, ROOT, Stack, load, target, translate
+from tests.template.cloudformation import PARAMETERS, Stack, target, translate
 from tests.template.rules import OWN_METRICS, as_list, statements
 
 FUNCTIONS = {

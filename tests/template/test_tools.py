@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local import build
 from local.double import REGION, Double
-from tests.template.cloudformation import (
-    ROOT,
-    RUNTIME_PYTHON,
-    SAM_BIN,
-    TEMPLATE,
-    load,
-    tool_environment,
-    translate,
-)
+from local.intrinsics import load
+from local.paths import ROOT, RUNTIME_PYTHON, SAM_BIN, TEMPLATE
+from tests.template.cloudformation import tool_environment, translate
 
 pytestmark = pytest.mark.slow
 
@@ -146,6 +141,13 @@ def built_to_deploy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _resources(built: Path, kind: str) -> dict[str, Any]:
     resources = load((built / "template.yaml").read_text())["Resources"]
     return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
+
+
+def test_what_is_deployed_is_plain_yaml_though_the_source_has_merge_keys(built_to_deploy: Path) -> None:
+    """CloudFormation takes neither merge keys nor anchors."""
+    events = list(yaml.parse((built_to_deploy / "template.yaml").read_text(), yaml.SafeLoader))
+
+    assert not [event for event in events if getattr(event, "anchor", None) or getattr(event, "value", None) == "<<"]
 
 
 def _layer(built: Path) -> Path:

@@ -1,6 +1,7 @@
 """Who may import whom. The direction of imports is the architecture; everything else is folders."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 ALLOWED = {
+    "ops": {"adapters", "application", "contracts", "domain"},
     "functions": {"entrypoints", "contracts", "bootstrap", "application", "domain"},
     "bootstrap": {"config", "adapters", "application", "contracts", "domain"},
     "config": {"domain"},
@@ -56,7 +58,7 @@ def of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", modules("shared", "functions"), ids=of)
+@pytest.mark.parametrize("path", modules("shared", "functions", "ops"), ids=of)
 def test_each_part_imports_only_the_parts_below_it(path: Path) -> None:
     if path.name == "__init__.py" and path.parent == ROOT / "shared":
         assert list(imports(path)) == []
@@ -70,14 +72,19 @@ def test_each_part_imports_only_the_parts_below_it(path: Path) -> None:
         assert target == part or target in ALLOWED[part] or excepted, f"{part} must not import {name}"
 
 
-@pytest.mark.parametrize("path", modules("shared"), ids=of)
-def test_shared_knows_neither_the_functions_nor_the_offline_system(path: Path) -> None:
-    assert not [name for name in imports(path) if belongs_to(name, "functions") or belongs_to(name, "local")]
+@pytest.mark.parametrize("path", modules("shared", "functions", "ops"), ids=of)
+def test_nothing_that_serves_production_knows_the_offline_system(path: Path) -> None:
+    assert not [name for name in imports(path) if belongs_to(name, "local")]
 
 
-@pytest.mark.parametrize("path", modules("functions"), ids=of)
-def test_functions_know_neither_each_other_nor_the_offline_system(path: Path) -> None:
-    assert not [name for name in imports(path) if belongs_to(name, "functions") or belongs_to(name, "local")]
+@pytest.mark.parametrize("path", modules("shared", "functions", "local"), ids=of)
+def test_nothing_knows_what_operators_type(path: Path) -> None:
+    assert not [name for name in imports(path) if belongs_to(name, "ops")]
+
+
+@pytest.mark.parametrize("path", modules("shared", "functions", "ops"), ids=of)
+def test_nothing_imports_a_function(path: Path) -> None:
+    assert not [name for name in imports(path) if belongs_to(name, "functions")]
 
 
 @pytest.mark.parametrize("path", modules("local"), ids=of)
@@ -104,3 +111,31 @@ def test_the_domain_has_no_clock_no_randomness_and_no_input_or_output(path: Path
     assert not [name for name in imports(path) if name.split(".")[0] in impure]
     called = {node.attr for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
     assert called.isdisjoint({"now", "utcnow", "today", "uuid1", "uuid4"})
+
+
+STORAGE = ROOT / "shared" / "adapters"
+KEY_OWNERS = {*STORAGE.glob("dynamodb*.py"), *(STORAGE / "dynamodb").rglob("*.py"), STORAGE / "institutions.py"}
+KEYS = {"PROFILE", "ORPHANS", "LISTING", "INSTITUTIONS", "CATALOGUE", "INCIDENTS"}
+"""Keys of the table without an id in them. The others begin with a word and a `#`."""
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The texts of a file, those between the braces of f-strings too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def is_key(text: str) -> bool:
+    return text in KEYS or re.match(r"[A-Z]{3,}#", text) is not None
+
+
+def test_the_files_that_own_the_tables_keys_are_known_to_spell_them() -> None:
+    assert {"USER#", "LIST#", "OPERATION#", "EVENT#", "COMMAND#", "POWENS#", "SESSION#", "PROFILE", "ORPHANS"} <= {
+        text for path in KEY_OWNERS for text in texts(path) if is_key(text)
+    }
+
+
+@pytest.mark.parametrize("path", sorted({*modules("shared", "functions", "ops", "local")} - KEY_OWNERS), ids=of)
+def test_no_other_file_spells_a_key_of_the_table(path: Path) -> None:
+    assert [text for text in texts(path) if is_key(text)] == []

@@ -23,6 +23,7 @@ from shared.adapters.sockets import Sockets
 from shared.application.live import SETTLED_AFTER, SOCKET_FOR, Live, OpenSocket
 from shared.config import LiveSettings
 from shared.domain.errors import BadToken, Misconfigured, Unavailable
+from shared.domain.facts import FactType
 from shared.entrypoints.observability import logger
 from tests.builders import NOW, FixedClock
 from tests.live_wire import Wire, wire
@@ -426,18 +427,10 @@ def test_what_a_screen_says_changes_nothing_and_what_it_leaves_is_forgotten(call
     assert room.store.kept == {}
 
 
-TYPES = (
-    "AccountsUpdated",
-    "ConnectionUpdated",
-    "ConnectionRemoved",
-    "OperationEnded",
-    "AccountNowAvailable",
-    "UserErased",
-)
-
-
-@pytest.mark.parametrize("kind", TYPES)
-def test_every_published_event_is_told_to_its_user_without_any_bank_data(kind: str, call: Call, room: Room) -> None:
+@pytest.mark.parametrize("kind", FactType, ids=lambda kind: kind.value)
+def test_every_published_event_is_told_to_its_user_without_any_bank_data(
+    kind: FactType, call: Call, room: Room
+) -> None:
     example = json.loads((EVENTS / "examples" / f"{kind}.json").read_text("utf-8"))
     detail = example.get("detail", example)
     data = detail["data"]

@@ -12,7 +12,7 @@ import requests
 from requests.cookies import create_cookie
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
-from shared.adapters.powens import LONGEST_WAIT_SECONDS, MOST_PAGES
+from shared.adapters.powens import ATTEMPTS, LONGEST_WAIT_SECONDS, MOST_PAGES
 from shared.domain.errors import (
     AnswerLost,
     AppError,
@@ -22,6 +22,7 @@ from shared.domain.errors import (
     PowensForbidden,
     PowensNotFound,
     PowensRefused,
+    PowensThrottled,
     PowensUnavailable,
     PowensUserGone,
 )
@@ -99,9 +100,9 @@ def test_refused_client_credentials_are_for_an_operator(call: Callable[[Powens],
 
 @pytest.mark.parametrize("call", CREDENTIALED)
 @pytest.mark.parametrize(
-    "fault", [requests.ReadTimeout("slow"), requests.ConnectionError("cut"), Answer(500), Answer(429), Answer(body=b"")]
+    "fault", [requests.ReadTimeout("slow"), requests.ConnectionError("cut"), Answer(500), Answer(body=b"")]
 )
-def test_what_creates_users_or_tokens_is_never_repeated(
+def test_what_creates_users_or_tokens_is_not_repeated_when_it_may_have_been_done(
     call: Callable[[Powens], object], fault: Answer | Exception
 ) -> None:
     scene = powens(fault)
@@ -109,6 +110,16 @@ def test_what_creates_users_or_tokens_is_never_repeated(
         call(scene)
     assert len(scene.wire.sent) == 1
     assert scene.slept == []
+
+
+@pytest.mark.parametrize("call", CREDENTIALED)
+def test_what_creates_users_or_tokens_is_repeated_when_powens_was_asked_too_much_to_do_it(
+    call: Callable[[Powens], object],
+) -> None:
+    scene = powens(*[Answer(429, headers={"Retry-After": "1"})] * ATTEMPTS)
+    with pytest.raises(PowensThrottled):
+        call(scene)
+    assert (len(scene.wire.sent), scene.slept) == (ATTEMPTS, [1.0] * (ATTEMPTS - 1))
 
 
 @pytest.mark.parametrize("call", CREDENTIALED)

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from shared.domain.facts import FactType
+
 WEB = Path(__file__).resolve().parents[2] / "web"
 SCRIPTS = {path.name: path.read_text() for path in (WEB / "js").glob("*.js")}
 FRENCH = json.loads((WEB / "locales" / "fr.json").read_text())
@@ -31,10 +33,7 @@ FAMILIES = {
     ],
     "cause.": ["user", "webview", "bank", "reconciliation", "erasure"],
     "change.": ["added", "enabled", "disabled", "refreshed", "renamed", "closed", "removed"],
-    "history.kind.": [
-        "AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved", "OperationEnded", "UserErased",
-        "AccountNowAvailable", "other",
-    ],
+    "history.kind.": [*FactType, "other"],
     "operation.open.": ["selection", "refresh", "deletion", "restoration", "undo"],
     "operation.completed.": ["selection", "refresh", "deletion", "restoration", "undo"],
     "operation.": [

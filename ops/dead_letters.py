@@ -1,4 +1,4 @@
-"""Dead letters of a running system, offline or on AWS: what lies there and why, and the way back once it is mended.
+"""Dead letters of a deployed system: what lies there and why, and the way back once it is mended.
 
 Nothing of a letter is shown but ids, times and codes. Sending one back is always allowed: commands and hints only say
 "look again", and events carry an id that consumers know repetitions by.
@@ -7,10 +7,13 @@ Nothing of a letter is shown but ids, times and codes. Sending one back is alway
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
+
+from ops.system import System
+from shared.contracts.outgoing import outgoing
 
 SHOWN = (
     "operation_id",
@@ -37,14 +40,6 @@ _STREAM_PAGES = 200
 
 class CannotReplay(RuntimeError):
     """One line for the person who typed the command."""
-
-
-@dataclass(frozen=True)
-class System:
-    """How to reach a system: a client for each AWS service, and the outputs of its stack."""
-
-    client: Callable[[str], Any]
-    outputs: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -172,7 +167,7 @@ def _records(system: System, batch: Mapping[str, Any]) -> Iterator[dict[str, Any
             change = record["dynamodb"]
             if int(change["SequenceNumber"]) > last:
                 return
-            if record["eventName"] == "INSERT" and change["NewImage"]["sk"]["S"].startswith(("EVENT#", "COMMAND#")):
+            if record["eventName"] == "INSERT" and outgoing(change["NewImage"]) is not None:
                 yield {"eventName": "INSERT", "dynamodb": {"NewImage": _texts(change["NewImage"])}}
             if int(change["SequenceNumber"]) == last:
                 return

@@ -10,8 +10,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-import local.__main__ as main
-from local.dead_letters import PLACES, CannotReplay, System, look, replay
+from ops.__main__ import main
+from ops.dead_letters import PLACES, CannotReplay, look, replay
+from ops.system import System
 
 HINT = {
     "version": 1,
@@ -181,7 +182,13 @@ def test_a_replay_ends_though_what_it_sends_comes_back_at_once(
 
 
 def _record(number: int, key: str, name: str = "INSERT") -> dict[str, Any]:
-    image = {"sk": {"S": key}, "ttl": {"N": "1"}, "body": {"S": "b"}}
+    kind = key.partition("#")[0]
+    entries = {
+        "EVENT": {"detail_type": "AccountsUpdated", "detail": "{}"},
+        "COMMAND": {"queue": "commands", "group": "g", "body": "{}"},
+    }
+    texts = {"sk": key, **entries.get(kind, {"document": "{}"})}
+    image: dict[str, Any] = {name: {"S": text} for name, text in texts.items()} | {"ttl": {"N": "1"}}
     return {"eventName": name, "dynamodb": {"SequenceNumber": str(number), "NewImage": image}}
 
 
@@ -268,49 +275,19 @@ def test_letters_that_wait_behind_others_of_their_group_are_counted(doubles: Dou
 def test_the_commands_say_what_they_did_and_what_they_cannot_do(
     doubles: Doubles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(main, "_watched", lambda _: doubles.system)
-    assert main._dead_letters(None) == 0
+    monkeypatch.setattr(System, "of", lambda _: doubles.system)
+    monkeypatch.setenv("STACK", "synced-accounts-test")
+    assert main(["dead-letters"]) == 0
     assert capsys.readouterr().out == "no dead letters\n"
     doubles.put("refresh", HINT)
-    assert main._dead_letters(None) == 0
+    assert main(["dead-letters"]) == 0
     assert "powens_user_id=41" in capsys.readouterr().out
-    assert main._replay("refresh", None) == 0
+    assert main(["replay-dlq", "refresh"]) == 0
     assert capsys.readouterr().out == "1 sent back from refresh\n"
-    assert main._replay("nonsense", None) == 2
-    assert "commands, refresh, outbox" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["replay-dlq", "nonsense"])
+    assert "'commands', 'refresh', 'outbox'" in capsys.readouterr().err
     doubles.put("housekeeping", {})
     doubles.functions.fails = True
-    assert main._replay("housekeeping", None) == 1
+    assert main(["replay-dlq", "housekeeping"]) == 1
     assert "fails again" in capsys.readouterr().err
-
-
-def test_orphans_are_listed_by_id_and_date_as_the_last_check_saw_them(
-    doubles: Doubles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    held: dict[str, Any] = {}
-
-    class Table:
-        def get_item(self, **_: Any) -> dict[str, Any]:
-            return held
-
-    system = System(lambda _: Table(), {"TableName": "t"})
-    monkeypatch.setattr(main, "_watched", lambda _: system)
-    assert main._orphans(None) == 0
-    assert capsys.readouterr().out == "no check has run yet\n"
-    listing = {
-        "checked_at": "2026-03-06T09:00:00Z",
-        "suspects": {"43": "2026-03-06T09:00:00Z", "42": "2026-03-05T09:00:00Z"},
-        "last": 43,
-    }
-    held["Item"] = {"document": {"S": json.dumps(listing)}}
-    assert main._orphans(None) == 0
-    first, second, last = capsys.readouterr().out.splitlines()
-    assert (first.split()[0], second.split()[0]) == ("42", "43")
-    assert last == "2 without an owner, checked at 2026-03-06T09:00:00Z"
-
-
-def test_without_a_running_system_or_a_stack_there_is_nothing_to_look_at(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(main, "_running_system", lambda: None)
-    assert (main._dead_letters(None), main._orphans(None), main._replay("refresh", None)) == (1, 1, 1)

@@ -1,0 +1,79 @@
+"""`python -m ops`: the stack that it works on, and the users at Powens whom nobody owns."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from ops.__main__ import main
+from shared.adapters.dynamodb import DynamoDBStore
+from shared.application.orphans import Listing
+
+STACK = "synced-accounts-test"
+TABLE = "accounts"
+
+
+class CloudFormation:
+    """Knows one stack."""
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if StackName != STACK:
+            reason: Any = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
+            raise ClientError({"Error": reason}, "DescribeStacks")
+        return {"Stacks": [{"Outputs": [{"OutputKey": "TableName", "OutputValue": TABLE}]}]}
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBStore]:
+    """The table of a deployed stack, whose name is in the environment as the Makefile leaves it there."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("STACK", STACK)
+    with mock_aws():
+        client: Any = boto3.Session("t", "t").client("dynamodb", "eu-west-3")
+        keys = (("pk", "HASH"), ("sk", "RANGE"))
+        client.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        )
+        services = {"cloudformation": CloudFormation(), "dynamodb": client}
+        monkeypatch.setattr(boto3.session.Session, "client", lambda _, service: services[service])
+        yield DynamoDBStore(client, TABLE, clock=lambda: datetime.now(UTC), new_id=lambda: "")
+
+
+def test_orphans_are_listed_by_id_and_date_as_the_last_check_saw_them(
+    store: DynamoDBStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["orphans"]) == 0
+    assert capsys.readouterr().out == "no check has run yet\n"
+    earlier, now = datetime(2026, 3, 5, 9, tzinfo=UTC), datetime(2026, 3, 6, 9, tzinfo=UTC)
+    store.save_orphan_listing(Listing(checked_at=now, suspects={43: now, 42: earlier}, last=43))
+    assert main(["orphans", "--stack", STACK]) == 0
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.split() == ["42", "since", "2026-03-05T09:00:00Z"]
+    assert second.split() == ["43", "since", "2026-03-06T09:00:00Z"]
+    assert last == "2 without an owner, checked at 2026-03-06T09:00:00Z"
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("command", [["dead-letters"], ["orphans"], ["replay-dlq", "refresh"]])
+def test_a_stack_that_is_not_there_is_said_in_one_line(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--stack", "synced-accounts-other"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("stopped: ")
+    assert said.err.count("\n") == 1
+
+
+def test_no_command_works_on_a_stack_that_was_not_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("STACK", raising=False)
+    with pytest.raises(SystemExit, match="2"):
+        main(["dead-letters"])
+    assert "--stack" in capsys.readouterr().err
