@@ -231,8 +231,7 @@ class Checks:
         there = next(
             (c for c in self.world.powens.connections.values() if connection_id(c.id) == ended.connection), None
         )
-        blurred = {*self.world.powens.unreadable, *self.world.powens.nameless}
-        if there is not None and not blurred.isdisjoint(there.accounts):
+        if there is not None and not self.world.powens.once_blurred.isdisjoint(there.accounts):
             return True
         if ended.kind == "refresh":
             # A state that asks for the user may have begun long before the refresh, and be over by now.
@@ -247,7 +246,7 @@ class Checks:
     def long_ago(self, our_id: str, reason: str | None, *, connection_gone: bool) -> bool:
         """Whether an account or its connection went away, long before anybody here heard of it perhaps."""
         real = self.oracle.real(our_id)
-        if reason == "closed_at_bank":
+        if reason in ("closed_at_bank", "recreated_by_powens", "not_found_at_powens"):
             return real is not None and real.id in self.world.powens.absent
         return reason == "connection_removed" and connection_gone
 
@@ -366,11 +365,13 @@ class Checks:
         """One real account as the list of its connection shows it."""
         oracle = self.oracle
         there, expected = oracle.living(real), oracle.expected[real.id]
-        if there is None:
+        if there is None and not self.blurred(real):
             self.hold(
                 all(a["status"] == "closed_at_bank" for a in accounts), f"{called} is gone, and not shown as closed"
             )
             return
+        if there is None:
+            return  # what nobody can read is not known to be gone
         if self.blurred(real):
             self.hold(
                 all(a["status"] != "closed_at_bank" for a in accounts),
@@ -407,7 +408,7 @@ class Checks:
             self.hold(shown is not None and float(shown) == there.balance, f"{called} shows {shown}, an old balance")
         elif shown is not None:
             self.hold(float(shown) in real.balances, f"{called} shows {shown}, which it never had")
-        elif "balance" not in there.odd:
+        elif powens.once_spoilt.isdisjoint(real.ids):
             self.hold(real.id not in self.oracle.good, f"{called} shows no balance, and had one")
 
     def namesakes(self, connection: dict[str, Any], powens_id: int) -> None:

@@ -190,9 +190,9 @@ def condition(text: str) -> Test:
 
 @cache
 def update(text: str) -> tuple[tuple[str, str, str], ...]:
-    """(action, attribute, value) of an UpdateExpression: SET a = :v, SET a = if_not_exists(b, :v), REMOVE a, ADD a :n.
+    """(action, attribute, value) of an UpdateExpression: SET a = :v, REMOVE a, ADD a :n.
 
-    A value may be two words, the attribute that goes before it and the value.
+    SET a = if_not_exists(b, :v) has the action `SET b`.
     """
     parser = _Parser(text)
     steps: list[tuple[str, str, str]] = []
@@ -207,15 +207,16 @@ def update(text: str) -> tuple[tuple[str, str, str], ...]:
         match action:
             case "SET":
                 parser.take("=")
-                other = ""
                 if parser.peek() == "if_not_exists":
                     parser.take()
                     parser.take("(")
                     other = parser.take()
+                    _attribute(other)
                     parser.take(",")
-                steps.append(("SET", attribute, f"{other} {parser.value()}".strip()))
-                if other:
+                    steps.append((f"SET {other}", attribute, parser.value()))
                     parser.take(")")
+                else:
+                    steps.append(("SET", attribute, parser.value()))
             case "REMOVE":
                 steps.append(("REMOVE", attribute, ""))
             case "ADD":
@@ -229,9 +230,10 @@ def updated(item: Item, text: str, values: dict[str, Any], names: dict[str, str]
     changed = dict(item)
     for action, attribute, value in update(text):
         name = names[attribute] if attribute.startswith("#") else attribute
-        if action == "SET":
-            other, _, given = value.rpartition(" ")
-            changed[name] = item.get(other, values[given])
+        if action.startswith("SET"):
+            _, _, other = action.partition(" ")
+            # Of the item as it was, whatever else the expression sets.
+            changed[name] = item.get(names.get(other, other), values[value])
         elif action == "REMOVE":
             changed.pop(name, None)
         else:

@@ -258,6 +258,10 @@ class Oracle:
         real = self.world.powens.real_of[account.id]
         expected = self.expected[real.id]
         asked_for = (not disabled) in expected.ordered
+        if account.id in self.world.powens.unbound:
+            # It may be meant for one that nothing tells from it, and whose id is gone.
+            alike = [other.id for other in self.world.powens.reals.values() if same(real, other)]
+            asked_for = any((not disabled) in self.expected[other].ordered for other in alike)
         self.world.invariant(
             asked_for or real.id in self.returned or self._replaces(real, account, enabled=not disabled),
             f"{task} {'disables' if disabled else 'enables'} {real.name} of connection {real.connection}, "

@@ -715,7 +715,8 @@ class People:
             seconds = 60 + 900 * self.roll(action, "seconds")
             self.tell(action, f"Powens forbids updates of her accounts for {seconds:.0f} s")
             self.world.powens.forbidden[user] = self.world.aws.seconds() + seconds
-            self.world.powens.disturb("forbidden")
+            for passed in range(0, int(seconds), 300):
+                self.world.engine.after(passed, lambda: self.world.powens.disturb("forbidden"))
             self.world.engine.after(seconds, lambda: self.world.powens.disturb("allowed again"))
 
     def user_gone(self, action: Action) -> None:

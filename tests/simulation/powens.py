@@ -116,6 +116,9 @@ class SimulatedPowens(FakePowens):
         """Connections that look well and are never synchronised."""
         self.unreadable: dict[int, tuple[int, object]] = {}
         """Accounts whose selection cannot be read: since when, in microseconds, and what stands there."""
+        self.once_blurred: set[int] = set()
+        self.once_spoilt: set[int] = set()
+        """Accounts whose selection or id, or whose balance, could not be read at some time."""
         self.nameless: dict[int, object] = {}
         """Accounts whose id cannot be read."""
         self.unbound: set[int] = set()
@@ -557,6 +560,8 @@ class SimulatedPowens(FakePowens):
         if spoilt == "deleted" and item["deleted"] is not None:
             return
         item[spoilt] = value
+        if spoilt == "balance" and isinstance(item["id"], int):
+            self.once_spoilt.add(item["id"])
         self.engine.tell(f"Powens answers {value!a} for the {spoilt} of {item['id']} in {line}")
 
     def _page(self, name: str, items: list[Any], query: Mapping[str, list[str]], step: str) -> Answer:
@@ -663,7 +668,7 @@ class SimulatedPowens(FakePowens):
     def _connection_json(self, connection: Connection) -> dict[str, object]:
         shown = super()._connection_json(connection)
         expiry = self.expiries.get(connection.id)
-        if expiry is not None:
+        if expiry is not None and "sources" not in connection.odd:
             sources: Any = shown["sources"]
             sources[0]["access_expire"] = _paris(expiry)
         if connection.id in self.frozen or not connection.active:
@@ -696,6 +701,8 @@ class SimulatedPowens(FakePowens):
         roll = self.engine.chance.roll
         spoilt, value = odd(roll, ODD_CONNECTION if account is None else ODD_ACCOUNT, *names)
         (account or connection).odd[spoilt] = value
+        if account is not None and spoilt == "balance":
+            self.once_spoilt.add(account.id)
         self.disturb("odd field", connection.id)
         self.touch(connection, "connection-synced")
         return f"{spoilt} is {value!a}"
@@ -708,6 +715,7 @@ class SimulatedPowens(FakePowens):
         else:
             value = NO_SELECTION[int(roll("no selection", *names) * len(NO_SELECTION))]
             self.unreadable[account.id] = self.engine.at, value
+        self.once_blurred.add(account.id)
         self.disturb("unreadable", connection.id)
         self.touch(connection, "connection-synced")
 
