@@ -634,7 +634,7 @@ class _Reading:
         # The bank took it away before the order could be made: it comes back as it went, and nobody unticked it.
         unfulfilled = same_id and account.wanted and not before.enabled and account.problem is None
         otherwise = account.choice is None and enabled != account.wanted
-        if returned and otherwise and (born_disabled or revived or unfulfilled or merged):
+        if returned and not seen.deleted and otherwise and (born_disabled or revived or unfulfilled or merged):
             account = self._restore(replace(account, enabled=enabled), seen, ask=IDENTICAL if tied else None)
         elif not seen.deleted:
             account = self._follow(account, enabled)

@@ -184,6 +184,7 @@ def _came_instead(older: Account, later: Account) -> bool:
         and older.id != later.id
         and later.discovered_at >= went
         and later.choice is None
+        and same_keys(older, later)
         and (_same_name(older, later) or _same_number(older, later))
     )
 

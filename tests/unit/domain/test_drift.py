@@ -185,6 +185,25 @@ def test_an_old_id_that_went_missing_is_merged_once_it_has_been_missing_for_a_da
     assert [order.powens_id for order in orders(outcome.connection)] == [2]
 
 
+def test_two_that_share_no_more_than_a_name_stay_two_when_both_are_gone() -> None:
+    held = connection(account(1), account(3))
+    absent = read(held, observed_account(2, disabled=True), observed_account(3), at=after(minutes=1)).connection
+    outcome = read(absent, observed_account(2, deleted=True), observed_account(3), at=after(hours=25))
+    assert {a.powens_id for a in outcome.connection.accounts} == {1, 2, 3}
+    assert orders(outcome.connection) == ()
+
+
+def test_one_that_came_instead_of_another_and_is_gone_with_it_leaves_one_that_is_closed() -> None:
+    held = connection(account(1, iban_key=IBAN), account(3))
+    absent = read(held, shown(2, disabled=True), observed_account(3), at=after(minutes=1)).connection
+    outcome = read(absent, shown(2, deleted=True, disabled=True), observed_account(3), at=after(hours=25))
+    assert {(a.id, a.closed_at is None) for a in outcome.connection.accounts} == {
+        (account_id(1), False),
+        (account_id(3), True),
+    }
+    assert orders(outcome.connection) == ()
+
+
 def test_a_connection_wrong_only_in_its_order_of_discovery_is_left_alone() -> None:
     both, _ = side_by_side()
     outcome = read(both, shown(1), shown(2, disabled=True, deleted=True), at=after(minutes=2))
