@@ -9,7 +9,7 @@ number and then the name tell them apart. What is still tied: one wish that all 
 nobody but the user can say which is which, and is asked.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -92,10 +92,16 @@ def succession(
     shown = [observed for observed in seen if not observed.deleted and not observed.unreadable]
     heirs: list[Keys] = [known.get(observed.powens_id, observed) for observed in shown]
     lost = [account for account in held if gone(account, seen, started_at, complete=complete, denied=denied)]
+    surely = {account.id for account in lost if gone(account, seen, started_at, complete=complete)}
+
+    def may_follow(older: Account, heir: Keys) -> bool:
+        # What was on the user's screen beside the denied one could have been ticked there.
+        return (older.id in surely or not isinstance(heir, Account)) and _may_follow(older, heir, started_at)
+
     living = {observed.powens_id for observed in seen if not observed.deleted}
     hidden = [account for account in held if account.powens_id not in living]
     found = Succession()
-    left = _absorbing(lost, hidden, found)
+    left = _absorbing(lost, surely, hidden, found)
     while left:
         # All that are linked by equal keys, whichever of them begins.
         olders = [left[0]]
@@ -103,19 +109,19 @@ def succession(
         size = 0
         while size < len(olders) + len(candidates):
             size = len(olders) + len(candidates)
-            candidates = [h for h in heirs if any(_may_follow(older, h, started_at) for older in olders)]
-            olders = [a for a in left if a in olders or any(_may_follow(a, h, started_at) for h in candidates)]
+            candidates = [h for h in heirs if any(may_follow(older, h) for older in olders)]
+            olders = [a for a in left if a in olders or any(may_follow(a, h) for h in candidates)]
         left = [account for account in left if account not in olders]
-        _decide(olders, candidates, started_at, found)
+        _decide(olders, candidates, may_follow, found)
     return found
 
 
-def _absorbing(lost: list[Account], hidden: list[Account], found: Succession) -> list[Account]:
+def _absorbing(lost: list[Account], surely: set[str], hidden: list[Account], found: Succession) -> list[Account]:
     """What is gone, without what an account that came instead, and no longer shows either, goes on with."""
     left = sorted(lost, key=lambda account: account.discovered_at)
     for older in tuple(left):
         later = next((account for account in hidden if _came_instead(older, account)), None)
-        if later is not None and later.id not in found.absorbed:
+        if later is not None and older.id in surely and later.id not in found.absorbed:
             found.absorbed[later.id] = found.absorbed.get(older.id, older.id)
             left.remove(older)
     return left
@@ -145,11 +151,13 @@ def same_keys(one: Keys, other: Keys) -> bool:
     return one.number_key is not None and one.number_key == other.number_key and one.currency == other.currency
 
 
-def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, found: Succession) -> None:
+def _decide(
+    olders: list[Account], heirs: list[Keys], may_follow: Callable[[Account, Keys], bool], found: Succession
+) -> None:
     """Of accounts that are equal in their strong keys: who follows whom."""
     for same in (_same_number, _same_name):
         for older in tuple(olders):
-            mine = [h for h in heirs if same(older, h) and _may_follow(older, h, started_at)]
+            mine = [h for h in heirs if same(older, h) and may_follow(older, h)]
             rivals = [a for a in olders if mine and same(a, mine[0])]
             if len(mine) == 1 and len(rivals) == 1:
                 found.heir_of[found.absorbed.get(older.id, older.id)] = mine[0].powens_id
@@ -161,7 +169,7 @@ def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, foun
     pairs = [(o, h) for o, h in zip_longest(olders, heirs) if o is not None and h is not None]
     agreed = len({older.wanted for older in olders}) == 1 and len(heirs) <= len(olders)
     for older, heir in pairs:
-        if not _may_follow(older, heir, started_at):
+        if not may_follow(older, heir):
             continue
         found.heir_of[found.absorbed.get(older.id, older.id)] = heir.powens_id
         if not agreed:

@@ -295,22 +295,31 @@ def test_after_a_day_of_absence_the_new_id_is_the_account_and_is_enabled() -> No
     assert [order.powens_id for order in orders(later)] == [2]
 
 
-def test_a_tick_of_an_account_whose_id_powens_denies_goes_to_what_shows_instead() -> None:
-    newcomer = observed_account(2, iban_key=IBAN, disabled=True)
-    both = read(connection(account(1, iban_key=IBAN, enabled=False)), newcomer, at=after(minutes=1)).connection
-    chosen = choose(both, {1: True}, at=after(minutes=2)).connection
-    outcome = ledger.reconcile(
-        chosen,
-        observed(newcomer, at=after(minutes=3)),
+def ticked_and_denied(held: Connection, *shown: ObservedAccount) -> Connection:
+    """Account 1 is ticked, and Powens says that it does not know its id."""
+    return ledger.reconcile(
+        choose(held, {1: True}, at=after(minutes=2)).connection,
+        observed(*shown, at=after(minutes=3)),
         user_id=USER,
         powens_user_id=POWENS_USER,
         trigger=Cause.USER,
         correlation_id="c",
         now=after(minutes=3),
         denied={1},
-    )
-    assert (only(outcome.connection).id, only(outcome.connection).powens_id) == (account_id(1), 2)
-    assert [(order.powens_id, order.enabled) for order in orders(outcome.connection)] == [(2, True)]
+    ).connection
+
+
+def test_a_tick_of_an_account_whose_id_powens_denies_goes_to_what_shows_instead() -> None:
+    held = connection(account(1, iban_key=IBAN, enabled=False))
+    now = ticked_and_denied(held, observed_account(2, iban_key=IBAN, disabled=True))
+    assert (only(now).id, only(now).powens_id) == (account_id(1), 2)
+    assert [(order.powens_id, order.enabled) for order in orders(now)] == [(2, True)]
+
+
+def test_a_tick_of_a_denied_id_is_no_tick_of_what_was_listed_beside_it() -> None:
+    newcomer = observed_account(2, iban_key=IBAN, disabled=True)
+    both = read(connection(account(1, iban_key=IBAN, enabled=False)), newcomer, at=after(minutes=1)).connection
+    assert [order.powens_id for order in orders(ticked_and_denied(both, newcomer))] == [1]
 
 
 def test_absence_from_answers_with_an_account_that_nobody_can_identify_is_no_absence() -> None:
