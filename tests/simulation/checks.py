@@ -247,7 +247,9 @@ class Checks:
         """Whether an account or its connection went away, long before anybody here heard of it perhaps."""
         real = self.oracle.real(our_id)
         if reason in ("closed_at_bank", "recreated_by_powens", "not_found_at_powens"):
-            return real is not None and real.id in self.world.powens.absent
+            powens = self.world.powens
+            vanished = real is not None and not powens.gone_since.keys().isdisjoint(real.ids)
+            return vanished or (real is not None and real.id in powens.absent)
         return reason == "connection_removed" and connection_gone
 
     def erasures(self) -> None:

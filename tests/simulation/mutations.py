@@ -54,7 +54,7 @@ def _transaction(changed: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
     return _method(DynamoDBStore, "_transact", lambda real, self, writes, **named: real(self, changed(writes), **named))
 
 
-@mutation(3)
+@mutation(57)
 def a_connection_is_written_over_whatever_somebody_else_wrote() -> Any:
     def unconditional(real: Any, self: Any, before: Any, after: Any) -> Any:
         write = real(self, before, after)
@@ -65,7 +65,7 @@ def a_connection_is_written_over_whatever_somebody_else_wrote() -> Any:
     return _method(DynamoDBStore, "_put_connection", unconditional)
 
 
-@mutation(2)
+@mutation(3)
 def a_webhook_is_accepted_before_it_is_queued() -> Any:
     def queue(real: Any, *args: Any) -> None:
         with contextlib.suppress(ClientError, BotoCoreError):
@@ -74,7 +74,7 @@ def a_webhook_is_accepted_before_it_is_queued() -> Any:
     return _method(powens_webhook, "_queue", queue)
 
 
-@mutation(6)
+@mutation(10)
 def an_operation_is_recorded_without_its_command() -> Any:
     def kept(write: dict[str, Any]) -> bool:
         return not write.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("COMMAND#")
@@ -91,7 +91,7 @@ def the_second_event_of_a_transaction_is_forgotten() -> Any:
     return _transaction(changed)
 
 
-@mutation(69)
+@mutation(136)
 def events_are_published_beside_the_outbox_s_failures() -> Any:
     def put(real: Any, self: Any, events: Any) -> None:
         with contextlib.suppress(AppError):
@@ -100,7 +100,7 @@ def events_are_published_beside_the_outbox_s_failures() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(2)
+@mutation(1)
 def partial_failures_of_put_events_are_ignored() -> Any:
     def put(real: Any, self: Any, events: Any) -> None:
         for start in range(0, len(events), outbox.BATCH):
@@ -119,7 +119,7 @@ def partial_failures_of_put_events_are_ignored() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(2)
+@mutation(1)
 def partial_failures_of_a_batch_of_messages_are_ignored() -> Any:
     def in_batches(real: Any, entries: Any, send: Any, pause: Any) -> None:
         real(entries, lambda batch: send(batch) and [], pause)
@@ -142,7 +142,7 @@ def accounts_are_read_without_all() -> Any:
     return _method(PowensUser, "_accounts", lambda real, self, what, path: real(self, what, path.removesuffix("?all")))
 
 
-@mutation(6)
+@mutation(8)
 def accounts_are_updated_without_all() -> Any:
     def call(real: Any, self: Any, what: str, method: str, url: str, **named: Any) -> Any:
         return real(self, what, method, url.removesuffix("?all") if method == "POST" else url, **named)
@@ -150,24 +150,24 @@ def accounts_are_updated_without_all() -> Any:
     return _method(PowensUser, "_call", call)
 
 
-@mutation(3)
+@mutation(6)
 def an_account_that_an_answer_leaves_out_is_closed_at_once() -> Any:
     return mock.patch.object(ledger, "MISSING_FOR", timedelta())
 
 
-@mutation(3)
+@mutation(5)
 def an_account_that_comes_back_disabled_is_taken_for_a_choice() -> Any:
     return mock.patch.object(
         ledger._Reading, "_restore", lambda self, account, seen: replace(account, wanted=account.enabled)
     )
 
 
-@mutation(9)
+@mutation(6)
 def an_undo_restores_what_was_chosen() -> Any:
     return mock.patch.object(ledger, "undo", lambda operation, now: {i.account_id: i.wanted for i in operation.items})
 
 
-@mutation(3)
+@mutation(31)
 def if_match_is_not_looked_at() -> Any:
     from functions.accounts_api import app
 
@@ -195,7 +195,7 @@ def the_user_s_token_is_logged() -> Any:
     return _method(Access, "_open", open_access)
 
 
-@mutation(27)
+@mutation(5)
 def a_hint_counts_as_covered_by_a_read_that_began_before_it() -> Any:
     def covered(real: Any, connection: Any, received_at: Any) -> bool:
         return bool(real(connection, received_at - timedelta(seconds=30)))
@@ -208,7 +208,7 @@ def a_user_whose_creation_was_cut_short_is_created_again() -> Any:
     return _method(Access, "_resume", lambda real, self, powens_user_id: None)
 
 
-@mutation(41)
+@mutation(100)
 def an_answer_is_not_kept_for_its_key() -> Any:
     def apply(real: Any, self: Any, *args: Any, **named: Any) -> Any:
         named.pop("answer", None)
@@ -217,12 +217,12 @@ def an_answer_is_not_kept_for_its_key() -> Any:
     return _method(Changes, "apply", apply)
 
 
-@mutation(2)
+@mutation(5)
 def one_account_seen_twice_counts_twice() -> Any:
     return mock.patch("shared.contracts.api.duplicates", return_value={})
 
 
-@mutation(3)
+@mutation(5)
 def copies_are_ranked_by_age() -> Any:
     def rank(real: Any, held: Any, working: Any) -> Any:
         enabled, *_, discovered, name = real(held, working)
@@ -231,12 +231,12 @@ def copies_are_ranked_by_age() -> Any:
     return _method(copies, "_rank", rank)
 
 
-@mutation(174)
+@mutation(93)
 def an_iban_identifies_without_the_type() -> Any:
     return mock.patch.object(matching, "account_type", return_value="account")
 
 
-@mutation(4)
+@mutation(34)
 def a_filler_number_identifies() -> Any:
     return mock.patch.object(powens_answers, "identifying_number", lambda number: number)
 
@@ -250,27 +250,17 @@ def one_field_that_cannot_be_read_makes_the_answer_unusable() -> Any:
     return _method(powens_answers._Fields, "read", read)
 
 
-@mutation(65)
+@mutation(20)
 def an_id_that_is_only_absent_is_taken_over() -> Any:
     return mock.patch.object(matching, "MISSING_FOR", timedelta())
 
 
-@mutation(1)
-def a_tie_is_decided_without_asking() -> Any:
-    def succession(real: Any, *args: Any, **named: Any) -> Any:
-        found = real(*args, **named)
-        found.tied.clear()
-        return found
-
-    return _method(ledger, "succession", succession)
-
-
-@mutation(120)
+@mutation(5)
 def an_account_that_moved_stays_where_it_was() -> Any:
     return mock.patch.object(ledger._Moves, "departures", return_value=())
 
 
-@mutation(4)
+@mutation(1)
 def no_balance_overwrites_the_last_good_one() -> Any:
     def described(real: Any, account: Any, seen: Any, failing: bool) -> Any:
         return replace(real(account, seen, failing), balance=seen.balance)
@@ -278,7 +268,7 @@ def no_balance_overwrites_the_last_good_one() -> Any:
     return _method(ledger, "_described", described)
 
 
-@mutation(1)
+@mutation(80)
 def an_older_date_ends_a_refresh() -> Any:
     def end(real: Any, self: Any, held: Any) -> None:
         if self.connection.last_success_at != held.last_success_at:
@@ -292,12 +282,12 @@ def an_older_date_ends_a_refresh() -> Any:
     return _method(ledger._Reading, "_end_refreshes", end)
 
 
-@mutation(138)
+@mutation(29)
 def a_list_ends_with_its_first_page() -> Any:
     return mock.patch.object(powens, "total_of", return_value=None)
 
 
-@mutation(4)
+@mutation(5)
 def a_forbidden_update_asks_for_another_token() -> Any:
     def call(real: Any, self: Any, *args: Any, **named: Any) -> Any:
         try:
@@ -309,7 +299,7 @@ def a_forbidden_update_asks_for_another_token() -> Any:
     return _method(PowensUser, "_call", call)
 
 
-@mutation(3)
+@mutation(10)
 def the_second_return_of_a_visit_is_thrown_away() -> Any:
     used = set()
 
