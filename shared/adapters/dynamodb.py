@@ -597,14 +597,19 @@ class DynamoDBStore:
             raise StaleWriteError from error
 
     def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str, instead_of: int | None = None) -> None:
+        values = {":by": {"S": by}, ":powens": {"N": str(powens_user_id)}}
+        # The claim may have been given back and taken again since the caller looked: nobody may be written over.
+        noted = "attribute_not_exists(powens_user_id)"
+        if instead_of is not None:
+            noted, values[":instead"] = "powens_user_id = :instead", {"N": str(instead_of)}
         writes: list[TransactWriteItemTypeDef] = [
             {
                 "Update": {
                     "TableName": self._table,
                     "Key": {"pk": _user(user_id), "sk": {"S": "PROFILE"}},
                     "UpdateExpression": "SET powens_user_id = :powens",
-                    "ConditionExpression": "claimed_by = :by",
-                    "ExpressionAttributeValues": {":by": {"S": by}, ":powens": {"N": str(powens_user_id)}},
+                    "ConditionExpression": f"claimed_by = :by AND {noted}",
+                    "ExpressionAttributeValues": values,
                 }
             },
             {

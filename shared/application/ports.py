@@ -237,7 +237,8 @@ class Store(Protocol):
     def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str, instead_of: int | None = None) -> None:
         """Remember the Powens user under both ids, before it is made permanent. Raises StaleWriteError.
 
-        `instead_of`: the one that was noted before and is gone.
+        `instead_of`: the one that was noted before and is gone; when another is noted, or one at all without it, that
+        too is a StaleWriteError.
         """
 
     def complete_access(self, user_id: str, sealed_token: bytes, *, by: str, reconcile_at: datetime) -> None:

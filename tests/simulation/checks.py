@@ -275,7 +275,8 @@ class Checks:
             if item["sk"]["S"] == "PROFILE" and "powens_user_id" in item
         }
         nobodys = set(world.powens.users) - held
-        self.hold(nobodys == set(world.powens.strays), f"users {sorted(nobodys)} at Powens are nobody's")
+        expected = {*world.powens.strays, *world.powens.witnesses.intersection(world.powens.users)}
+        self.hold(nobodys == expected, f"users {sorted(nobodys)} at Powens are nobody's")
         listing = world.table.get("ORPHANS", "LISTING")
         assert listing is not None
         suspects = json.loads(listing["document"]["S"])["suspects"]

@@ -105,6 +105,9 @@ class SimulatedPowens(FakePowens):
         self.deleted_users: set[int] = set()
         self.gone: dict[int, Connection] = {}
         self.permanent: list[int] = []
+        self.witnesses: set[int] = set()
+        """Users who were made to see whether our credentials work (ADR 0027). Who was killed may have left one."""
+        self._witnessing: set[str] = set()
         self.strays: dict[int, int] = {}
         """Since when which user is there that nobody here made, in microseconds."""
         self.erasing: dict[int, int] = {}
@@ -517,7 +520,12 @@ class SimulatedPowens(FakePowens):
     ) -> Answer:
         self.log.append(line)
         self._asking = key
-        return self._answer(line, query, body, headers)
+        answer = self._answer(line, query, body, headers)
+        if line == "POST /auth/renew" and not answer.status < 300:
+            self._witnessing.add(key)
+        elif line == "POST /auth/init" and key in self._witnessing:
+            self.witnesses.add(json.loads(answer.content)["id_user"])
+        return answer
 
     def _mangled(self, line: str, query: Mapping[str, list[str]], answer: Answer, step: str) -> Answer:
         engine, chance = self.engine, self.engine.chance
