@@ -91,13 +91,21 @@ def succession(
     known = {account.powens_id: account for account in held}
     shown = [observed for observed in seen if not observed.deleted and not observed.unreadable]
     heirs: list[Keys] = [known.get(observed.powens_id, observed) for observed in shown]
-    lost = [account for account in held if gone(account, seen, started_at, complete=complete, denied=denied)]
-    surely = {account.id for account in lost if gone(account, seen, started_at, complete=complete)}
+    surely = {account.id for account in held if gone(account, seen, started_at, complete=complete)}
 
     def may_follow(older: Account, heir: Keys) -> bool:
-        # What was on the user's screen beside the denied one could have been ticked there.
-        return (older.id in surely or not isinstance(heir, Account)) and _may_follow(older, heir, started_at)
+        return _may_follow(older, heir, started_at)
 
+    def alone(account: Account) -> bool:
+        # What was on the user's screen beside the denied one could have been ticked there, or be what it lives on as.
+        return not any(isinstance(heir, Account) and same_keys(account, heir) for heir in heirs)
+
+    lost = [
+        account
+        for account in held
+        if account.id in surely
+        or (gone(account, seen, started_at, complete=complete, denied=denied) and alone(account))
+    ]
     living = {observed.powens_id for observed in seen if not observed.deleted}
     hidden = [account for account in held if account.powens_id not in living]
     found = Succession()

@@ -63,11 +63,18 @@ class Checks:
         self.everything()
 
     def send_dead_letters_back(self) -> None:
-        """As an operator does. An erasure has no deadline: enough trouble, one after the other, gives it up."""
+        """As an operator does. An erasure has no deadline: enough trouble, one after the other, gives it up.
+
+        So does any message that met a fault at each of its deliveries.
+        """
         world = self.world
+        since = world.aws.seconds() - world.engine.at / MICROSECONDS
         dead = [message for queue in world.queues.values() for message in queue.dead]
         for message in dead:
-            expected = world.dead_letters_expected or (world.chance.times and '"erasure_id"' in message.body)
+            began, ended = ((at - since) * MICROSECONDS for at in (message.sent_at, message.visible_at))
+            met = sum(began <= at <= ended for at in world.chance.times)
+            unlucky = met >= message.receives or (world.chance.times and '"erasure_id"' in message.body)
+            expected = world.dead_letters_expected or unlucky
             self.hold(bool(expected), f"a dead letter: {message.body}")
             world.chance.note("dead letter sent back", message.id)
         if dead:
@@ -112,7 +119,7 @@ class Checks:
             return
         for real in world.powens.reals.values():
             there = oracle.living(real)
-            if real.connection != powens_id or there is None or self.blurred(real):
+            if real.connection != powens_id or there is None or self.blurred(real) or oracle.namesake(real):
                 continue
             _, held = oracle.held(real)
             self.hold(

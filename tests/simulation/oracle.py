@@ -142,6 +142,11 @@ class Oracle:
         held = [account["id"] for account in (document or {}).get("accounts", []) if account.get("closed_at") is None]
         return sum(self.real(our_id) is real for our_id in held) > 1
 
+    def namesake(self, real: Real) -> bool:
+        """Whether nothing at all tells it from another account of its connection: which is which, nobody can say."""
+        others = (other for other in self.world.powens.reals.values() if other.connection == real.connection)
+        return real.shared and any(other is not real and other.identity == real.identity for other in others)
+
     def caught_up(self, real: Real) -> bool:
         """Whether the ledger has read whatever was chosen in the Webview."""
         document, held = self.held(real)
@@ -177,7 +182,8 @@ class Oracle:
         _, held = self.held(real)
         known = held is None or held["powens_id"] == real.ids[-1]
         certain = held is None or (self.settled(real) and (enabled or known))
-        certain = certain and not self._blurred(real)
+        # Shown under two ids: what becomes of it in the end was perhaps wanted under the other one.
+        certain = certain and not self._blurred(real) and not self._doubled(real)
         expected.alike = False
         expected.allowed = {enabled} if certain else {*expected.allowed, enabled}
         for asked in self.asked:

@@ -320,6 +320,8 @@ def test_a_tick_of_a_denied_id_is_no_tick_of_what_was_listed_beside_it() -> None
     newcomer = observed_account(2, iban_key=IBAN, disabled=True)
     both = read(connection(account(1, iban_key=IBAN, enabled=False)), newcomer, at=after(minutes=1)).connection
     assert [order.powens_id for order in orders(ticked_and_denied(both, newcomer))] == [1]
+    other = observed_account(3, iban_key=IBAN, disabled=True)
+    assert [order.powens_id for order in orders(ticked_and_denied(both, newcomer, other))] == [1]
 
 
 def test_absence_from_answers_with_an_account_that_nobody_can_identify_is_no_absence() -> None:
