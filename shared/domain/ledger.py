@@ -422,7 +422,7 @@ def reconcile(
     merged = reading.merge(found)
     by_powens_id = {account.powens_id: account for account in reading.connection.accounts}
     heir_to = {powens_id: older for older, powens_id in found.heir_of.items()}
-    replaced = {account.powens_id for account in held.accounts if account.id in found.heir_of}
+    replaced = {a.powens_id for a in reading.connection.accounts if a.id in found.heir_of} - set(heir_to)
     for observed in shown:
         older = reading.connection.account(heir_to.get(observed.powens_id, ""))
         account = older or by_powens_id.get(observed.powens_id)
@@ -512,6 +512,8 @@ def _merge(older: Account, newer: Account) -> Account:
         older,
         powens_id=newer.powens_id,
         custom_name=newer.custom_name or older.custom_name,
+        balance=older.balance if newer.balance is None else newer.balance,
+        last_success_at=newer.last_success_at or older.last_success_at,
         wanted=newer.wanted if chosen_later else older.wanted,
         chosen_at=newer.chosen_at if chosen_later else older.chosen_at,
         former_ids=(*older.former_ids, *newer.former_ids, newer.id),
@@ -535,21 +537,35 @@ class _Reading:
 
     def merge(self, found: Succession) -> set[str]:
         """Make one of an account that was re-created while its old id still showed, now that the old one is gone."""
-        by_powens_id = {account.powens_id: account.id for account in self.connection.accounts}
-        pairs = [(older_id, newer_id) for newer_id, older_id in found.absorbed.items()]
-        pairs += [(older, by_powens_id[new]) for older, new in found.heir_of.items() if new in by_powens_id]
+        for newer_id, older_id in found.absorbed.items():
+            # Neither shows any more, so the one that is left is closed, as the newer was.
+            older, newer = self._both(older_id, newer_id)
+            one = replace(_merge(older, newer), enabled=newer.enabled, closed_at=None)
+            self._as_one(newer, self._closed(one))
+            if older.closed_at is None:
+                self.lines.append(change_of(self._account(older_id), Change.CLOSED))
         merged: set[str] = set()
-        for older_id, newer_id in pairs:
-            accounts = {account.id: account for account in self.connection.accounts}
-            older, newer = accounts[older_id], accounts[newer_id]
-            others = tuple(a for a in self.connection.accounts if a.id != newer.id)
-            one = _merge(older, newer)
-            self.connection = replace(self.connection, accounts=others).with_account(one)
-            self.lines.append(change_of(replace(newer, enabled=False), Change.REMOVED))
-            if (older.closed_at is None) is not (one.closed_at is None):
-                self.lines.append(change_of(one, Change.ADDED if one.closed_at is None else Change.CLOSED))
-            merged.add(older.id)
+        by_powens_id = {account.powens_id: account.id for account in self.connection.accounts}
+        for older_id, powens_id in found.heir_of.items():
+            if powens_id not in by_powens_id:
+                continue
+            older, newer = self._both(older_id, by_powens_id[powens_id])
+            self._as_one(newer, _merge(older, newer))
+            if older.closed_at is not None:
+                self.lines.append(change_of(self._account(older_id), Change.ADDED))
+            merged.add(older_id)
         return merged
+
+    def _both(self, older_id: str, newer_id: str) -> tuple[Account, Account]:
+        return self._account(older_id), self._account(newer_id)
+
+    def _account(self, wanted_id: str) -> Account:
+        return next(account for account in self.connection.accounts if account.id == wanted_id)
+
+    def _as_one(self, newer: Account, one: Account) -> None:
+        others = tuple(account for account in self.connection.accounts if account.id != newer.id)
+        self.connection = replace(self.connection, accounts=others).with_account(one)
+        self.lines.append(change_of(replace(newer, enabled=False), Change.REMOVED))
 
     def discover(self, seen: ObservedAccount) -> None:
         """Rule 1: an account seen for the first time is as Powens has it; only a tick that somebody made enables it."""
@@ -874,7 +890,7 @@ def expire(connection: Connection, now: datetime) -> Outcome:
             ended = _give_up(account, _question(account))
             item = (ItemStatus.NEEDS_USER, _question(account))
         else:
-            problem = "not_applied" if choice.confirmed_at is not None else "timed_out"
+            problem = "timed_out" if choice.confirmed_at is None else _unseen(account)
             ended = _give_up(account, problem)
             item = (ItemStatus.FAILED, problem)
         connection = connection.with_account(ended)
@@ -891,6 +907,11 @@ def expire(connection: Connection, now: datetime) -> Outcome:
             operation = _ended(operation, OperationStatus.TIMED_OUT, now, "timed_out")
         operations.append(operation)
     return _close(replace(connection, operations=tuple(operations)), now, Cause.USER, lines)
+
+
+def _unseen(account: Account) -> str:
+    """Why an order that Powens acknowledged was not seen: it did not follow, or nobody can read what it did."""
+    return "unreadable_at_powens" if account.unreadable else "not_applied"
 
 
 def end_operation(
@@ -985,7 +1006,8 @@ def _verdict(operation: Operation) -> OperationStatus:
     if good:
         return OperationStatus.PARTIALLY_COMPLETED
     reasons = {item.reason for item in operation.items if item.status is ItemStatus.FAILED}
-    return OperationStatus.TIMED_OUT if reasons <= {"timed_out", "not_applied"} else OperationStatus.FAILED
+    late = {"timed_out", "not_applied", "unreadable_at_powens"}
+    return OperationStatus.TIMED_OUT if reasons <= late else OperationStatus.FAILED
 
 
 def _all_items_ended(operation: Operation) -> bool:

@@ -132,6 +132,8 @@ def _absorbing(lost: list[Account], surely: set[str], hidden: list[Account], fou
         if later is not None and older.id in surely and later.id not in found.absorbed:
             found.absorbed[later.id] = found.absorbed.get(older.id, older.id)
             left.remove(older)
+            if later not in left:
+                left.append(later)
     return left
 
 

@@ -253,6 +253,8 @@ class Checks:
     def long_ago(self, our_id: str, reason: str | None, *, connection_gone: bool) -> bool:
         """Whether an account or its connection went away, long before anybody here heard of it perhaps."""
         real = self.oracle.real(our_id)
+        if reason == "unreadable_at_powens":
+            return real is not None and not self.world.powens.once_blurred.isdisjoint(real.ids)
         if reason in ("closed_at_bank", "recreated_by_powens", "not_found_at_powens"):
             powens = self.world.powens
             vanished = real is not None and not powens.gone_since.keys().isdisjoint(real.ids)
@@ -282,7 +284,7 @@ class Checks:
             if item["sk"]["S"] == "PROFILE" and "powens_user_id" in item
         }
         nobodys = set(world.powens.users) - held
-        expected = {*world.powens.strays, *world.powens.witnesses.intersection(world.powens.users)}
+        expected = {*world.powens.strays, *(world.powens.witnesses.intersection(world.powens.users) - held)}
         self.hold(nobodys == expected, f"users {sorted(nobodys)} at Powens are nobody's")
         listing = world.table.get("ORPHANS", "LISTING")
         assert listing is not None
@@ -375,6 +377,8 @@ class Checks:
         """One real account as the list of its connection shows it."""
         oracle = self.oracle
         there, expected = oracle.living(real), oracle.expected[real.id]
+        if oracle.namesake(real):
+            return
         if there is None and not self.blurred(real):
             self.hold(
                 all(a["status"] == "closed_at_bank" for a in accounts), f"{called} is gone, and not shown as closed"

@@ -1,6 +1,7 @@
 """Drift that is put right, up to a point; and one real account that showed as two for a while."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -183,6 +184,16 @@ def test_an_old_id_that_went_missing_is_merged_once_it_has_been_missing_for_a_da
     assert (one.id, one.closed_at, one.wanted) == (account_id(1), None, True)
     assert changes(outcome) == {(account_id(2), Change.REMOVED, False), (account_id(1), Change.DISABLED, False)}
     assert [order.powens_id for order in orders(outcome.connection)] == [2]
+
+
+def test_the_newest_balance_of_either_of_the_two_is_kept() -> None:
+    held = connection(account(1, iban_key=IBAN, enabled=False, balance=None))
+    both = read(
+        held, shown(1, disabled=True, balance=None), shown(2, balance=Decimal(7)), at=after(minutes=1)
+    ).connection
+    gone = shown(1, disabled=True, deleted=True)
+    outcome = read(both, gone, shown(2, disabled=True, balance=None), at=after(minutes=2))
+    assert only(outcome.connection).balance == Decimal(7)
 
 
 def test_two_that_share_no_more_than_a_name_stay_two_when_both_are_gone() -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.connection import Account, Connection, OperationStatus, account_id
-from shared.domain.ledger import orders
+from shared.domain.ledger import expire, orders
 from shared.domain.observation import ObservedAccount, ObservedSource
 from shared.domain.status import AccountStatus, account_status
 from tests.builders import account, after, answer, choose, connection, observed, observed_account, read
@@ -50,6 +50,17 @@ def test_an_unreadable_answer_neither_confirms_an_order_nor_takes_it_back() -> N
     assert (len(still.operations), orders(still)) == (1, ())
     done = read(still, observed_account(1, disabled=True), at=after(seconds=3))
     assert [operation.status for operation in done.operations] == [OperationStatus.COMPLETED]
+
+
+def test_an_order_that_powens_took_and_nobody_can_read_back_ends_with_that_reason() -> None:
+    chosen = choose(connection(account(1)), {1: False}).connection
+    told = answer(chosen, at=after(seconds=1)).connection
+    still = read(told, unreadable(1), at=after(seconds=2)).connection
+    outcome = expire(still, after(minutes=11))
+    [operation] = outcome.operations
+    assert (operation.status, operation.items[0].reason) == (OperationStatus.TIMED_OUT, "unreadable_at_powens")
+    well = read(outcome.connection, observed_account(1, disabled=True), at=after(minutes=12)).connection
+    assert (of(well, 1).enabled, of(well, 1).wanted, of(well, 1).problem) == (False, False, None)
 
 
 def test_an_answer_with_an_account_that_has_no_readable_id_makes_none_absent() -> None:
