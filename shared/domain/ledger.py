@@ -503,11 +503,10 @@ def hand_over(connection: Connection, account_ids: set[str], now: datetime, caus
 
 def _merge(older: Account, newer: Account) -> Account:
     """The older account, under the Powens id of the newer: with its id, its history, and the newest choice of both."""
-    chosen_later = (
-        newer.chosen_at is not None
-        and older.choice is None
-        and (older.chosen_at is None or older.chosen_at < newer.chosen_at)
-    )
+    # A wish that could not be carried out was given up: what is left of it is nobody's choice.
+    given_up = older.problem is not None and older.wanted == older.enabled
+    chosen_later = newer.chosen_at is not None and (older.chosen_at is None or older.chosen_at < newer.chosen_at)
+    chosen_later = older.choice is None and (chosen_later or given_up)
     return replace(
         older,
         powens_id=newer.powens_id,
@@ -542,8 +541,7 @@ class _Reading:
             older, newer = self._both(older_id, newer_id)
             one = replace(_merge(older, newer), enabled=newer.enabled, closed_at=None)
             self._as_one(newer, self._closed(one))
-            if older.closed_at is None:
-                self.lines.append(change_of(self._account(older_id), Change.CLOSED))
+            self.lines.append(change_of(self._account(older_id), Change.CLOSED))
         merged: set[str] = set()
         by_powens_id = {account.powens_id: account.id for account in self.connection.accounts}
         for older_id, powens_id in found.heir_of.items():

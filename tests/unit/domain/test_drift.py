@@ -186,6 +186,14 @@ def test_an_old_id_that_went_missing_is_merged_once_it_has_been_missing_for_a_da
     assert [order.powens_id for order in orders(outcome.connection)] == [2]
 
 
+def test_a_wish_that_was_given_up_takes_no_choice_back() -> None:
+    held = connection(account(1, iban_key=IBAN, enabled=False, problem="not_found_at_powens", chosen_at=after(days=1)))
+    both = read(held, shown(1, disabled=True), shown(2), at=after(days=1)).connection
+    outcome = read(both, shown(1, disabled=True, deleted=True), shown(2), at=after(days=1, minutes=1))
+    assert (only(outcome.connection).enabled, only(outcome.connection).wanted) == (True, True)
+    assert orders(outcome.connection) == ()
+
+
 def test_the_newest_balance_of_either_of_the_two_is_kept() -> None:
     held = connection(account(1, iban_key=IBAN, enabled=False, balance=None))
     both = read(
