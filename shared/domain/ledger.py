@@ -594,7 +594,7 @@ class _Reading:
 
         A choice that was on its way there goes on here, as a repair (rule 3).
         """
-        under_way = moved.choice is not None and moved.wanted == seen.disabled
+        under_way = moved.choice is not None and (seen.unreadable or moved.wanted == seen.disabled)
         account = replace(
             _described(moved, seen, self._failing(seen)),
             source_id=seen.source_id,
@@ -604,11 +604,9 @@ class _Reading:
             unreadable=seen.unreadable,
         )
         self.connection = replace(self.connection, accounts=(*self.connection.accounts, account))
-        if seen.unreadable:
-            pass
-        elif under_way:
+        if under_way:
             account = self._restore(account, seen)
-        else:
+        elif not seen.unreadable:
             account = self._follow(account, not seen.disabled)
         self.connection = self.connection.with_account(account)
         self.lines.append(change_of(account, Change.ADDED))

@@ -264,7 +264,7 @@ class Oracle:
         real = self.world.powens.real_of[account.id]
         expected = self.expected[real.id]
         asked_for = (not disabled) in expected.ordered
-        if account.id in self.world.powens.unbound:
+        if account.id in self.world.powens.unbound or self.namesake(real):
             # It may be meant for one that nothing tells from it, and whose id is gone.
             alike = [other.id for other in self.world.powens.reals.values() if same(real, other)]
             asked_for = any((not disabled) in self.expected[other].ordered for other in alike)

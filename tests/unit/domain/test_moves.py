@@ -83,6 +83,13 @@ def test_a_choice_that_was_being_carried_out_goes_on_in_the_new_place() -> None:
     assert (done.operations, {a.enabled for a in done.accounts}) == ((), {True})
 
 
+def test_a_choice_goes_on_although_the_selection_cannot_be_read_in_the_new_place() -> None:
+    chosen = choose(connection(account(1)), {1: False}).connection
+    odd = replace(observed_account(1, disabled=True), unreadable=True)
+    outcome = arriving(other(account(2)), chosen, observed_account(2), odd)
+    assert [(order.powens_id, order.enabled) for order in orders(outcome.connection)] == [(1, False)]
+
+
 def test_a_read_from_before_the_other_place_was_read_moves_nothing() -> None:
     newer = replace(connection(account(1)), read_started_at=after(minutes=5))
     outcome = arriving(other(account(2)), newer, observed_account(2), observed_account(1))
