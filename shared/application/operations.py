@@ -16,6 +16,10 @@ type Keep = Callable[[Operation], Answer | None]
 """Turns the operation into the answer to keep for the request's idempotency key, if it has one."""
 
 
+class _MovedError(Exception):
+    """An account of the operation is no longer in its connection. Never leaves this module."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordOperation:
     """Raises NotFound for a connection, account or operation that is not this user's."""
@@ -74,17 +78,32 @@ class RecordOperation:
         return self._record(user_id, connection_id, operation_id, decide, correlation_id, keep)
 
     def undo(self, user_id: str, operation_id: str, *, correlation_id: str, keep: Keep) -> Operation:
-        """A new operation that restores the selection before `operation_id`. Raises Conflict when it is too late."""
+        """A new operation that restores the selection before `operation_id`.
+
+        Raises Conflict when it is too late, or when its accounts have moved to several connections since.
+        """
         undone = self.store.operation(user_id, operation_id)
         if undone is None:
             raise NotFound("no such operation", code="operation_not_found")
         before = ledger.undo(undone, self.clock())
 
-        def wants(held: Connection) -> dict[str, bool]:
+        def all_here(held: Connection) -> dict[str, bool]:
+            if any(held.account(wanted_id) is None for wanted_id in before):
+                raise _MovedError
+            return before
+
+        def here(held: Connection) -> dict[str, bool]:
             return {wanted_id: wanted for wanted_id, wanted in before.items() if held.account(wanted_id) is not None}
 
         try:
-            return self.choose(user_id, undone.connection_id, wants, correlation_id=correlation_id, keep=keep)
+            return self.choose(user_id, undone.connection_id, all_here, correlation_id=correlation_id, keep=keep)
+        except _MovedError:
+            listed = self.store.listed(user_id)
+            places = {found.id for wanted_id in before if (found := listed.having(wanted_id)) is not None}
+            if len(places) > 1:
+                raise Conflict("the accounts have moved apart", code="not_undoable") from None
+            place = next(iter(places), undone.connection_id)
+            return self.choose(user_id, place, here, correlation_id=correlation_id, keep=keep)
         except NotFound as error:
             # The operation is there; what it was about is not.
             raise Conflict("the connection is ended", code="connection_removed") from error

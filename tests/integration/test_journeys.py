@@ -560,3 +560,18 @@ def test_an_account_that_moves_to_another_connection_is_one_account_with_its_nam
     world.settle()
     ids = [a["id"] for c in world.api("GET", "/v1/connections").json["connections"] for a in c["accounts"]]
     assert len(ids) == len(set(ids)) == 3
+
+
+def test_a_choice_about_an_account_that_has_moved_is_undone_where_it_is(world: World) -> None:
+    old = world.connect(1, 5)
+    new = world.connect(2, connection_id=78)
+    asked = world.choose(old, 5)
+    world.settle()
+    moved = new.accounts[1] = old.accounts.pop(1)
+    world.clock.advance(seconds=10)
+    world.webhook("connection-synced", new)
+    world.settle()
+    undone = world.api("POST", f"/v1/operations/{asked.json['id']}/undo")
+    world.settle()
+    assert (world.operation(undone)["status"], moved.disabled) == ("completed", False)
+    assert world.operation(undone)["connection_id"] == connection_id(78)

@@ -253,6 +253,8 @@ class Checks:
     def long_ago(self, our_id: str, reason: str | None, *, connection_gone: bool) -> bool:
         """Whether an account or its connection went away, long before anybody here heard of it perhaps."""
         real = self.oracle.real(our_id)
+        if reason == "identical_accounts":
+            return real is not None and real.shared
         if reason == "unreadable_at_powens":
             return real is not None and not self.world.powens.once_blurred.isdisjoint(real.ids)
         if reason in ("closed_at_bank", "recreated_by_powens", "not_found_at_powens"):
