@@ -14,7 +14,7 @@ from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.outbox import PublishFailedError
 from shared.adapters.powens import PowensUser
 from shared.domain.connection import connection_id
-from shared.domain.errors import AnswerLost, PowensRefused
+from shared.domain.errors import AnswerLost, PowensForbidden
 from tests.fakes.powens import Connection, error
 from tests.integration.world import World, event_file, stream_readers, throttled
 from tests.powens_wire import Answer
@@ -369,7 +369,7 @@ def test_what_powens_does_not_allow_us_ends_at_once_and_is_ours_to_solve(
     connection = world.connect(1, 2)
 
     def forbidden(*_: object) -> None:
-        raise PowensRefused(status=403)
+        raise PowensForbidden(status=403)
 
     monkeypatch.setattr(PowensUser, what, forbidden)
     world.forget()
@@ -398,7 +398,7 @@ def test_orders_that_wait_for_a_look_that_is_not_allowed_are_given_up(
     world.powens.fail("POST /users/41/accounts/2", requests.ConnectionError(), times=3)
 
     def forbidden(*_: object) -> None:
-        raise PowensRefused(status=403)
+        raise PowensForbidden(status=403)
 
     monkeypatch.setattr(PowensUser, "read_connection", forbidden)
     asked = world.choose(connection, 1)
