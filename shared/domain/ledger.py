@@ -538,7 +538,7 @@ class _Reading:
         """Make one of an account that was re-created while its old id still showed, now that the old one is gone."""
         for newer_id, older_id in found.absorbed.items():
             # Neither shows any more, so the one that is left is closed, as the newer was.
-            older, newer = self._both(older_id, newer_id)
+            older, newer = self._account(older_id), self._account(newer_id)
             one = replace(_merge(older, newer), enabled=newer.enabled, closed_at=None)
             self._as_one(newer, self._closed(one))
             self.lines.append(change_of(self._account(older_id), Change.CLOSED))
@@ -547,15 +547,12 @@ class _Reading:
         for older_id, powens_id in found.heir_of.items():
             if powens_id not in by_powens_id:
                 continue
-            older, newer = self._both(older_id, by_powens_id[powens_id])
+            older, newer = self._account(older_id), self._account(by_powens_id[powens_id])
             self._as_one(newer, _merge(older, newer))
             if older.closed_at is not None:
                 self.lines.append(change_of(self._account(older_id), Change.ADDED))
             merged.add(older_id)
         return merged
-
-    def _both(self, older_id: str, newer_id: str) -> tuple[Account, Account]:
-        return self._account(older_id), self._account(newer_id)
 
     def _account(self, wanted_id: str) -> Account:
         return next(account for account in self.connection.accounts if account.id == wanted_id)

@@ -9,7 +9,7 @@ number and then the name tell them apart. What is still tied: one wish that all 
 nobody but the user can say which is which, and is asked.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -93,9 +93,6 @@ def succession(
     heirs: list[Keys] = [known.get(observed.powens_id, observed) for observed in shown]
     surely = {account.id for account in held if gone(account, seen, started_at, complete=complete)}
 
-    def may_follow(older: Account, heir: Keys) -> bool:
-        return _may_follow(older, heir, started_at)
-
     def alone(account: Account) -> bool:
         # What was on the user's screen beside the denied one could have been ticked there, or be what it lives on as.
         return not any(isinstance(heir, Account) and same_keys(account, heir) for heir in heirs)
@@ -117,10 +114,10 @@ def succession(
         size = 0
         while size < len(olders) + len(candidates):
             size = len(olders) + len(candidates)
-            candidates = [h for h in heirs if any(may_follow(older, h) for older in olders)]
-            olders = [a for a in left if a in olders or any(may_follow(a, h) for h in candidates)]
+            candidates = [h for h in heirs if any(_may_follow(older, h, started_at) for older in olders)]
+            olders = [a for a in left if a in olders or any(_may_follow(a, h, started_at) for h in candidates)]
         left = [account for account in left if account not in olders]
-        _decide(olders, candidates, may_follow, found)
+        _decide(olders, candidates, started_at, found)
     return found
 
 
@@ -161,13 +158,11 @@ def same_keys(one: Keys, other: Keys) -> bool:
     return one.number_key is not None and one.number_key == other.number_key and one.currency == other.currency
 
 
-def _decide(
-    olders: list[Account], heirs: list[Keys], may_follow: Callable[[Account, Keys], bool], found: Succession
-) -> None:
+def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, found: Succession) -> None:
     """Of accounts that are equal in their strong keys: who follows whom."""
     for same in (_same_number, _same_name):
         for older in tuple(olders):
-            mine = [h for h in heirs if same(older, h) and may_follow(older, h)]
+            mine = [h for h in heirs if same(older, h) and _may_follow(older, h, started_at)]
             rivals = [a for a in olders if mine and same(a, mine[0])]
             if len(mine) == 1 and len(rivals) == 1:
                 found.heir_of[found.absorbed.get(older.id, older.id)] = mine[0].powens_id
@@ -179,7 +174,7 @@ def _decide(
     pairs = [(o, h) for o, h in zip_longest(olders, heirs) if o is not None and h is not None]
     agreed = len({older.wanted for older in olders}) == 1 and len(heirs) <= len(olders)
     for older, heir in pairs:
-        if not may_follow(older, heir):
+        if not _may_follow(older, heir, started_at):
             continue
         found.heir_of[found.absorbed.get(older.id, older.id)] = heir.powens_id
         if not agreed:
