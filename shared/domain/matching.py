@@ -9,7 +9,7 @@ number and then the name tell them apart. What is still tied: one wish that all 
 nobody but the user can say which is which, and is asked.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -55,7 +55,7 @@ class Succession:
 
 def gone(
     account: Account,
-    seen: Iterable[ObservedAccount],
+    seen: ObservedAccount | None,
     started_at: datetime,
     *,
     complete: bool,
@@ -63,13 +63,13 @@ def gone(
 ) -> bool:
     """Whether the account's Powens id is gone for good, after a read that began at `started_at`.
 
-    `complete`: the answer has all accounts, so that what it lacks is absent. `denied`: Powens ids which Powens said it
-    does not know when it was told what the user wants of them; absent as well, they are gone.
+    `seen`: what the read showed under that id. `complete`: the answer has all accounts, so that what it lacks is absent.
+    `denied`: Powens ids which Powens said it does not know when it was told what the user wants of them; absent as
+    well, they are gone.
     """
-    mine = [observed for observed in seen if observed.powens_id == account.powens_id]
-    if any(not observed.deleted for observed in mine):
+    if seen is not None and not seen.deleted:
         return False
-    if mine or account.closed_at is not None:
+    if seen is not None or account.closed_at is not None:
         return True
     since = account.missing_since
     long = since is not None and started_at - since >= MISSING_FOR
@@ -91,17 +91,18 @@ def succession(
     known = {account.powens_id: account for account in held}
     shown = [observed for observed in seen if not observed.deleted and not observed.unreadable]
     heirs: list[Keys] = [known.get(observed.powens_id, observed) for observed in shown]
-    surely = {account.id for account in held if gone(account, seen, started_at, complete=complete)}
+    by_id = {observed.powens_id: observed for observed in seen}
+    surely = {a.id for a in held if gone(a, by_id.get(a.powens_id), started_at, complete=complete)}
 
     def alone(account: Account) -> bool:
         # What was on the user's screen beside the denied one could have been ticked there, or be what it lives on as.
         return not any(isinstance(heir, Account) and same_keys(account, heir) for heir in heirs)
 
     lost = [
-        account
-        for account in held
-        if account.id in surely
-        or (gone(account, seen, started_at, complete=complete, denied=denied) and alone(account))
+        a
+        for a in held
+        if a.id in surely
+        or (gone(a, by_id.get(a.powens_id), started_at, complete=complete, denied=denied) and alone(a))
     ]
     living = {observed.powens_id for observed in seen if not observed.deleted}
     hidden = [account for account in held if account.powens_id not in living]
