@@ -63,9 +63,9 @@ def gone(
 ) -> bool:
     """Whether the account's Powens id is gone for good, after a read that began at `started_at`.
 
-    `seen`: what the read showed under that id. `complete`: the answer has all accounts, so that what it lacks is absent.
-    `denied`: Powens ids which Powens said it does not know when it was told what the user wants of them; absent as
-    well, they are gone.
+    `seen`: what the read showed under that id. `complete`: the answer has all accounts, so that what it lacks is
+    absent. `denied`: Powens ids which Powens said it does not know when it was told what the user wants of them; absent
+    as well, they are gone.
     """
     if seen is not None and not seen.deleted:
         return False
