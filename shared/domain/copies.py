@@ -62,13 +62,14 @@ def groups(connections: Iterable[Connection]) -> list[list[list[Held]]]:
             continue
         for account in connection.accounts:
             key = identity(account, connection)
-            if key is not None and account.closed_at is None:
+            if key is not None:
                 alike.setdefault(key, []).append((account, connection))
     found = []
     for members in alike.values():
         if len(members) > 1:
             for copies in _told_apart(members):
-                places = _by_place(copies)
+                # The closed ones are no copies, but they tell how many pockets there were.
+                places = _by_place([held for held in copies if held[0].closed_at is None])
                 if len(places) > 1:
                     found.append(places)
     return found
@@ -87,7 +88,7 @@ def _succeeded(held: Held, members: list[Held]) -> bool:
     account, connection = held
     since = account.missing_since
     return since is not None and any(
-        other.missing_since is None and other.discovered_at >= since
+        other.missing_since is None and other.closed_at is None and other.discovered_at >= since
         for other, place in members
         if place.id == connection.id
     )
@@ -96,8 +97,8 @@ def _succeeded(held: Held, members: list[Held]) -> bool:
 def _told_apart(members: list[Held]) -> list[list[Held]]:
     """Members of one identity as the real accounts that they are.
 
-    Where one place has several, they are pockets: the number, then the name says which is which of another place. The
-    rest cannot be told apart and counts as a whole, by place.
+    Where one place has several, they are pockets: the number, then the name says which is which of another place. If
+    neither does for any of them, they count as a whole, by place.
     """
     sizes = Counter((connection.id, _succeeded((account, connection), members)) for account, connection in members)
     if max(sizes.values()) == 1:
@@ -117,7 +118,8 @@ def _told_apart(members: list[Held]) -> list[list[Held]]:
         rest = [held for held in rest if held[0].id not in taken]
     # Nothing says which of several successors one that is absent has: it counts until it is gone.
     rest = [held for held in rest if not _succeeded(held, members)]
-    return [*found, rest] if rest else found
+    # Where the places agree on some names, others are other accounts; where on none, names say nothing.
+    return found or [rest]
 
 
 def _one_each(group: list[Held]) -> bool:

@@ -100,6 +100,23 @@ def test_pockets_of_one_account_are_told_apart_through_two_connections(told_by: 
     assert counted([first, second]) == {account_id(3): account_id(1), account_id(2): account_id(4)}
 
 
+def test_pockets_of_which_each_connection_has_closed_another_are_no_copies_of_each_other() -> None:
+    def pocket(powens_id: int, name: str, *, closed: bool) -> Account:
+        return account(powens_id, iban_key="iban", name=name, closed_at=after() if closed else None)
+
+    first = connection(pocket(1, "a", closed=False), pocket(2, "b", closed=True))
+    second = connection(pocket(3, "a", closed=True), pocket(4, "b", closed=False), powens_id=78)
+    assert counted([first, second]) == {}
+
+
+def test_pockets_of_other_names_are_other_accounts_where_the_connections_agree_on_names() -> None:
+    first = connection(account(1, iban_key="iban", name="a"), account(2, iban_key="iban", name="b"))
+    second = connection(
+        account(3, iban_key="iban", name="a"), account(4, iban_key="iban", name="c"), powens_id=78, state="wrongpass"
+    )
+    assert counted([first, second]) == {account_id(3): account_id(1)}
+
+
 def test_pockets_that_nothing_tells_apart_count_through_one_of_the_connections() -> None:
     first = connection(account(1, iban_key="iban"), account(2, iban_key="iban"))
     second = connection(account(3, iban_key="iban"), account(4, iban_key="iban"), powens_id=78, state="wrongpass")
