@@ -54,7 +54,7 @@ def standing(connection: Connection | None) -> frozenset[tuple[object, ...]]:
     if connection is None or connection.removed_at is not None:
         return frozenset()
     return frozenset(
-        (a.id, identity(a, connection), a.number_key, a.name, counting(a), a.missing_since is None)
+        (a.id, identity(a, connection), a.number_key, a.name, counting(a), a.missing_since is None, a.closed_at is None)
         for a in connection.accounts
     )
 
