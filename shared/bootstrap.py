@@ -32,6 +32,7 @@ from shared.application.manual import KeepManualAccounts
 from shared.application.operations import RecordOperation
 from shared.application.orphans import CheckOrphans
 from shared.application.read_back import ReadBack
+from shared.application.removal import Removal
 from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
 from shared.application.wishes import GrantWishes, RecordWishes
 from shared.config import LiveSettings, PowensSecret, Settings
@@ -119,6 +120,10 @@ class Container:
         return Changes(self.store, self.clock)
 
     @cached_property
+    def removal(self) -> Removal:
+        return Removal(self.store, self.access, self.changes, self.clock)
+
+    @cached_property
     def bus(self) -> EventBus:
         return EventBus(self.client("events"), self.settings.event_bus_name)
 
@@ -196,11 +201,13 @@ class Container:
 
     @cached_property
     def read_back(self) -> ReadBack:
-        return ReadBack(self.store, self.access, self.changes, self.clock, self.budget, self.institutions.institution)
+        return ReadBack(
+            self.store, self.access, self.changes, self.removal, self.clock, self.budget, self.institutions.institution
+        )
 
     @cached_property
     def carry_out(self) -> CarryOut:
-        return CarryOut(self.store, self.access, self.changes, self.clock, self.budget)
+        return CarryOut(self.store, self.access, self.changes, self.removal, self.clock, self.budget)
 
     @cached_property
     def check_orphans(self) -> CheckOrphans:
@@ -226,7 +233,7 @@ class Container:
             return self.powens.webview_url(flow, language, code, state, redirect_uri, powens_connection_id)
 
         allowed = self.settings.return_to_allowed
-        return OpenWebview(self.store, self.access, address, allowed, self.clock, self.budget)
+        return OpenWebview(self.store, self.access, self.removal, address, allowed, self.clock, self.budget)
 
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:

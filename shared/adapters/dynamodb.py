@@ -910,7 +910,7 @@ class DynamoDBStore:
 
     # --- Webview sessions
 
-    def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:
+    def add_session(self, session: WebviewSession, *, answer: Answer | None = None) -> None:
         item: dict[str, Any] = {
             "pk": {"S": f"SESSION#{session.state}"},
             "sk": {"S": "SESSION"},
@@ -927,8 +927,6 @@ class DynamoDBStore:
         if answer is not None:
             writes.append(self._put_answer(session.user_id, answer))
         writes.append({"Put": {"TableName": self._table, "Item": pointer}})
-        if hint is not None:
-            writes.append(self._put_command(session.user_id, HintMessage.of(hint)))
         self._transact_checked(session.user_id, writes, answer_at=1 if answer is not None else None)
 
     def session(self, state: str) -> WebviewSession | None:

@@ -6,12 +6,12 @@ killed anywhere: what Powens was told but we did not write down is seen by the n
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from shared.application.access import Access
 from shared.application.budget import CALLS_OF_A_READ, Budget
 from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
+from shared.application.removal import Removal
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
 from shared.domain.errors import (
@@ -49,6 +49,7 @@ class CarryOut:
     store: Store
     access: Access
     changes: Changes
+    removal: Removal
     clock: Clock
     budget: Budget
 
@@ -85,11 +86,13 @@ class CarryOut:
                 case OperationKind.SELECTION | OperationKind.RESTORATION:
                     self._select(powens, held, operation, first_attempt=first_attempt)
         except PowensUserGone:
-            # All of them, as nobody could read the others any more.
-            for other in self.store.connections(held.user_id):
-                if other.powens_user_id == held.powens_user_id:
-                    self._remove(other, operation, asked)
-            self.access.forget(held.user_id, held.powens_user_id)
+            self.removal.powens_user(
+                held.user_id,
+                held.powens_user_id,
+                cause=Cause.BANK,
+                at=asked,
+                correlation_id=operation.correlation_id,
+            )
         except PowensForbidden as error:
             self._forbidden(operation, error)
 
@@ -107,14 +110,6 @@ class CarryOut:
         held = self._change(operation, refuse).connection
         if _open_operation(held, operation.id) is not None:
             raise error
-
-    def _remove(self, held: Connection, operation: Operation, at: datetime) -> None:
-        self.changes.apply(
-            held.user_id,
-            held.id,
-            lambda newest, _: ledger.remove(newest or held, cause=Cause.BANK, at=at, now=self.clock()),
-            correlation_id=operation.correlation_id,
-        )
 
     def _select(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
         """At most one update per changed account, one read-back, one write."""
@@ -160,7 +155,8 @@ class CarryOut:
         """Ask once, then read until the data is newer.
 
         A conflict says that Powens has synchronised lately, or is at it. When an earlier attempt may have asked, this
-        may be its very synchronisation: then it is no answer, nor is one that was lost on its way.
+        may be its very synchronisation: then it is no answer, nor is one that was lost on its way. Nor is it one when
+        SQS has delivered the command twice at once and Powens took the other request, which has marked the operation.
         """
         refused = False
         if operation.status is OperationStatus.PENDING:
@@ -177,15 +173,19 @@ class CarryOut:
                     )
                     return
                 refused = first_attempt
-            at = self.clock()
-            self._change(operation, lambda c: ledger.record(c, (), operation_id=operation.id, at=at, now=self.clock()))
+            if not refused:
+                at = self.clock()
+                self._change(
+                    operation, lambda c: ledger.record(c, (), operation_id=operation.id, at=at, now=self.clock())
+                )
         seen = self._read(powens, held, operation)
         if seen is None:
             return
         held = self._learn(operation, lambda c, others: self._reconcile(c, seen, operation, others)).connection
-        if _open_operation(held, operation.id) is None:
+        still = _open_operation(held, operation.id)
+        if still is None:
             return
-        if refused:
+        if refused and still.status is OperationStatus.PENDING:
             recent = just_refreshed(held.last_success_at, self.clock())
             status = OperationStatus.COMPLETED if recent else OperationStatus.FAILED
             reason = "just_refreshed" if recent else "refresh_refused"
@@ -215,14 +215,7 @@ class CarryOut:
             asked = self.clock()
             if any(other.powens_id == held.powens_id for other in powens.read_all()):
                 raise NotYetVisibleError from None
-            self._change(
-                operation,
-                lambda c: (
-                    Outcome(connection=c)
-                    if c.read_started_at > asked
-                    else ledger.remove(c, cause=Cause.BANK, at=asked, now=self.clock())
-                ),
-            )
+            self.removal.connection(held, cause=Cause.BANK, at=asked, correlation_id=operation.correlation_id)
             return None
 
     def _reconcile(

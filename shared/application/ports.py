@@ -263,8 +263,8 @@ class Store(Protocol):
 
     def user_of(self, powens_user_id: int) -> str | None: ...
 
-    def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:
-        """Open a session and queue `hint`. Raises TakenError when `answer`'s key is taken, UserBeingErased."""
+    def add_session(self, session: WebviewSession, *, answer: Answer | None = None) -> None:
+        """Open a session. Raises TakenError when `answer`'s key is taken, UserBeingErased."""
 
     def session(self, state: str) -> WebviewSession | None: ...
 

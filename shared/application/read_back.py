@@ -13,6 +13,7 @@ from shared.application.access import Access
 from shared.application.budget import CALLS_OF_A_READ, Budget, PowensBusyError
 from shared.application.changes import Changes
 from shared.application.ports import Clock, PowensUser, Store
+from shared.application.removal import Removal
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
 from shared.domain.errors import (
@@ -100,6 +101,7 @@ class ReadBack:
     store: Store
     access: Access
     changes: Changes
+    removal: Removal
     clock: Clock
     budget: Budget
     institution: Callable[[str], Institution | None]
@@ -133,9 +135,13 @@ class ReadBack:
         try:
             return self._read(user_id, hints, newest)
         except PowensUserGone:
-            for held in self.store.connections(user_id):
-                self._remove(held, newest, asked)
-            self.access.forget(user_id, newest.powens_user_id)
+            self.removal.powens_user(
+                user_id,
+                newest.powens_user_id,
+                cause=_CAUSE[newest.origin],
+                at=asked,
+                correlation_id=newest.correlation_id,
+            )
             return Reading(user_gone=True)
 
     def _read(self, user_id: str, hints: Sequence[Hint], newest: Hint) -> Reading:
@@ -252,13 +258,7 @@ class ReadBack:
         return replace(seen, institution=known) if known is not None else seen
 
     def _remove(self, held: Connection, hint: Hint, at: datetime) -> None:
-        def decide(newest: Connection | None, _: tuple[Connection, ...]) -> Outcome:
-            current = newest or held
-            if current.read_started_at > at:
-                return Outcome(connection=current)
-            return ledger.remove(current, cause=_CAUSE[hint.origin], at=at, now=self.clock())
-
-        self.changes.apply(held.user_id, held.id, decide, correlation_id=hint.correlation_id)
+        self.removal.connection(held, cause=_CAUSE[hint.origin], at=at, correlation_id=hint.correlation_id)
 
 
 def _somebody_waits(hints: Sequence[Hint]) -> bool:

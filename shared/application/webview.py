@@ -12,7 +12,9 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from shared.application.access import Access
 from shared.application.budget import Budget
 from shared.application.ports import Answer, Clock, Store, WebviewSession
+from shared.application.removal import Removal
 from shared.domain.errors import AppError, InvalidInput, NotFound, PowensUserGone, UserBeingErased
+from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
 
 type Flow = Literal["connect", "manage", "reconnect"]
@@ -39,6 +41,7 @@ class Visit:
 class OpenWebview:
     store: Store
     access: Access
+    removal: Removal
     webview_url: WebviewUrl
     allowed: Sequence[str]
     clock: Clock
@@ -84,27 +87,21 @@ class OpenWebview:
             powens_connection_id=powens_connection_id,
             expires_at=self.clock() + SESSION_FOR,
         )
-        lost = None
+        asked = self.clock()
         try:
             code = powens.temporary_code()
         except PowensUserGone:
-            self.access.forget(user_id, powens_user_id)
+            # Before a new one takes its place: nobody could find out any more what the old one had.
+            self.removal.powens_user(
+                user_id, powens_user_id, cause=Cause.WEBVIEW, at=asked, correlation_id=correlation_id
+            )
             powens_user_id, powens = self.access.ensure(user_id)
             code = powens.temporary_code()
-            # What the user had went with the old Powens user, whether or not this visit comes to an end.
-            lost = Hint(
-                powens_user_id=powens_user_id,
-                powens_connection_id=None,
-                origin=HintOrigin.WEBVIEW,
-                reason="powens-user-replaced",
-                received_at=self.clock(),
-                correlation_id=correlation_id,
-            )
         visit = Visit(
             url=self.webview_url(flow, language, code, session.state, powens_connection_id),
             expires_at=session.expires_at,
         )
-        self.store.add_session(session, answer=answer(visit), hint=lost)
+        self.store.add_session(session, answer=answer(visit))
         return visit
 
 

@@ -176,9 +176,9 @@ class FakePowens(BaseAdapter):
         """The next requests that match `line` (`METHOD /path`, a regular expression) go wrong."""
         self._troubles.append(Trouble(re.compile(line), times, instead, lambda: None, after))
 
-    def before(self, line: str, act: Callable[[], object]) -> None:
+    def before(self, line: str, act: Callable[[], object], *, instead: Answer | None = None) -> None:
         """Something happens elsewhere just before the next request that matches `line` arrives."""
-        self._troubles.append(Trouble(re.compile(line), 1, None, act, after=False))
+        self._troubles.append(Trouble(re.compile(line), 1, instead, act, after=False))
 
     def behave(self) -> None:
         """All trouble is over."""

@@ -1,9 +1,7 @@
 """The end of everything held about a user, here and at Powens; and the copy that a user can take along."""
 
-import itertools
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,7 +15,7 @@ from shared.application.live import OpenSocket
 from shared.domain.connection import connection_id
 from shared.domain.erasure import LATE_AFTER, QUIET_FOR
 from tests.fakes.powens import Connection, error
-from tests.integration.world import ORIGIN, Context, Reply, World, throttled
+from tests.integration.world import ORIGIN, Context, KilledError, Reply, World, killed_at, throttled
 from tests.powens_wire import Answer
 
 MANUAL: dict[str, Any] = {"name": "Livret souple", "type": "savings", "currency": "EUR", "balance": "1200.50"}
@@ -259,10 +257,6 @@ class Hurried(Context):
         return super().get_remaining_time_in_millis()
 
 
-class KilledError(BaseException):
-    """The process is gone: nothing catches it."""
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
 def test_an_erasure_that_is_killed_at_any_call_ends_all_the_same(world: World, after: bool) -> None:
     filled(world)
@@ -270,25 +264,10 @@ def test_an_erasure_that_is_killed_at_any_call_ends_all_the_same(world: World, a
     world.publish()
     world.clock.advance(minutes=1)
     survived = 0
-    real = world.aws.call
-
-    def killed_at(number: int) -> Callable[..., Any]:
-        """AWS, until the process is killed at its call of this number."""
-        calls = itertools.count(0)
-
-        def call(*given: Any) -> Any:
-            if world.aws.outside or next(calls) < number:
-                return real(*given)
-            if after:
-                real(*given)
-            raise KilledError
-
-        return call
-
     while True:
         with pytest.MonkeyPatch.context() as patch:
             # Each run is killed one call later than the one before.
-            patch.setattr(world.aws, "call", killed_at(survived))
+            killed_at(patch, world, survived, after=after)
             try:
                 messages = [message.record() for message in world.commands.messages]
                 world.invoke(account_commands.lambda_handler, {"Records": messages})

@@ -328,6 +328,27 @@ def test_a_refresh_whose_synchronisation_never_comes_is_over_at_its_deadline(wor
     assert world.operation(asked)["status"] == "timed_out"
 
 
+def test_a_refresh_delivered_twice_at_once_is_not_refused_by_its_own_synchronisation(world: World) -> None:
+    connection = world.connect(1)
+    world.clock.advance(hours=8)
+    asked = world.api("POST", REFRESH)
+    world.publish()
+    [message] = world.commands.messages
+
+    def other_worker() -> None:
+        event = {"Records": [message.record()]}
+        assert world.invoke(account_commands.lambda_handler, event)["batchItemFailures"], "it waits for newer data"
+
+    # The other one asks, is taken and says so while the first one's request is on its way.
+    world.powens.before("PUT .*", other_worker, instead=error(409, "conflict"))
+    world.powens.fail("PUT .*", Answer(202, {}))
+    world.settle(within=timedelta(minutes=1))
+    assert world.operation(asked)["status"] == "running"
+    world.powens.synchronise(connection)
+    world.settle()
+    assert world.operation(asked)["status"] == "completed"
+
+
 def test_the_conflict_that_a_killed_worker_left_behind_is_no_answer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

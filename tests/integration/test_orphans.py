@@ -11,7 +11,7 @@ from shared.application import orphans
 from shared.domain.connection import connection_id
 from shared.domain.errors import Misconfigured
 from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, error
-from tests.integration.world import FUNCTIONS, IDENTITY_KEY, World, aws_client, event_file
+from tests.integration.world import FUNCTIONS, IDENTITY_KEY, KilledError, World, aws_client, event_file, killed_at
 
 
 @pytest.fixture
@@ -196,6 +196,31 @@ def test_a_user_whom_powens_has_deleted_silently_loses_all_connections_and_may_s
     assert world.api("GET", "/v1/connections").json["connections"] == []
     assert counted(world, "PowensUsersGone") == [1]
     assert world.open_webview().status == 201
+
+
+def test_a_visit_that_finds_the_powens_user_gone_leaves_no_connection_behind_wherever_it_is_killed(
+    world: World,
+) -> None:
+    world.connect(1)
+    world.connect(2, connection_id=78)
+    world.powens.users.clear()
+    world.powens.connections.clear()
+    survived = 0
+    while True:
+        with pytest.MonkeyPatch.context() as patch:
+            # Each visit is killed one call later than the one before.
+            killed_at(patch, world, survived)
+            try:
+                opened = world.open_webview()
+            except KilledError:
+                survived += 1
+                continue
+        break
+    assert opened.status == 201
+    assert survived >= 6
+    world.settle()
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert len(world.events("ConnectionRemoved")) == 2
 
 
 def test_a_command_that_finds_the_powens_user_gone_removes_all_connections_of_that_user(world: World) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import io
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 import boto3
+import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
@@ -617,3 +619,21 @@ def shown(held: Any) -> Folded:
         a["id"]: (a["enabled"], AccountType(a["type"]), a["currency"])
         for a in (*accounts, *held.get("manual_accounts", ()))
     }
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing catches it."""
+
+
+def killed_at(patch: pytest.MonkeyPatch, world: World, number: int, *, after: bool = False) -> None:
+    """The process is killed around its AWS call of this number, counted from 0. Raises KilledError there."""
+    real, calls = world.aws.call, itertools.count()
+
+    def call(*given: Any) -> Any:
+        if world.aws.outside or next(calls) < number:
+            return real(*given)
+        if after:
+            real(*given)
+        raise KilledError
+
+    patch.setattr(world.aws, "call", call)
