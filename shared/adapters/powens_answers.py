@@ -145,10 +145,16 @@ def total_of(page: JsonObject) -> int | None:
     return total if isinstance(total, int) and not isinstance(total, bool) else None
 
 
+_UUID_LENGTH = 36
+
+
 def item_key(item: object) -> str:
-    """What is equal for two appearances of one item of a list."""
-    names = (item.get("id"), item.get("uuid")) if isinstance(item, dict) else (None, None)
-    return repr(item if names == (None, None) else names)
+    """What is equal for two appearances of one item of a list, and for no others: several may have an unusable id."""
+    if isinstance(item, dict):
+        number, uuid = item.get("id"), item.get("uuid")
+        if (type(number) is int and number > 0) or (isinstance(uuid, str) and len(uuid) == _UUID_LENGTH):
+            return repr((number, uuid))
+    return repr(item)
 
 
 @dataclass(frozen=True, slots=True)

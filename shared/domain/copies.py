@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from shared.domain.connection import Account, Connection
+from shared.domain.names import plain_name
 from shared.domain.status import ConnectionStatus, Freshness, account_trouble, freshness, status_at_rest
 
 type Held = tuple[Account, Connection]
@@ -106,7 +107,7 @@ def _told_apart(members: list[Held]) -> list[list[Held]]:
     found = []
     rest = members
     by_number: Callable[[Held], str | None] = lambda held: held[0].number_key  # noqa: E731
-    by_name: Callable[[Held], str | None] = lambda held: held[0].name  # noqa: E731
+    by_name: Callable[[Held], str | None] = lambda held: plain_name(held[0].name)  # noqa: E731
     for trait in (by_number, by_name):
         shared: dict[str, list[Held]] = {}
         for held in rest:

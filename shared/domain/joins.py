@@ -13,7 +13,6 @@ So between them exactly one counts at any time, and whatever comes back takes it
 """
 
 import re
-import unicodedata
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -24,6 +23,7 @@ from shared.domain.copies import Held, groups, identity
 from shared.domain.errors import Conflict
 from shared.domain.facts import Cause, Change
 from shared.domain.manual import ManualAccount, ManualOutcome, told
+from shared.domain.names import plain_name
 
 MOST_JOINED = 8
 """Accounts joined with those of one connection: what a read of it changes must fit one transaction of 100 writes."""
@@ -277,6 +277,4 @@ def _same_name(ours: str, theirs: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _words(name: str) -> frozenset[str]:
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return frozenset(re.findall(r"[a-z0-9]+", bare)) - _SAYS_NOTHING
+    return frozenset(re.findall(r"[a-z0-9]+", plain_name(name))) - _SAYS_NOTHING

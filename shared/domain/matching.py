@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import Protocol
 
 from shared.domain.connection import Account, account_type
+from shared.domain.names import plain_name
 from shared.domain.observation import ObservedAccount
 
 MISSING_FOR = timedelta(hours=24)
@@ -126,7 +127,7 @@ def _absorbing(lost: list[Account], surely: set[str], hidden: list[Account], fou
     """What is gone, without what an account that came instead, and no longer shows either, goes on with."""
     left = sorted(lost, key=lambda account: account.discovered_at)
     for older in tuple(left):
-        later = next((account for account in hidden if _came_instead(older, account)), None)
+        later = _came_instead(older, hidden, left)
         if later is not None and older.id in surely and later.id not in found.absorbed:
             found.absorbed[later.id] = found.absorbed.get(older.id, older.id)
             left.remove(older)
@@ -182,17 +183,26 @@ def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, foun
             found.tied.add(found.absorbed.get(older.id, older.id))
 
 
-def _came_instead(older: Account, later: Account) -> bool:
-    """Whether one came when the other, which looks the same, had become absent."""
+def _came_instead(older: Account, hidden: list[Account], lost: list[Account]) -> Account | None:
+    """What came when `older` had become absent and looks the same: by its name, else by its number.
+
+    The number is that of all pockets of one account; so it says nothing of one that has the name of another lost one.
+    """
     went = older.missing_since
-    return (
-        went is not None
-        and older.id != later.id
-        and later.discovered_at >= went
-        and later.choice is None
-        and same_keys(older, later)
-        and (_same_name(older, later) or _same_number(older, later))
-    )
+    if went is None:
+        return None
+    alike = [
+        later
+        for later in hidden
+        if later.id != older.id and later.discovered_at >= went and later.choice is None and same_keys(older, later)
+    ]
+    named = [later for later in alike if _same_name(older, later)]
+    numbered = [
+        later
+        for later in alike
+        if _same_number(older, later) and not any(_same_name(other, later) for other in lost if other is not later)
+    ]
+    return next(iter([*named, *numbered]), None)
 
 
 def _same_number(one: Keys, other: Keys) -> bool:
@@ -200,4 +210,4 @@ def _same_number(one: Keys, other: Keys) -> bool:
 
 
 def _same_name(one: Keys, other: Keys) -> bool:
-    return one.name == other.name
+    return plain_name(one.name) == plain_name(other.name)

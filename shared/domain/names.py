@@ -8,6 +8,7 @@ does not. Sizes are counted in bytes of UTF-8, as the table counts them.
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 LONGEST_NAME_BYTES = 200
 """Of names from Powens, which are cut, and of people's own, which are refused."""
@@ -52,6 +53,13 @@ def shortened(name: str, most: int = LONGEST_NAME_BYTES) -> str:
         kept += sign
     # One sign with marks without end: better less of it than no name.
     return (kept or name.encode()[:most].decode(errors="ignore")).rstrip(f" {_JOINERS}")
+
+
+@lru_cache(maxsize=1024)
+def plain_name(name: str) -> str:
+    """What a name is compared by: banks and Powens write one name with and without capitals and accents."""
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def _shown(character: str) -> str:

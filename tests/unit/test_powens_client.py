@@ -531,6 +531,13 @@ def test_an_item_that_two_pages_show_counts_once() -> None:
     assert len(entries) == 1500
 
 
+def test_accounts_whose_ids_cannot_be_read_are_as_many_as_they_are() -> None:
+    accounts = [account_json(id="x", iban=None), account_json(id="x", number="0002"), account_json(id=3)]
+    scene = powens(OK_CONNECTION, Answer(body=accounts_json(*accounts, total=3)))
+    assert [account.powens_id for account in scene.user.read_connection(77).accounts] == [3]
+    assert len(scene.wire.sent) == 2
+
+
 @pytest.mark.parametrize("total", [None, "many", -1, True, 1.5, [], 0])
 def test_a_total_that_is_none_is_not_waited_for(total: object) -> None:
     scene = powens(OK_CONNECTION, Answer(body=accounts_json(account_json(), total=total)))

@@ -100,6 +100,15 @@ def test_pockets_of_one_account_are_told_apart_through_two_connections(told_by: 
     assert counted([first, second]) == {account_id(3): account_id(1), account_id(2): account_id(4)}
 
 
+def test_a_pocket_is_told_by_its_name_whichever_way_its_bank_writes_it() -> None:
+    """In `original_name`, which is what is left when `name` is odd, banks write without accents and in capitals."""
+    first = connection(account(1, iban_key="k", name="Épargne été"), account(2, iban_key="k", name="Vacances"))
+    second = connection(
+        account(3, iban_key="k", name="EPARGNE ETE"), account(4, iban_key="k", name="Projets"), powens_id=78
+    )
+    assert counted([first, second]) == {account_id(3): account_id(1)}
+
+
 def test_pockets_of_which_each_connection_has_closed_another_are_no_copies_of_each_other() -> None:
     def pocket(powens_id: int, name: str, *, closed: bool) -> Account:
         return account(powens_id, iban_key="iban", name=name, closed_at=after() if closed else None)

@@ -401,6 +401,29 @@ def test_a_choice_on_its_way_to_one_of_two_that_nobody_can_tell_apart_ends_with_
     assert (asked.choice, asked.problem) == (None, "identical_accounts")
 
 
+def test_pockets_that_are_absent_under_old_and_new_ids_are_told_apart_by_their_names() -> None:
+    """One number covers all pockets of an account, so it does not say whose successor one of them is."""
+
+    def pocket(powens_id: int, name: str, came: int, went: int | None = None) -> Account:
+        missing_since = None if went is None else after(hours=went)
+        known = account(powens_id, iban_key=IBAN, number_key="n", name=name, discovered_at=after(hours=came))
+        return replace(known, missing_since=missing_since)
+
+    held = connection(
+        pocket(1, "Compte", 0, 1),
+        pocket(2, "Vacances", 0, 1),
+        pocket(3, "Compte", 1),
+        pocket(4, "Vacances", 1, 3),
+        pocket(5, "Vacances", 3),
+    )
+    shown = [
+        observed_account(3, iban_key=IBAN, number_key="n", name="Compte"),
+        observed_account(5, iban_key=IBAN, number_key="n", name="Vacances"),
+    ]
+    outcome = read(held, *shown, at=after(hours=29))
+    assert [(a.id, a.powens_id) for a in outcome.connection.accounts] == [(account_id(1), 3), (account_id(2), 5)]
+
+
 def test_one_account_of_which_powens_seems_to_make_two_is_for_the_user_to_find() -> None:
     held = connection(account(1, iban_key=IBAN))
     outcome = read(held, *made_anew("Un", "Deux"), at=after(minutes=1))
