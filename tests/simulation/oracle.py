@@ -48,6 +48,13 @@ class Expected:
     alike: bool = False
     missed: bool = False
     names: set[str | None] = field(default_factory=lambda: {None})
+    dropped: dict[bool, int] = field(default_factory=dict)
+    """When an end ceased to be allowed, in microseconds: an order for it may have been on its way."""
+
+    def now(self, allowed: set[bool], at: int) -> None:
+        """From now on other ends are allowed."""
+        self.dropped |= dict.fromkeys(self.allowed - allowed, at)
+        self.allowed = allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,12 @@ class Oracle:
         held.sort(key=lambda account: account["powens_id"] != real.ids[-1])
         return document, held[0] if held else None
 
-    def _doubled(self, real: Real) -> bool:
+    def known_as(self, real: Real) -> str | None:
+        """Our id of what holds its newest id at Powens."""
+        accounts = (self.document(real.connection) or {}).get("accounts", [])
+        return next((account["id"] for account in accounts if account["powens_id"] == real.ids[-1]), None)
+
+    def doubled(self, real: Real) -> bool:
         """Whether screens show it under its old and its new id, of which they may say different things."""
         document = self.document(real.connection)
         held = [account["id"] for account in (document or {}).get("accounts", []) if account.get("closed_at") is None]
@@ -183,9 +195,9 @@ class Oracle:
         known = held is None or held["powens_id"] == real.ids[-1]
         certain = held is None or (self.settled(real) and (enabled or known))
         # Shown under two ids: what becomes of it in the end was perhaps wanted under the other one.
-        certain = certain and not self._blurred(real) and not self._doubled(real)
+        certain = certain and not self._blurred(real) and not self.doubled(real)
         expected.alike = False
-        expected.allowed = {enabled} if certain else {*expected.allowed, enabled}
+        expected.now({enabled} if certain else {*expected.allowed, enabled}, self.world.engine.at)
         for asked in self.asked:
             if real.id in asked.wants:
                 asked.also.setdefault(real.id, set()).add(enabled)
@@ -221,9 +233,14 @@ class Oracle:
                 expected.missed = other.ids[-1] in powens.unbound and certain
                 expected.alike, expected.excused, expected.allowed = True, True, {True, False}
 
+    def two_ways(self, real: Real) -> None:
+        """Its user wants it on and off at once, as it shows under two ids."""
+        self.expected[real.id].ordered |= {True, False}
+        self.expected[real.id].allowed = {True, False}
+
     def renamed(self, real: Real, name: str, *, certain: bool) -> None:
         expected = self.expected[real.id]
-        expected.names = {name} if certain and not self._doubled(real) else {*expected.names, name}
+        expected.names = {name} if certain and not self.doubled(real) else {*expected.names, name}
 
     def ask(self, wants: dict[int, bool]) -> Asked:
         """A device sends a choice."""
@@ -232,7 +249,7 @@ class Oracle:
             expected = self.expected[real_id]
             expected.ordered.add(wanted)
             expected.alike = False
-            if self._doubled(self.world.powens.reals[real_id]):
+            if self.doubled(self.world.powens.reals[real_id]):
                 asked.also[real_id] = {True, False}
             elif not self.caught_up(self.world.powens.reals[real_id]):
                 asked.also[real_id] = set(expected.allowed)
@@ -253,7 +270,8 @@ class Oracle:
             return
         for real_id, wanted in asked.wants.items():
             expected = self.expected[real_id]
-            expected.allowed = asked.also.get(real_id, set()) | {wanted} | (set() if recorded else expected.allowed)
+            allowed = asked.also.get(real_id, set()) | {wanted} | (set() if recorded else expected.allowed)
+            expected.now(allowed, self.world.engine.at)
             if real_id in changed:
                 expected.excused = False
 
@@ -280,9 +298,14 @@ class Oracle:
     def _replaces(self, real: Real, account: Account, *, enabled: bool) -> bool:
         """Whether the account stands for one that was wanted, and whose id is gone for good (rule 3)."""
         powens = self.world.powens
+        alike = {real.id, *(other.id for other in powens.reals.values() if self.namesake(real) and same(real, other))}
         if not enabled:
-            return len(real.ids) > 1
-        if True not in self.expected[real.id].allowed:
+            return len(real.ids) > 1 or any(False in self.expected[one].allowed for one in alike - {real.id})
+        lately = self.world.engine.at - RECENT
+        if not any(
+            True in self.expected[one].allowed or self.expected[one].dropped.get(True, -RECENT) >= lately
+            for one in alike
+        ):
             return False
         listed = powens.connections[real.connection].accounts
         others = [name for name in real.ids if name != account.id]
@@ -352,7 +375,8 @@ class Oracle:
         self._unread(was, now)
         self._bind(now)
         for account in now.get("accounts", []):
-            if account.get("balance") is not None and (known := self.real(account["id"])) is not None:
+            known = self.real(account["id"]) if account.get("balance") is not None else None
+            if known is not None and known.connection == now["powens_id"]:
                 self.good.add(known.id)
             waits = any(account.get(name) is not None for name in ("choice", "problem", "closed_at"))
             self.world.invariant(

@@ -198,6 +198,13 @@ class People:
         chosen = {**ticks, **changed}
         # Without If-Match the whole screen is what she wants; with it, what she changed.
         said = self._reals(changed if careful else chosen)
+        reals = self.world.powens.reals
+        for real in [
+            reals[real_id] for real_id in said if connection_id(reals[real_id].connection) != connection["id"]
+        ]:
+            # It has moved: a list without its id says nothing about it in its old place.
+            self.oracle.two_ways(real)
+            del said[real.id]
         self.tell(action, f"wants {self._words(said)}{'' if careful else ', on an unguarded screen'}")
         body = {"enabled_account_ids": [name for name, on in chosen.items() if on]}
         others = [] if careful else self._unseen(connection["id"], set(ticks))
@@ -271,7 +278,12 @@ class People:
             self.oracle.answered(asked, None if doubt and "idempotency_key" not in headers else False)
 
     def _reals(self, changed: dict[str, bool]) -> dict[int, bool]:
-        return {real.id: on for name, on in changed.items() if (real := self.oracle.real(name)) is not None}
+        said: dict[int, bool] = {}
+        for name, on in changed.items():
+            real = self.oracle.real(name)
+            if real is not None and said.setdefault(real.id, on) is not on:
+                self.oracle.two_ways(real)  # shown under its old and its new id
+        return said
 
     def _words(self, said: dict[int, bool]) -> str:
         reals = self.world.powens.reals
@@ -674,6 +686,8 @@ class People:
         if target is not None:
             self.tell(action, f"{real.name} of connection {source.id} shows through connection {target.id}")
             self.oracle.unread([real])
+            if self.oracle.doubled(real) or not self.oracle.caught_up(real):
+                self.oracle.good.discard(real.id)  # what was known of it is under an id that nothing brings along
             powens.move(source, target, account)
 
     def account_error(self, action: Action) -> None:
