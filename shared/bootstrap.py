@@ -42,7 +42,7 @@ from shared.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from shared.adapters.identity import TokenVerifier
-    from shared.adapters.powens import PowensClient
+    from shared.adapters.powens.client import PowensClient
 
 GRANT_SECONDS_LEFT = 10.0
 """Granting wishes stops while there is time to say that it has to go on."""
@@ -140,22 +140,26 @@ class Container:
     def powens(self) -> "PowensClient":
         import requests  # noqa: PLC0415 - costs a cold start that most requests to the API do not need to pay
 
-        from shared.adapters.powens import PowensClient  # noqa: PLC0415
+        from shared.adapters.powens.client import PowensClient  # noqa: PLC0415
+        from shared.adapters.powens.transport import Transport  # noqa: PLC0415
 
         secret = self._powens_secret
-        return PowensClient(
+        transport = Transport(
+            requests.Session(),
             api_url=self.settings.powens_api_url,
-            webview_url=self.settings.powens_webview_url,
-            domain=self.settings.powens_domain,
-            client_id=secret.client_id,
-            client_secret=secret.client_secret,
-            identity=self._identity,
-            session=requests.Session(),
             remaining_seconds=self._remaining,
             clock=self.clock,
             sleep=self.sleep,
             jitter=random.random,
             on_throttled=self.budget.throttled,
+        )
+        return PowensClient(
+            transport,
+            webview_url=self.settings.powens_webview_url,
+            domain=self.settings.powens_domain,
+            client_id=secret.client_id,
+            client_secret=secret.client_secret,
+            identity=self._identity,
             on_unreadable=self.on_unreadable,
             users_token=secret.users_token,
         )

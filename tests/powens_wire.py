@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from shared.adapters.powens import PowensClient
+from shared.adapters.powens.client import PowensClient
+from shared.adapters.powens.transport import Transport
 from tests.ibans import iban
 
 API = "https://acme.biapi.pro/2.0"
@@ -112,18 +113,21 @@ class Powens:
 
     def __post_init__(self) -> None:
         self.session.mount("https://", self.wire)
-        self.client = PowensClient(
+        transport = Transport(
+            self.session,
             api_url=self.api_url,
+            remaining_seconds=lambda: self.remaining,
+            clock=lambda: self.now,
+            sleep=self._sleep,
+            jitter=lambda: self.jitter,
+        )
+        self.client = PowensClient(
+            transport,
             webview_url="https://webview.powens.com/",
             domain="acme.biapi.pro",
             client_id="12345",
             client_secret=SecretStr("s3cret"),
             identity=lambda text: f"key({text})",
-            session=self.session,
-            remaining_seconds=lambda: self.remaining,
-            clock=lambda: self.now,
-            sleep=self._sleep,
-            jitter=lambda: self.jitter,
             on_unreadable=self.unreadable.append,
         )
         self.user = self.client.as_user(41, "tok_A", self.renewed.append)

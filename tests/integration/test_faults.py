@@ -12,7 +12,7 @@ from functions.connection_refresh import app as connection_refresh
 from functions.outbox_publisher import app as outbox_publisher
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.outbox import PublishFailedError
-from shared.adapters.powens import PowensUser
+from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
 from shared.domain.errors import AnswerLost, PowensForbidden
 from tests.fakes.powens import Connection, error

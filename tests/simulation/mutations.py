@@ -10,9 +10,10 @@ from unittest import mock
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.powens_webhook import app as powens_webhook
-from shared.adapters import outbox, powens, powens_answers
+from shared.adapters import outbox
 from shared.adapters.dynamodb import DynamoDBStore
-from shared.adapters.powens import PowensUser
+from shared.adapters.powens import answers, lists
+from shared.adapters.powens.user import PowensUser
 from shared.application.access import Access
 from shared.application.changes import Changes
 from shared.contracts.events import SOURCE
@@ -238,7 +239,7 @@ def an_iban_identifies_without_the_type() -> Any:
 
 @mutation(34)
 def a_filler_number_identifies() -> Any:
-    return mock.patch.object(powens_answers, "identifying_number", lambda number: number)
+    return mock.patch.object(answers, "identifying_number", lambda number: number)
 
 
 @mutation(3)
@@ -247,7 +248,7 @@ def one_field_that_cannot_be_read_makes_the_answer_unusable() -> Any:
         value = self.item.get(name)
         return None if value is None else convert(value)
 
-    return _method(powens_answers._Fields, "read", read)
+    return _method(answers._Fields, "read", read)
 
 
 @mutation(20)
@@ -284,7 +285,7 @@ def an_older_date_ends_a_refresh() -> Any:
 
 @mutation(29)
 def a_list_ends_with_its_first_page() -> Any:
-    return mock.patch.object(powens, "total_of", return_value=None)
+    return mock.patch.object(lists, "_total_of", return_value=None)
 
 
 @mutation(5)
@@ -293,7 +294,7 @@ def a_forbidden_update_asks_for_another_token() -> Any:
         try:
             return real(self, *args, **named)
         except PowensForbidden:
-            self._on_renewed(self._client.renew(self._id_user))
+            self._on_renewed(self._renew(self._id_user))
             raise
 
     return _method(PowensUser, "_call", call)
@@ -316,9 +317,9 @@ def the_second_return_of_a_visit_is_thrown_away() -> Any:
 @mutation(74)
 def a_selection_that_cannot_be_read_counts_as_unticked() -> Any:
     return _method(
-        powens_answers,
+        answers,
         "_selection",
-        lambda real, account, told: True if real(account, told) is None else real(account, told),
+        lambda real, *args: True if real(*args) is None else real(*args),
     )
 
 

@@ -12,7 +12,8 @@ import requests
 from requests.cookies import create_cookie
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
-from shared.adapters.powens import ATTEMPTS, LONGEST_WAIT_SECONDS, MOST_PAGES
+from shared.adapters.powens.lists import MOST_PAGES
+from shared.adapters.powens.transport import ATTEMPTS, LONGEST_WAIT_SECONDS
 from shared.domain.errors import (
     AnswerLost,
     AppError,

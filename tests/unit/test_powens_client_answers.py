@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.adapters.powens_answers import (
-    JsonObject,
-    Malformed,
-    account_from,
-    as_object,
-    connection_from,
-    parse_json,
-)
+from shared.adapters.powens.answers import account_from, connection_from
+from shared.adapters.powens.values import JsonObject, Malformed, as_object, parse_json
 from shared.domain.errors import PowensUnavailable
 from shared.domain.names import LONGEST_NAME_BYTES, clean_name
 from shared.domain.observation import Institution, ObservedAccount, ObservedConnection, ObservedSource
@@ -189,7 +183,7 @@ def test_an_amount_is_exact(number: str) -> None:
 def test_an_amount_that_no_account_has_is_none_and_told_of(wire: str) -> None:
     item = as_object(parse_json(b'{"id": 1, "disabled": null, "balance": ' + wire.encode() + b"}"), "item")
     told: list[str] = []
-    assert account_from(item, str, told=told.append).balance is None
+    assert account_from(item, str, on_unreadable=told.append).balance is None
     assert told == ["account.balance"]
 
 
@@ -399,7 +393,7 @@ def test_a_connection_without_an_id_is_no_answer(powens_id: object) -> None:
 def test_a_field_of_a_connection_that_cannot_be_read_costs_itself(field: str, value: object, told: list[str]) -> None:
     unreadable: list[str] = []
     item = over_the_wire(connection_json(**{field: value}))
-    read = connection_from(item, (), read_started_at=NOW, logos=f"{API}/logos", told=unreadable.append)
+    read = connection_from(item, (), read_started_at=NOW, logos=f"{API}/logos", on_unreadable=unreadable.append)
     nothing = connection(**{field: None})
     beside = replace(read, institution=nothing.institution, sources=nothing.sources)
     assert beside == nothing
