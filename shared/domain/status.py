@@ -56,7 +56,7 @@ class NextStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`code` is stable and public; the text for people is found by code in `shared/contracts/texts.py`."""
+    """`code` is stable and public; the text for people has it as its key in `shared/contracts/locales/`."""
 
     code: str
     who_must_act: Who

