@@ -85,6 +85,7 @@ from shared.entrypoints.http import (
     page,
     read_json,
 )
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
 HISTORY_PAGE = 50
@@ -630,7 +631,7 @@ def return_from_webview() -> Response[Any]:
 
 
 def _missed(error: AppError) -> None:
-    count("FailedRequests")
+    count(Metric.FAILED_REQUESTS)
     logger.warning("the return of a visit was not noted", extra={"code": error.code, "kind": type(error).__name__})
 
 

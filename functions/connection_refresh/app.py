@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
 from shared.domain.errors import TooManyAccounts
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, count_unreadable, logger, measure
 from shared.entrypoints.sqs import FifoBatch, Received
 
@@ -32,19 +33,19 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
     logger.append_keys(correlation_id=hints[-1].correlation_id)
     reading = container().read_back(hints)
     if not reading.known_user:
-        count("UnknownPowensUsers")
+        count(Metric.UNKNOWN_POWENS_USERS)
     if reading.user_gone:
-        count("PowensUsersGone")
+        count(Metric.POWENS_USERS_GONE)
     if reading.adopted or reading.lost:
-        count("AdoptedConnections", reading.adopted)
-        count("LostConnections", reading.lost)
+        count(Metric.ADOPTED_CONNECTIONS, reading.adopted)
+        count(Metric.LOST_CONNECTIONS, reading.lost)
     if reading.put_off:
-        count("ReadsPutOff")
+        count(Metric.READS_PUT_OFF)
     if reading.staleness is not None:
-        measure("Staleness", reading.staleness)
+        measure(Metric.STALENESS, reading.staleness)
     if reading.too_large:
         logger.error("connection too large", extra={"code": TooManyAccounts.code})
-        count("TooLargeConnections", reading.too_large)
+        count(Metric.TOO_LARGE_CONNECTIONS, reading.too_large)
 
 
 @logger.inject_lambda_context(clear_state=True)

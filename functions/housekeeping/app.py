@@ -13,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger, measure
 
 
@@ -24,8 +25,8 @@ def container() -> Container:
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     done = container().keep_house()
-    count("OverdueOperations", done.ended)
-    count("UsersPlanned", done.planned)
-    count("LateErasures", done.late_erasures)
-    measure("ReconciliationLag", timedelta(seconds=done.lag_seconds))
-    count("OpenIncidents", done.incidents)
+    count(Metric.OVERDUE_OPERATIONS, done.ended)
+    count(Metric.USERS_PLANNED, done.planned)
+    count(Metric.LATE_ERASURES, done.late_erasures)
+    measure(Metric.RECONCILIATION_LAG, timedelta(seconds=done.lag_seconds))
+    count(Metric.OPEN_INCIDENTS, done.incidents)

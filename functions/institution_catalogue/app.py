@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, count_unreadable, logger
 
 
@@ -23,9 +24,9 @@ def container() -> Container:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     done = container().refresh_catalogue(believe=event.get("believe") is True)
-    count("Institutions", done.institutions)
-    count("UnreadableInstitutions", done.unreadable)
-    count("WishesGranted", done.granted)
+    count(Metric.INSTITUTIONS, done.institutions)
+    count(Metric.UNREADABLE_INSTITUTIONS, done.unreadable)
+    count(Metric.WISHES_GRANTED, done.granted)
     return {
         "institutions": done.institutions,
         "unreadable": done.unreadable,

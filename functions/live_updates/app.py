@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.application.live import bearer
 from shared.bootstrap import LiveContainer
 from shared.domain.errors import BadToken
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
 PROTOCOL = "synced-accounts"
@@ -46,7 +47,7 @@ def _tell(event: dict[str, Any]) -> None:
         connection_id=data.get("connection_id"),
         revision=data["revision"],
     )
-    count("ScreensTold", heard)
+    count(Metric.SCREENS_TOLD, heard)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
 
@@ -22,7 +23,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     checked = container().check_orphans()
     if checked.orphans is None:
-        count("OrphanChecksSkipped")
+        count(Metric.ORPHAN_CHECKS_SKIPPED)
         return
-    count("OrphanUsers", len(checked.orphans))
+    count(Metric.ORPHAN_USERS, len(checked.orphans))
     logger.info("users checked", extra={"users": checked.users, "orphans": len(checked.orphans)})

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.contracts.outgoing import OutgoingEvent, OutgoingMessage, outgoing
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
 
@@ -30,5 +31,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # no
         container().queues.put(messages)
     finally:
         container().bus.put(events)
-    count("EventsPublished", len(events))
-    count("CommandsQueued", len(messages))
+    count(Metric.EVENTS_PUBLISHED, len(events))
+    count(Metric.COMMANDS_QUEUED, len(messages))

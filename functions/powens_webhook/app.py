@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.domain.errors import BadSignature
+from shared.entrypoints.metrics import Metric
 from shared.webhooks import EVENTS_WITH_HINT, EVENTS_WITHOUT_HINT, About, Unusable, about, secrets_from, verified_body
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def lambda_handler(event: dict[str, Any], context: Context) -> Response:
     request_id: str = event["requestContext"]["requestId"]
     name = (event.get("pathParameters") or {}).get("event", "")
     name = name if name in EVENTS_WITH_HINT | EVENTS_WITHOUT_HINT else "unknown"
+    keys = {"request_id": request_id, "event": name}
     try:
         body = verified_body(
             secrets=_secrets(),
@@ -60,26 +62,26 @@ def lambda_handler(event: dict[str, Any], context: Context) -> Response:
         )
         if name == "unknown":
             # Its ids are used all the same: Powens adds events, and a look too many costs two requests.
-            _write("WARNING", "webhook of an unknown event", "UnknownWebhooks", request_id=request_id)
+            _write("WARNING", "webhook of an unknown event", Metric.UNKNOWN_WEBHOOKS, request_id=request_id)
         if name in EVENTS_WITHOUT_HINT:
             return _answer(200, {"status": "ignored"})
         whom = about(name, body)
     except BadSignature as error:
-        _write("WARNING", "webhook refused", "RefusedSignatures", request_id=request_id, event=name, code=error.code)
+        _write("WARNING", "webhook refused", Metric.REFUSED_SIGNATURES, **keys, code=error.code)
         return _problem(401, "Unauthorized", error.code, request_id)
     except Unusable as error:
-        _write("WARNING", "webhook unusable", "UnusableWebhooks", request_id=request_id, event=name, reason=str(error))
+        _write("WARNING", "webhook unusable", Metric.UNUSABLE_WEBHOOKS, **keys, reason=str(error))
         return _answer(200, {"status": "ignored"})
     if whom is None:
-        _write("INFO", "webhook with nothing to read", "WebhooksWithoutUser", request_id=request_id, event=name)
+        _write("INFO", "webhook with nothing to read", Metric.WEBHOOKS_WITHOUT_USER, **keys)
         return _answer(200, {"status": "ignored"})
     try:
         _queue(whom, name, received_at, request_id, context.aws_request_id)
     except (BotoCoreError, ClientError) as error:
         kind = type(error).__name__
-        _write("ERROR", "webhook not queued", "UnqueuedWebhooks", request_id=request_id, event=name, error=kind)
+        _write("ERROR", "webhook not queued", Metric.UNQUEUED_WEBHOOKS, **keys, error=kind)
         return _problem(503, "Service Unavailable", "temporarily_unavailable", request_id)
-    _write("INFO", "webhook queued", "QueuedWebhooks", request_id=request_id, event=name, powens_user_id=whom.user_id)
+    _write("INFO", "webhook queued", Metric.QUEUED_WEBHOOKS, **keys, powens_user_id=whom.user_id)
     return _answer(200, {"status": "queued"})
 
 
@@ -97,7 +99,7 @@ def _raw_body(event: dict[str, Any]) -> bytes:
 def _secrets() -> tuple[str, ...]:
     secrets = secrets_from(os.environ.get("WEBHOOK_SECRETS", ""))
     if not secrets:
-        _write("ERROR", "no webhook secret: every webhook is refused", "MissingWebhookSecret")
+        _write("ERROR", "no webhook secret: every webhook is refused", Metric.MISSING_WEBHOOK_SECRET)
     return secrets
 
 
@@ -139,7 +141,7 @@ def _problem(status: int, title: str, code: str, request_id: str) -> Response:
     }
 
 
-def _write(level: str, message: str, metric: str, **keys: object) -> None:
+def _write(level: str, message: str, metric: Metric, **keys: object) -> None:
     """One line that is a log entry and, in CloudWatch's embedded metric format, a count of one."""
     now = datetime.now(UTC)
     namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "SyncedAccounts")

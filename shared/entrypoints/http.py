@@ -30,6 +30,7 @@ from shared.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ class HttpErrors:
     def _expected(self, error: AppError) -> Response[str]:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
         if status >= 500:
-            count("FailedRequests")
+            count(Metric.FAILED_REQUESTS)
             logger.warning("request failed", extra={"code": error.code, "kind": type(error).__name__})
             if isinstance(error, PowensThrottled):
-                count("PowensThrottled")
+                count(Metric.POWENS_THROTTLED)
         else:
             logger.info("request refused", extra={"code": error.code})
         headers = {}
@@ -147,7 +148,7 @@ class HttpErrors:
         return self.problem(422, "invalid_request", field=".".join(location[1:]) or None)
 
     def _bug(self, error: Exception) -> Response[str]:
-        count("FailedRequests")
+        count(Metric.FAILED_REQUESTS)
         logger.exception("unexpected error", exc_info=error)
         return self.problem(500, "internal_error")
 

@@ -2,9 +2,12 @@
 
 import logging
 from datetime import timedelta
+from functools import cache
 
-from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+
+from shared.entrypoints.metrics import Metric
 
 logger = Logger()
 
@@ -13,19 +16,29 @@ for _library in ("boto3", "botocore", "urllib3"):
     logging.getLogger(_library).setLevel(logging.INFO)
 
 
-def count(name: str, value: int = 1) -> None:
-    """Add to a metric of the service's namespace, by the dimension `service`."""
-    with single_metric(name=name, unit=MetricUnit.Count, value=value):
-        pass
+def count(metric: Metric, value: int = 1) -> None:
+    """Add to a metric that counts."""
+    _write(metric, MetricUnit.Count, value)
 
 
-def measure(name: str, length: timedelta) -> None:
-    """A metric in seconds, by the dimension `service`."""
-    with single_metric(name=name, unit=MetricUnit.Seconds, value=length.total_seconds()):
-        pass
+def measure(metric: Metric, length: timedelta) -> None:
+    """Add to a metric in seconds."""
+    _write(metric, MetricUnit.Seconds, length.total_seconds())
 
 
 def count_unreadable(field: str) -> None:
     """A field of Powens' answers that could not be read. `field` is our name for it; its value is not ours to log."""
     logger.warning("unreadable field", extra={"field": field})
-    count("UnreadableFields")
+    count(Metric.UNREADABLE_FIELDS)
+
+
+@cache
+def _metrics() -> Metrics:
+    """Made when the first metric is written: the import of a handler reads no environment."""
+    return Metrics()
+
+
+def _write(metric: Metric, unit: MetricUnit, value: float) -> None:
+    """Write at once and not at the end of the invocation: what was counted before a time-out stays counted."""
+    _metrics().add_metric(name=metric.value, unit=unit, value=value)
+    _metrics().flush_metrics()

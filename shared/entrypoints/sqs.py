@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.messages import Message
 from shared.domain.errors import PowensRefused, PowensThrottled, Rejected, Unavailable
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class FifoBatch[M: Message]:
         elif isinstance(error, Unavailable):
             logger.info("message postponed", extra={"code": error.code, "receive_count": receive_count})
             if isinstance(error, PowensThrottled):
-                count("PowensThrottled")
+                count(Metric.POWENS_THROTTLED)
             if error.retry_after is not None:
                 return min(LONGEST_VISIBILITY_SECONDS, max(1, round(error.retry_after)))
         else:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.domain.facts import FactType
+from shared.entrypoints.metrics import Metric
 from tests.template.cloudformation import Properties, Stack, references, target
 
 # Namespace and metric -> the sets of dimensions under which the service publishes it (CloudWatch shows nothing else).
@@ -56,21 +57,6 @@ _DIMENSION_TYPES: Mapping[str, frozenset[str]] = {
     "EventBusName": frozenset({"AWS::Events::EventBus"}),
 }
 OWN_NAMESPACE = "SyncedAccounts"
-OWN_METRICS = frozenset(
-    {
-        "LateErasures",
-        "MissingWebhookSecret",
-        "OrphanUsers",
-        "PowensThrottled",
-        "ReadsPutOff",
-        "ReconciliationLag",
-        "RefusedSignatures",
-        "ScreensTold",
-        "Staleness",
-        "TooLargeConnections",
-        "UnusableWebhooks",
-    }
-)
 _DETAIL_TYPES = frozenset(FactType)
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
@@ -212,7 +198,7 @@ def shown_metrics_exist(stack: Stack) -> list[str]:
     found = []
     for where, namespace, metric, dimensions in _metrics_shown(stack):
         if namespace == OWN_NAMESPACE:
-            if metric not in OWN_METRICS or dimensions != [("service", "synced-accounts")]:
+            if metric not in set(Metric) or dimensions != [("service", "synced-accounts")]:
                 found.append(f"{where}: the code publishes no {metric} {dimensions}")
             continue
         if frozenset(name for name, _ in dimensions) not in _KNOWN_METRICS.get((namespace, metric), ()):

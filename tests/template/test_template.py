@@ -16,9 +16,10 @@ from shared.application.access import RECONCILE_EVERY
 from shared.config import LiveSettings, Settings
 from shared.domain.erasure import QUIET_FOR
 from shared.domain.ledger import OPERATION_DEADLINE
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.sqs import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS
 from tests.template.cloudformation import PARAMETERS, Stack, target, translate
-from tests.template.rules import OWN_METRICS, as_list, statements
+from tests.template.rules import as_list, statements
 
 FUNCTIONS = {
     "AccountsApiFunction": "accounts_api",
@@ -301,10 +302,19 @@ def test_only_the_webhook_is_given_a_secret_and_no_other_function_is(deployed: S
     assert target(deployed.properties("PowensWebhookFunction")["KmsKeyArn"]) == "TokenKey"
 
 
-def test_custom_metrics_on_the_dashboard_are_published_by_the_code() -> None:
+@pytest.mark.parametrize("metric", Metric)
+def test_each_metric_is_written_by_the_code(metric: Metric) -> None:
     code = "".join(path.read_text() for folder in ("shared", "functions") for path in (ROOT / folder).rglob("*.py"))
 
-    assert {metric for metric in OWN_METRICS if metric not in code} == set()
+    assert re.search(rf"\bMetric\.{metric.name}\b", code)
+
+
+def test_each_metric_is_explained_to_operators_and_no_other() -> None:
+    (page,) = re.findall(
+        r"^## Metrics\n(.*?)^## ", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [metric.value for metric in Metric]
 
 
 # --- routes --------------------------------------------------------------------------------------------------------
