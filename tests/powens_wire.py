@@ -11,8 +11,11 @@ from pydantic import SecretStr
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
+from shared.adapters.powens.answers import account_from, connection_from
 from shared.adapters.powens.client import PowensClient
 from shared.adapters.powens.transport import Transport
+from shared.adapters.powens.values import JsonObject, as_object, parse_json
+from shared.domain.observation import ObservedAccount, ObservedConnection
 from tests.ibans import iban
 
 API = "https://acme.biapi.pro/2.0"
@@ -190,3 +193,27 @@ def account_json(**changes: object) -> dict[str, object]:
 
 def accounts_json(*accounts: object, **changes: object) -> dict[str, object]:
     return {"accounts": list(accounts), "balances": {"EUR": 1523.07}, "total": len(accounts)} | changes
+
+
+OK_CONNECTION = Answer(body=connection_json())
+OK_ACCOUNTS = Answer(body=accounts_json(account_json()))
+RENEWED = Answer(body={"access_token": "tok_B", "token_type": "Bearer"})
+REFUSED_TOKEN = Answer(401, {"code": "unauthorized", "description": "revoked"})
+
+
+def read(scene: Powens) -> ObservedConnection:
+    """One connection, with two requests when all goes well."""
+    return scene.user.read_connection(77)
+
+
+def parsed(item: object) -> JsonObject:
+    """As the client gets it."""
+    return as_object(parse_json(json.dumps(item).encode()), "item")
+
+
+def observed_account(**changes: object) -> ObservedAccount:
+    return account_from(parsed(account_json(**changes)), lambda text: f"key({text})")
+
+
+def observed_connection(**changes: object) -> ObservedConnection:
+    return connection_from(parsed(connection_json(**changes)), (), read_started_at=NOW, logos=f"{API}/logos")
