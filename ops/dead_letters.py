@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from ops.system import System
-from shared.contracts.outgoing import outgoing
+from shared.adapters.outbox import is_entry
 
 SHOWN = (
     "operation_id",
@@ -167,7 +167,7 @@ def _records(system: System, batch: Mapping[str, Any]) -> Iterator[dict[str, Any
             change = record["dynamodb"]
             if int(change["SequenceNumber"]) > last:
                 return
-            if record["eventName"] == "INSERT" and outgoing(change["NewImage"]) is not None:
+            if record["eventName"] == "INSERT" and is_entry(change["NewImage"]):
                 yield {"eventName": "INSERT", "dynamodb": {"NewImage": _texts(change["NewImage"])}}
             if int(change["SequenceNumber"]) == last:
                 return

@@ -10,7 +10,6 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
-from shared.contracts.outgoing import OutgoingEvent, OutgoingMessage, outgoing
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
@@ -22,14 +21,12 @@ def container() -> Container:
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
-    entries = [outgoing(record["dynamodb"]["NewImage"]) for record in event["Records"]]
-    events = [entry for entry in entries if isinstance(entry, OutgoingEvent)]
-    messages = [entry for entry in entries if isinstance(entry, OutgoingMessage)]
+    images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
     # Each reader of the stream brings one kind only (ADR 0025), an operator who sends dead letters back brings both: a
     # failure of one way out must not keep the other from being tried.
     try:
-        container().queues.put(messages)
+        queued = container().queues.put(images)
     finally:
-        container().bus.put(events)
-    count(Metric.EVENTS_PUBLISHED, len(events))
-    count(Metric.COMMANDS_QUEUED, len(messages))
+        published = container().bus.put(images)
+    count(Metric.EVENTS_PUBLISHED, published)
+    count(Metric.COMMANDS_QUEUED, queued)

@@ -1,22 +1,29 @@
-"""The ways out: SQS and EventBridge. Both take batches and may fail for a part of one; only that part is repeated."""
+"""The ways out: SQS and EventBridge. Both take batches and may fail for a part of one; only that part is repeated.
+
+An image is an item of the table in DynamoDB's form, as the stream brings it when it is inserted. Its members tell an
+entry of the outbox, and its key is only an id here.
+"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.contracts.events import SOURCE
 from shared.contracts.messages import HintMessage
-from shared.contracts.outgoing import OutgoingEvent, OutgoingMessage
 from shared.domain.errors import Unavailable
 from shared.domain.hints import Hint
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+type Image = Mapping[str, Mapping[str, str]]
 
 BATCH = 10
 """Most entries of one PutEvents or SendMessageBatch call (AWS limit)."""
@@ -58,21 +65,27 @@ class EventBus:
     name: str
     pause: Callable[[float], None] = time.sleep
 
-    def put(self, events: Sequence[OutgoingEvent]) -> None:
-        """Raises PublishFailedError."""
+    def put(self, images: Sequence[Image]) -> int:
+        """Publish the events among the images; how many there were. Raises PublishFailedError."""
+        events: list[PutEventsRequestEntryTypeDef] = [
+            {
+                "EventBusName": self.name,
+                "Source": SOURCE,
+                "DetailType": image["detail_type"]["S"],
+                "Detail": image["detail"]["S"],
+            }
+            for image in images
+            if _is_event(image)
+        ]
 
-        def send(batch: Sequence[OutgoingEvent]) -> list[int]:
-            answer = self.client.put_events(
-                Entries=[
-                    {"EventBusName": self.name, "Source": SOURCE, "DetailType": e.detail_type, "Detail": e.detail}
-                    for e in batch
-                ]
-            )
+        def send(batch: "Sequence[PutEventsRequestEntryTypeDef]") -> list[int]:
+            answer = self.client.put_events(Entries=batch)
             if not answer["FailedEntryCount"]:
                 return []
             return [position for position, entry in enumerate(answer["Entries"]) if entry.get("ErrorCode")]
 
         _in_batches(events, send, self.pause)
+        return len(events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +96,52 @@ class Queues:
     urls: dict[str, str] = field(default_factory=dict)
     pause: Callable[[float], None] = time.sleep
 
-    def put(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Raises PublishFailedError, KeyError for a queue that is not ours. The order within a group is kept."""
-        for queue in dict.fromkeys(message.queue for message in messages):
-            url = self.urls[queue]
+    def put(self, images: Sequence[Image]) -> int:
+        """Send the commands and hints among the images; how many there were. The order within a group is kept.
 
-            def send(batch: Sequence[OutgoingMessage], url: str = url) -> list[int]:
-                entries: list[Any] = [
-                    {
-                        "Id": str(position),
-                        "MessageBody": message.body,
-                        "MessageGroupId": message.group,
-                        "MessageDeduplicationId": message.deduplication_id,
-                    }
-                    for position, message in enumerate(batch)
-                ]
-                answer = self.client.send_message_batch(QueueUrl=url, Entries=entries)
-                return sorted(int(failure["Id"]) for failure in answer.get("Failed", []))
-
-            _in_batches([message for message in messages if message.queue == queue], send, self.pause)
+        The key of an entry is the deduplication id: it stays the same when the stream delivers the entry again.
+        Raises PublishFailedError, KeyError for a queue that is not ours.
+        """
+        messages: dict[str, list[SendMessageBatchRequestEntryTypeDef]] = {}
+        for image in images:
+            if _is_message(image):
+                message = _message(image["group"]["S"], image["sk"]["S"], image["body"]["S"])
+                messages.setdefault(image["queue"]["S"], []).append(message)
+        for queue, of_queue in messages.items():
+            self._send(queue, of_queue)
+        return sum(len(of_queue) for of_queue in messages.values())
 
     def send(self, hints: Sequence[Hint]) -> None:
-        self.put(
-            [
-                OutgoingMessage(
-                    queue=HintMessage.queue,
-                    group=message.group,
-                    deduplication_id=uuid4().hex,
-                    body=message.model_dump_json(),
-                )
-                for message in map(HintMessage.of, hints)
+        """Raises PublishFailedError."""
+        messages = [HintMessage.of(hint) for hint in hints]
+        self._send(HintMessage.queue, [_message(m.group, uuid4().hex, m.model_dump_json()) for m in messages])
+
+    def _send(self, queue: str, messages: "Sequence[SendMessageBatchRequestEntryTypeDef]") -> None:
+        url = self.urls[queue]
+
+        def send(batch: "Sequence[SendMessageBatchRequestEntryTypeDef]") -> list[int]:
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {**message, "Id": str(position)} for position, message in enumerate(batch)
             ]
-        )
+            answer = self.client.send_message_batch(QueueUrl=url, Entries=entries)
+            return sorted(int(failure["Id"]) for failure in answer.get("Failed", []))
+
+        _in_batches(messages, send, self.pause)
+
+
+def is_entry(image: Image) -> bool:
+    """Whether an item of the table is an entry of the outbox."""
+    return _is_event(image) or _is_message(image)
+
+
+def _is_event(image: Image) -> bool:
+    return "detail_type" in image
+
+
+def _is_message(image: Image) -> bool:
+    return "queue" in image
+
+
+def _message(group: str, deduplication_id: str, body: str) -> "SendMessageBatchRequestEntryTypeDef":
+    """`Id` is its position in a batch, which is not known yet."""
+    return {"Id": "", "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": deduplication_id}

@@ -94,28 +94,31 @@ def the_second_event_of_a_transaction_is_forgotten() -> Any:
 
 @mutation(136)
 def events_are_published_beside_the_outbox_s_failures() -> Any:
-    def put(real: Any, self: Any, events: Any) -> None:
+    def put(real: Any, self: Any, images: Any) -> int:
         with contextlib.suppress(AppError):
-            real(self, events)
+            real(self, images)
+        return 0
 
     return _method(outbox.EventBus, "put", put)
 
 
 @mutation(1)
 def partial_failures_of_put_events_are_ignored() -> Any:
-    def put(real: Any, self: Any, events: Any) -> None:
+    def put(real: Any, self: Any, images: Any) -> int:
+        events = [image for image in images if "detail_type" in image]
         for start in range(0, len(events), outbox.BATCH):
             self.client.put_events(
                 Entries=[
                     {
                         "EventBusName": self.name,
                         "Source": SOURCE,
-                        "DetailType": event.detail_type,
-                        "Detail": event.detail,
+                        "DetailType": event["detail_type"]["S"],
+                        "Detail": event["detail"]["S"],
                     }
                     for event in events[start : start + outbox.BATCH]
                 ]
             )
+        return len(events)
 
     return _method(outbox.EventBus, "put", put)
 
