@@ -6,6 +6,7 @@ effect: then the caller knows nothing, as with a read timeout once boto3's own r
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -24,8 +25,11 @@ _THROTTLING = {
     "events": "ThrottlingException",
     "kms": "ThrottlingException",
     "secretsmanager": "ThrottlingException",
+    "apigatewaymanagementapi": "LimitExceededException",
 }
-_USUAL_SECONDS = {"dynamodb": 0.008, "sqs": 0.012, "events": 0.025, "kms": 0.015, "secretsmanager": 0.03}
+_USUAL_SECONDS = {"dynamodb": 0.008, "sqs": 0.012, "events": 0.025, "kms": 0.015, "secretsmanager": 0.03} | {
+    "apigatewaymanagementapi": 0.02
+}
 
 
 class Aws:
@@ -36,6 +40,11 @@ class Aws:
         self.table = table
         self.queues: dict[str, FifoQueue] = {}
         self.bus: list[dict[str, Any]] = []
+        self.published: list[tuple[int, dict[str, Any]]] = []
+        """Each event with when it was taken, in microseconds."""
+        self.on_event: Callable[[dict[str, Any]], None] = lambda event: None
+        self.sockets: dict[str, Callable[[str | None], None]] = {}
+        """What an open socket does with a message, and with None when it is closed from here."""
         self.webhooks_queued: set[str] = set()
         self.calls = 0
         self._bus = bus
@@ -111,6 +120,8 @@ class Aws:
             case "secretsmanager":
                 assert operation == "GetSecretValue"
                 return {"SecretString": self._secret}
+            case "apigatewaymanagementapi":
+                return self._socket(operation, parameters)
         raise UnknownSyntax(f"{service} {operation}")
 
     def _dynamodb(self, operation: str, parameters: dict[str, Any], step: str) -> dict[str, Any]:
@@ -172,11 +183,27 @@ class Aws:
                 answers.append({"ErrorCode": "InternalFailure", "ErrorMessage": "said by AWS"})
                 continue
             event = {"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
-            self.bus.append(event)
-            if self.engine.chance.happens("EventBridge delivers twice", key):
+            copies = 2 if self.engine.chance.happens("EventBridge delivers twice", key) else 1
+            self.published.append((self.engine.at, event))
+            for _ in range(copies):
                 self.bus.append(event)
+                self.on_event(event)
             answers.append({"EventId": key})
         return {"FailedEntryCount": sum("ErrorCode" in answer for answer in answers), "Entries": answers}
+
+    def _socket(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        socket = self.sockets.get(parameters["ConnectionId"])
+        if socket is None:
+            raise Refused("GoneException", "closed, or not yet open")
+        match operation:
+            case "PostToConnection":
+                socket(parameters["Data"].decode())
+            case "DeleteConnection":
+                del self.sockets[parameters["ConnectionId"]]
+                socket(None)
+            case _:
+                raise UnknownSyntax(f"sockets {operation}")
+        return {}
 
     def _kms(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """A seal that anybody could open, yet which hides the plaintext and is bound to its context."""
@@ -203,5 +230,7 @@ _WRITES = frozenset(
         "SendMessageBatch",
         "ChangeMessageVisibility",
         "PutEvents",
+        "PostToConnection",
+        "DeleteConnection",
     }
 )

@@ -9,9 +9,9 @@ from tests.fakes.powens import Account
 from tests.integration.world import api_event
 from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle import Ended, Oracle
-from tests.simulation.people import USERS, People
+from tests.simulation.people import USERS, Action, People
 from tests.simulation.powens import Real
-from tests.simulation.world import Violated, World
+from tests.simulation.world import EXPIRE_EVERY, LATEST_EXPIRY, Violated, World
 
 QUIET_SECONDS = 45 * 60
 RECONCILED_SECONDS = 13 * 3600
@@ -19,6 +19,10 @@ CLOSED_SECONDS = 38 * 3600
 PASSES = 2
 """Undisturbed housekeeping passes within which an overdue operation is ended."""
 GRACE_SECONDS = 90
+LAST_SCREENS = 1000
+"""The first number of the actions that open a screen for every user when nothing goes wrong any more."""
+TOLD_SECONDS = 30
+"""Within which a screen hears of what was published."""
 LATELY_SECONDS = 14 * 3600
 """Within which whatever shows at Powens has been read, webhooks or not."""
 UPSETTING = ("renumbered", "moved", "unreadable", "connection deleted", "user deleted at Powens", "odd field")
@@ -56,6 +60,8 @@ class Checks:
                 powens.clear(account_id)
         began = world.engine.at
         world.engine.tell("--- from here on nothing goes wrong")
+        for number, user in enumerate(USERS):
+            self.people.act(Action(LAST_SCREENS + number, world.engine.at, "watch", user))
         world.run_for(QUIET_SECONDS)
         self.send_dead_letters_back()
         self.hinted(began)
@@ -139,6 +145,7 @@ class Checks:
         self.bugs()
         self.queues()
         self.events()
+        self.screens()
         self.operations()
         self.refreshes()
         self.erasures()
@@ -194,6 +201,32 @@ class Checks:
             self.hold(sorted(found) == list(range(1, len(found) + 1)), f"revisions {sorted(found)} of a connection")
         self.hold(sorted(ended) == sorted(set(ended)), "an operation ended twice")
         self.hold(set(ended) == set(oracle.ended), "the ends of operations and their events differ")
+
+    def screens(self) -> None:
+        """What is published while nothing goes wrong is heard by every open screen of its user.
+
+        Of closed screens nothing is left in the table.
+        """
+        world = self.world
+        patience = TOLD_SECONDS * MICROSECONDS
+        trouble = max(world.chance.times, default=0)
+        for screen in self.people.screens:
+            begins = max(trouble, screen.opened_at) + patience
+            ends = min(screen.token_until, screen.closed_at or world.engine.at) - patience
+            heard = {(m["event"], m["connection_id"], m["revision"]): at for at, m in reversed(screen.told)}
+            for at, event in world.aws.published:
+                data = event["detail"]["data"]
+                if begins < at < ends and data["user_id"] == screen.user and event["detail-type"] in world.told_of:
+                    world.powens.drawn["event heard by a screen"] += 1
+                    told_at = heard.get((event["detail-type"], data.get("connection_id"), data["revision"]))
+                    self.hold(
+                        told_at is not None and told_at < at + patience,
+                        f"a screen of {screen.user} was not told of {event['detail-type']}",
+                    )
+        old = world.engine.now.timestamp() - LATEST_EXPIRY - EXPIRE_EVERY
+        for item in world.table.items():
+            socket = "SOCKET#" in item["pk"]["S"] + item["sk"]["S"]
+            self.hold(not socket or int(item["ttl"]["N"]) > old, "a screen that is closed for long is still known")
 
     def operations(self) -> None:
         """Each has ended, and those that failed have a reason that happened."""

@@ -14,8 +14,10 @@ from shared.adapters import outbox
 from shared.adapters.dynamodb import DynamoDBStore
 from shared.adapters.powens import answers, lists
 from shared.adapters.powens.user import PowensUser
+from shared.application import live
 from shared.application.access import Access
 from shared.application.changes import Changes
+from shared.application.live import Live
 from shared.contracts.events import SOURCE
 from shared.domain import copies, ledger, matching
 from shared.domain.errors import AppError, PowensForbidden
@@ -83,7 +85,7 @@ def an_operation_is_recorded_without_its_command() -> Any:
     return _transaction(lambda writes: [write for write in writes if kept(write)])
 
 
-@mutation(1)
+@mutation(3)
 def the_second_event_of_a_transaction_is_forgotten() -> Any:
     def changed(writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         events = [w for w in writes if w.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("EVENT#")]
@@ -102,7 +104,7 @@ def events_are_published_beside_the_outbox_s_failures() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(1)
+@mutation(3)
 def partial_failures_of_put_events_are_ignored() -> Any:
     def put(real: Any, self: Any, images: Any) -> int:
         events = [image for image in images if "detail_type" in image]
@@ -123,7 +125,7 @@ def partial_failures_of_put_events_are_ignored() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(1)
+@mutation(3)
 def partial_failures_of_a_batch_of_messages_are_ignored() -> Any:
     def in_batches(real: Any, entries: Any, send: Any, pause: Any) -> None:
         real(entries, lambda batch: send(batch) and [], pause)
@@ -141,7 +143,7 @@ def a_read_speaks_although_it_began_before_the_last_write() -> Any:
     return _method(ledger, "reconcile", reconcile)
 
 
-@mutation(1)
+@mutation(3)
 def accounts_are_read_without_all() -> Any:
     return _method(PowensUser, "_accounts", lambda real, self, what, path: real(self, what, path.removesuffix("?all")))
 
@@ -189,7 +191,7 @@ def the_revision_does_not_grow_with_a_new_status() -> Any:
     return _method(ledger, "_with_facts", with_facts)
 
 
-@mutation(1)
+@mutation(3)
 def the_user_s_token_is_logged() -> Any:
     def open_access(real: Any, self: Any, access: Any) -> Any:
         user = real(self, access)
@@ -264,7 +266,7 @@ def an_account_that_moved_stays_where_it_was() -> Any:
     return mock.patch.object(ledger._Moves, "departures", return_value=())
 
 
-@mutation(1)
+@mutation(3)
 def no_balance_overwrites_the_last_good_one() -> Any:
     def described(real: Any, account: Any, seen: Any, failing: bool) -> Any:
         return replace(real(account, seen, failing), balance=seen.balance)
@@ -331,3 +333,21 @@ def an_account_without_a_readable_id_counts_as_gone() -> Any:
     return _method(
         PowensUser, "_observed", lambda real, self, *args, **named: replace(real(self, *args, **named), unidentified=0)
     )
+
+
+@mutation(3)
+def a_screen_is_told_after_its_token_has_expired() -> Any:
+    return _method(
+        Live, "open", lambda real, *args, token_until, **named: real(*args, token_until=token_until + timedelta(days=1))
+    )
+
+
+@mutation(3)
+def a_screen_is_forgotten_while_it_is_being_opened() -> Any:
+    return mock.patch.object(live, "SETTLED_AFTER", timedelta())
+
+
+@mutation(3)
+def the_bus_is_told_before_the_table() -> Any:
+    """A screen that asks at once is shown less than it was told of."""
+    return _method(Live, "tell", lambda real, *args, revision, **named: real(*args, revision=revision + 1, **named))

@@ -20,6 +20,8 @@ from tests.simulation.world import World
 
 RECENT = 900 * 1_000_000
 """Longer than a read takes from its start to its effect, in microseconds."""
+TELLING = 14_000_000
+"""Longer than a slow send takes from the look at a socket to its message, in microseconds."""
 SKEW = timedelta(milliseconds=50)
 PATIENCE = (24 * 3600 - 600) * 1_000_000
 """Nearly as long as an id must have been absent before another one may be enabled in its place, in microseconds."""
@@ -71,6 +73,18 @@ class Ended:
     failed: tuple[tuple[str, str | None], ...]
 
 
+@dataclass(eq=False)
+class Screen:
+    """An open screen, as its user's device knows it. `told`: what it heard and when; times in microseconds."""
+
+    socket_id: str
+    user: str
+    opened_at: int
+    token_until: int
+    closed_at: int | None = None
+    told: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+
+
 class Oracle:
     def __init__(self, world: World) -> None:
         self.world = world
@@ -103,6 +117,25 @@ class Oracle:
         world.watchers.append(self._written)
         world.powens.before_update = self._updated
         world.powens.came_late = self._came_late
+
+    # --- screens
+
+    def heard(self, screen: Screen, message: dict[str, Any]) -> None:
+        """A screen hears of changes of its own user's only, and only while its token is good."""
+        now = self.world.engine.at
+        screen.told.append((now, message))
+        late = now - screen.token_until > TELLING
+        self.world.invariant(not late, f"a screen of {screen.user} is told something after its token has expired")
+        mine = any(
+            event["detail"]["data"]["user_id"] == screen.user
+            and (event["detail-type"], event["detail"]["data"]["revision"]) == (message["event"], message["revision"])
+            and event["detail"]["data"].get("connection_id") == message["connection_id"]
+            for event in self.world.aws.bus
+        )
+        self.world.invariant(mine, f"a screen of {screen.user} is told of what is not about her: {message}")
+        self.world.invariant(
+            message.keys() == {"type", "event", "connection_id", "revision"}, f"a screen is told too much: {message}"
+        )
 
     # --- names
 

@@ -15,7 +15,8 @@ from shared.domain.connection import connection_id
 from tests.fakes.powens import Account, Connection
 from tests.integration.world import ORIGIN, api_event
 from tests.simulation.banks import BANKS, WISHED
-from tests.simulation.oracle import Oracle
+from tests.simulation.engine import MICROSECONDS
+from tests.simulation.oracle import Oracle, Screen
 from tests.simulation.powens import Real, same, uuid_of
 from tests.simulation.world import Reply, World
 
@@ -83,6 +84,7 @@ class People:
         self.powens_users: dict[str, list[int]] = {name: [] for name in USERS}
         self.done: dict[str, int] = {}
         self.problems: list[str] = []
+        self.screens: list[Screen] = []
         self.last: dict[str, int] = {}
         """When a user last asked for something."""
         self.removed: dict[str, int] = {}
@@ -333,6 +335,45 @@ class People:
         operation = self.pick(action, "operation", user.operations)
         if operation is not None:
             self.ask(action, "GET", f"/v1/operations/{operation['id']}")
+
+    # --- open screens
+
+    def watch(self, action: Action) -> None:
+        """A screen stays open, is told of changes, and asks what they are; now and then it opens another socket."""
+        world = self.world
+        leaves = world.engine.at + round(4 * 3600 * self.roll(action, "leaves") * MICROSECONDS)
+        token_until = world.engine.at + round((600 + 7200 * self.roll(action, "token")) * MICROSECONDS)
+        socket_id = f"socket-{action.number}-{world.engine.at}"
+        screen = Screen(socket_id, action.who, world.engine.at, token_until)
+
+        def hear(message: str | None) -> None:
+            if message is None:
+                screen.closed_at = world.engine.at
+                return
+            self.oracle.heard(screen, json.loads(message))
+            world.engine.start(f"{action.who}/{action.number}/told", lambda: self.told(action, json.loads(message)))
+
+        if not world.open_socket(socket_id, action.who, token_until, hear):
+            return
+        screen.opened_at = world.engine.at
+        self.screens.append(screen)
+        self.tell(action, "opens a screen")
+        # API Gateway closes a socket after two hours, whatever its token says.
+        ends = min(leaves, screen.opened_at + 7200 * MICROSECONDS)
+        world.engine.wait((ends - world.engine.at) / MICROSECONDS)
+        if screen.closed_at is None:
+            screen.closed_at = world.engine.at
+            world.close_socket(socket_id)
+
+    def told(self, action: Action, message: dict[str, Any]) -> None:
+        """Read-your-writes: what a screen is told of is in the list that it asks for next."""
+        listed = self.look(action)
+        for connection in listed["connections"] if listed else []:
+            if connection["id"] == message["connection_id"]:
+                self.world.invariant(
+                    connection["revision"] >= message["revision"],
+                    f"{action.who} is told of revision {message['revision']} and shown {connection['revision']}",
+                )
 
     # --- accounts by hand, wishes, and the end
 

@@ -108,6 +108,8 @@ KINDS: dict[str, float] = {
 }
 """What banks and Powens may be like, and in which part of the runs: no faults, but the world as it is."""
 
+SCREENS = 0.5
+"""In which part of the runs screens stay open and are told of changes."""
 RARE: dict[str, float] = {"long_outage": 0.06, "stray": 0.1}
 """What happens once at most, and in which part of the runs."""
 LIMITS = (0, 0, 0, 24, 60)
@@ -160,6 +162,12 @@ def plan_of(seed: int, *, most: int = 26) -> Plan:
     for kind, share in RARE.items():
         if dice.random() < share:
             actions.append(Action(len(actions), 90 + dice.random() * (at - 90), kind, USERS[0]))
+    # From dice of their own, so that runs without open screens are what they were.
+    screens = random.Random(f"screens {seed}")
+    if screens.random() < SCREENS:
+        for _ in range(1 + int(screens.random() * 4)):
+            who = USERS[1] if two and screens.random() < 0.3 else USERS[0]
+            actions.append(Action(len(actions), 20 + screens.random() * at, "watch", who))
     actions.sort(key=lambda action: action.at)
     limit = dice.choice(LIMITS)
     met = tuple(kind for kind, share in KINDS.items() if dice.random() < share)

@@ -29,14 +29,15 @@ from functions.accounts_api import app as accounts_api
 from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
 from functions.institution_catalogue import app as institution_catalogue
+from functions.live_updates import app as live_updates
 from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
 from shared import bootstrap
 from shared.adapters import outbox
 from shared.application import webview
-from shared.bootstrap import Container
-from shared.domain.errors import AppError
+from shared.bootstrap import Container, LiveContainer
+from shared.domain.errors import AppError, BadToken
 from shared.entrypoints.observability import logger
 from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
 from tests.fakes.queues import FifoQueue, Message, declared_queue
@@ -65,6 +66,7 @@ MODULES: dict[str, Any] = {
     "housekeeping": housekeeping,
     "orphan_check": orphan_check,
     "institution_catalogue": institution_catalogue,
+    "live_updates": live_updates,
 }
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _QUEUES = {
@@ -104,7 +106,7 @@ class Worker:
 
     function: str
     number: int
-    container: Container | None
+    container: Container | LiveContainer | None
     skew: timedelta
 
 
@@ -134,6 +136,9 @@ def timeouts() -> dict[str, int]:
 
 ENVIRONMENT = {
     "TABLE_NAME": TABLE,
+    "LIVE_ENDPOINT": "https://live.example.com/live",
+    "JWT_ISSUER": "https://login.example.com",
+    "JWT_AUDIENCE": "synced-accounts",
     "EVENT_BUS_NAME": BUS,
     "COMMANDS_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/commands.fifo",
     "REFRESH_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/refresh.fifo",
@@ -178,6 +183,7 @@ class World:
         self.powens = SimulatedPowens(self.engine, kinds)
         self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
         self.powens.webhook = self.webhook
+        self.aws.on_event = self._tell_screens
         self.powens.broken = lambda promise: self.invariant(False, promise)
         self.queues = {name: self._queue(name) for name in _QUEUES}
         self.idle: dict[str, list[Worker]] = {function: [] for function in MODULES}
@@ -192,6 +198,8 @@ class World:
         self.unanswered_webhooks = 0
         self.housekeeping_done: list[int] = []
         self.catalogue_renewed: list[int] = []
+        rule = resources()["LiveUpdatesFunction"]["Properties"]["Events"]["Changes"]["Properties"]
+        self.told_of: frozenset[str] = frozenset(rule["Pattern"]["detail-type"])
         self.invocations = 0
         self._workers = 0
         self._ids = 0
@@ -248,14 +256,21 @@ class World:
         self.powens.secrets.add(value)
         return value
 
-    def container(self, function: str) -> Container:
+    def container(self, function: str) -> Container | LiveContainer:
         task = self.engine.current
         assert task is not None
         worker: Worker = task.worker
         assert worker.function == function
         if worker.container is None:
-            worker.container = self._new_container(worker)
+            live = function == "live_updates"
+            worker.container = self._new_live_container(worker) if live else self._new_container(worker)
         return worker.container
+
+    def _new_live_container(self, worker: Worker) -> LiveContainer:
+        container = LiveContainer.from_env()
+        container.clock = lambda: self.engine.now + worker.skew
+        container.verifier = Tokens()  # type: ignore[assignment]  # all that is used of the real one
+        return container
 
     def _new_container(self, worker: Worker) -> Container:
         container = Container.from_env()
@@ -500,6 +515,45 @@ class World:
 
         self.invoke("outbox_publisher", {"Records": records}, f"{first}", ended)
 
+    # --- open screens
+
+    def _tell_screens(self, event: dict[str, Any]) -> None:
+        """The rule on the bus invokes the function, whose invocation is repeated as the template says."""
+        if event["detail-type"] not in self.told_of:
+            return
+        repeats = resources()["LiveUpdatesFunction"]["Properties"]["EventInvokeConfig"]["MaximumRetryAttempts"]
+
+        def begin(attempt: int) -> None:
+            def ended(task: Task) -> None:
+                if (not task.finished or task.error is not None) and attempt < repeats:
+                    self.engine.after(60, lambda: begin(attempt + 1))
+
+            self.invoke("live_updates", event, event["detail-type"], ended)
+
+        self.engine.after(self.chance.between(0.05, 0.6, "rule", self.engine.at), lambda: begin(0))
+
+    def open_socket(self, socket_id: str, user: str, until: int, hear: Callable[[str | None], None]) -> bool:
+        """From a user's task: a screen opens a socket with a token that is good until then; whether it is open."""
+        token = f"{user}.{until}"
+        event = {
+            "requestContext": {"routeKey": "$connect", "connectionId": socket_id},
+            "headers": {"Sec-WebSocket-Protocol": f"{live_updates.PROTOCOL}, bearer.{token}"},
+        }
+        task = self.invoke("live_updates", event, f"open/{socket_id}")
+        self.engine.wait_for(task)
+        opened = task.finished and task.error is None and task.result["statusCode"] == 200
+        if opened:
+            self.engine.wait(self.chance.between(0.01, 0.8, "handshake", socket_id))
+            self.aws.sockets[socket_id] = hear
+        return opened
+
+    def close_socket(self, socket_id: str) -> None:
+        """A screen is left. API Gateway says so with its best effort."""
+        self.aws.sockets.pop(socket_id, None)
+        if self.chance.roll("best effort", socket_id) < 0.7:
+            event = {"requestContext": {"routeKey": "$disconnect", "connectionId": socket_id}, "headers": {}}
+            self.invoke("live_updates", event, f"close/{socket_id}")
+
     # --- housekeeping, every minute; minutes with nothing due are skipped, as it would find nothing
 
     def _plan_housekeeping(self) -> None:
@@ -576,6 +630,17 @@ class World:
             raise Violated(self.violations[0])
 
 
+class Tokens:
+    """Stands for the issuer of tokens: a token is its user and when it expires, in microseconds."""
+
+    def check(self, token: str) -> tuple[str, datetime]:
+        user, until = token.split(".")
+        expires = START + timedelta(microseconds=int(until))
+        if expires <= _Installed.world.engine.now:
+            raise BadToken("expired")
+        return user, expires
+
+
 class Violated(Exception):
     """An invariant does not hold."""
 
@@ -645,6 +710,7 @@ def installed() -> Iterator[None]:
         )
         for target, name, value in (
             (Container, "client", lambda _, service: aws_client(service)),
+            (bootstrap, "_client", lambda service, **_: aws_client(service)),
             (bootstrap, "new_id", new_id),
             (outbox, "uuid4", Identifier),
             (webview, "secrets", Secrets),
