@@ -81,6 +81,10 @@ check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## 
 	$(DEV)/bin/mypy
 	$(DEV)/bin/pytest -q -m "not slow and not browser" tests/unit tests/template
 
+.PHONY: openapi
+openapi: $(DEV)/$(READY) ## Write docs/openapi.json anew, when the API was meant to change
+	@exec $(DEV)/bin/python -m tests.openapi
+
 # One folder of the tests, with the environments that it needs beside the developer's.
 SUITES := unit integration ops template simulation sandbox local web e2e
 ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)

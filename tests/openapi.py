@@ -1,0 +1,25 @@
+"""The OpenAPI document of the API, as it is stored in `docs/openapi.json`: `make openapi` writes it anew."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from functions.accounts_api.app import openapi_json
+
+STORED = Path(__file__).parents[1] / "docs" / "openapi.json"
+
+
+def rendered() -> dict[str, Any]:
+    """What `GET /v1/openapi.json` answers."""
+    document: dict[str, Any] = json.loads(openapi_json())
+    return document
+
+
+def main() -> None:
+    # Sorted: the order in which routes are registered says nothing.
+    text = json.dumps(rendered(), indent=2, sort_keys=True, ensure_ascii=False)
+    STORED.write_text(text + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
