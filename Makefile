@@ -85,6 +85,10 @@ check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## 
 openapi: $(DEV)/$(READY) ## Write docs/openapi.json anew, when the API was meant to change
 	@exec $(DEV)/bin/python -m tests.openapi
 
+.PHONY: record
+record: $(DEV)/$(READY) ## Write tests/released/items, messages and answers anew, when what is stored was meant to change
+	RECORD=1 $(DEV)/bin/pytest -q tests/integration/test_released_items.py -k leaves
+
 # One folder of the tests, with the environments that it needs beside the developer's.
 SUITES := unit integration ops template simulation sandbox local web e2e
 ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)

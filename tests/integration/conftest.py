@@ -11,6 +11,8 @@ from functions.powens_webhook import app as powens_webhook
 from shared.bootstrap import Container
 from shared.entrypoints.observability import logger
 from tests.integration.event_schemas import check
+from tests.integration.released import load
+from tests.integration.released_journey import with_simple_seal
 from tests.integration.world import FUNCTIONS, World, WorldTime, aws_client
 
 
@@ -48,6 +50,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         for function in FUNCTIONS:
             function.container.cache_clear()
         powens_webhook._sqs.cache_clear()
+
+
+@pytest.fixture
+def released(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The recorded table, before the messages that were on their way are delivered."""
+    with_simple_seal(monkeypatch)
+    load(world)
+    return world
 
 
 def check_nothing_secret(world: World) -> None:
