@@ -86,8 +86,9 @@ openapi: $(DEV)/$(READY) ## Write docs/openapi.json anew, when the API was meant
 	@exec $(DEV)/bin/python -m tests.openapi
 
 .PHONY: record
-record: $(DEV)/$(READY) ## Write tests/released/items, messages and answers anew, when what is stored was meant to change
-	RECORD=1 $(DEV)/bin/pytest -q tests/integration/test_released_items.py -k leaves
+record: $(DEV)/$(READY) ## Record what today's code stores as a table of tests/released, on purpose only (TABLE=2)
+	RECORD=$(or $(TABLE),$(error TABLE is the number of the recording)) \
+	  $(DEV)/bin/pytest -q tests/integration/test_released_items.py -k leaves
 
 # One folder of the tests, with the environments that it needs beside the developer's.
 SUITES := unit integration ops template simulation sandbox local web e2e

@@ -1,6 +1,7 @@
 """The world of the functions, and what must hold after every test in it: nothing secret anywhere, events as agreed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import botocore.client
@@ -11,7 +12,7 @@ from functions.powens_webhook import app as powens_webhook
 from shared.bootstrap import Container
 from shared.entrypoints.observability import logger
 from tests.integration.event_schemas import check
-from tests.integration.released import load
+from tests.integration.released import TABLES, load
 from tests.integration.released_journey import with_simple_seal
 from tests.integration.world import FUNCTIONS, World, WorldTime, aws_client
 
@@ -52,11 +53,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         powens_webhook._sqs.cache_clear()
 
 
+@pytest.fixture(params=TABLES, ids=lambda path: path.name)
+def table(request: pytest.FixtureRequest) -> Path:
+    """A recording of what released code left."""
+    recording: Path = request.param
+    return recording
+
+
 @pytest.fixture
-def released(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The recorded table, before the messages that were on their way are delivered."""
+def released(world: World, table: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world of a recording, before the messages that were on their way are delivered."""
     with_simple_seal(monkeypatch)
-    load(world)
+    load(world, table)
     return world
 
 

@@ -1,8 +1,9 @@
-"""What the released code left after `released_journey`: to record it, to go on with it, to compare today's with it.
+"""What released code left after `released_journey`: to record it, to go on with it, to compare today's with it.
 
-In `tests/released`: `items/<kind>.json` in DynamoDB's JSON, a file for each kind of key; `messages/*.json`, what lies
-in the queues and in the stream; `answers.json`, what the API says of it; `powens.json`, where Powens is at that moment.
-No token or IBAN is among them: tokens are sealed in the items, and the fake makes the IBANs.
+Each `tests/released/table-<number>` is one recording: `items/<kind>.json` in DynamoDB's JSON, a file for each kind of
+key; `messages/*.json`, what lies in the queues and in the stream; `answers.json`, what the API says of it;
+`powens.json`, where Powens is at that moment. No token or IBAN is among them: tokens are sealed in the items, and the
+fake makes the IBANs. The newest is what today's code writes; an older one must be gone on with as long as it is there.
 """
 
 import base64
@@ -22,6 +23,8 @@ from tests.integration.released_journey import LARGE, LOCKED, UNDER_WAY, WORKING
 from tests.integration.world import TABLE, World
 
 FOLDER = Path(__file__).parents[1] / "released"
+TABLES = sorted(FOLDER.glob("table-*"), key=lambda path: int(path.name.partition("-")[2]))
+"""The recordings, oldest first."""
 
 type Item = dict[str, dict[str, Any]]
 """In DynamoDB's JSON; bytes are in base64 where it is stored."""
@@ -30,20 +33,22 @@ type Item = dict[str, dict[str, Any]]
 # --- recording -------------------------------------------------------------------------------------------------------
 
 
-def record(world: World, receipts: Iterable[tuple[str, str]]) -> None:
-    """`receipts`: the erasures of the journey, as it returned them."""
-    for path in (*FOLDER.glob("items/*.json"), *FOLDER.glob("messages/*.json")):
+def record(world: World, receipts: Iterable[tuple[str, str]], number: int) -> Path:
+    """As the table of this number; returns its folder. `receipts`: the erasures of the journey, as it returned them."""
+    table = FOLDER / f"table-{number}"
+    for path in table.rglob("*.json"):
         path.unlink()
     for kind, items in by_kind(world.items()).items():
-        _write(f"items/{kind}", items)
+        _write(table / "items" / f"{kind}.json", items)
     for name, messages in messages_left(world).items():
-        _write(f"messages/{name}", messages)
-    _write("powens", powens_state(world))
-    _write("answers", answers(world, receipts))
+        _write(table / "messages" / f"{name}.json", messages)
+    _write(table / "powens.json", powens_state(world))
+    _write(table / "answers.json", answers(world, receipts))
+    return table
 
 
-def _write(name: str, content: object) -> None:
-    path = FOLDER / f"{name}.json"
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", "utf-8")
 
 
@@ -136,13 +141,13 @@ def answered(world: World, user: str, path: str) -> Any:
 # --- going on with it ------------------------------------------------------------------------------------------------
 
 
-def read(name: str) -> Any:
-    return json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+def read(table: Path, name: str) -> Any:
+    return json.loads((table / f"{name}.json").read_text("utf-8"))
 
 
-def recorded_items() -> list[Item]:
-    names = sorted(path.stem for path in (FOLDER / "items").glob("*.json"))
-    return [_with_bytes(item) for name in names for item in read(f"items/{name}")]
+def recorded_items(table: Path) -> list[Item]:
+    names = sorted(path.stem for path in (table / "items").glob("*.json"))
+    return [_with_bytes(item) for name in names for item in read(table, f"items/{name}")]
 
 
 def _with_bytes(item: Item) -> Item:
@@ -152,14 +157,14 @@ def _with_bytes(item: Item) -> Item:
     }
 
 
-def load(world: World) -> None:
+def load(world: World, table: Path) -> None:
     """An empty world becomes the one that was recorded, at that moment. The messages are not in the queues yet."""
-    items = recorded_items()
+    items = recorded_items(table)
     with world.looking():
         for item in items:
             world.dynamodb.put_item(TableName=TABLE, Item=item)
     world.aws._known |= {(item["pk"]["S"], item["sk"]["S"]) for item in items}
-    state = read("powens")
+    state = read(table, "powens")
     world.clock.now = datetime.fromisoformat(state["now"])
     _load_powens(world, state, items)
 
@@ -191,13 +196,13 @@ def _load_powens(world: World, state: Mapping[str, Any], items: Iterable[Item]) 
             fake.add_account(connection, **account, last_update=last, iban=iban(same_as) if same_as else None)
 
 
-def put_messages(world: World) -> None:
+def put_messages(world: World, table: Path) -> None:
     """Into the queues, and before the readers of the stream, as the released code had written them."""
     now = world.clock.now.timestamp()
     for queue, name in ((world.commands, "commands"), (world.refresh, "refresh")):
-        for message in read(f"messages/{name}"):
+        for message in read(table, f"messages/{name}"):
             queue.put(message["body"], message["group"], message["deduplication_id"], now)
-    world.aws.stream += read("messages/stream")
+    world.aws.stream += read(table, "messages/stream")
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
@@ -208,21 +213,24 @@ _MADE_OF_IDS = re.compile(r"(RECEIPT#)[0-9a-f]{64}|(?<![\w#])(OPERATION#)\d(?!\d
 """A hash of an id, and the part of an index that an id falls into."""
 
 
-def comparable(items: Iterable[Item]) -> dict[str, Any]:
+def comparable(items: Iterable[Item]) -> dict[str, list[Any]]:
     """By key. Equal for two journeys whose ids and clocks ran a little differently.
 
-    An id becomes its place among the ids of its kind, a time its minute; documents are read, and unpacked.
+    An id becomes its place among the ids of its kind, a time its minute; documents are read, and unpacked. Items whose
+    keys are hashes of ids share one key.
     """
     everything = list(items)
     names = _names(everything)
-    return {
-        f"{_plain_text(item['pk']['S'], names)} / {_plain_text(item['sk']['S'], names)}": {
+    found: dict[str, list[Any]] = {}
+    for item in everything:
+        key = _plain_text(f"{item['pk']['S']} / {item['sk']['S']}", names)
+        attributes = {
             name: {kind: _value(name, kind, given, names) for kind, given in attribute.items()}
-            for name, attribute in item.items()
+            for name, attribute in sorted(item.items())
             if name not in ("pk", "sk")
         }
-        for item in everything
-    }
+        found.setdefault(key, []).append(attributes)
+    return {key: sorted(alike, key=str) for key, alike in found.items()}
 
 
 def comparable_messages(messages: Mapping[str, Any], items: Iterable[Item]) -> dict[str, Any]:

@@ -28,8 +28,8 @@ BANK = "338178e6-3d01-564f-9a7b-000000000077"
 CLOSED = 8
 """Powens' id of an account that the bank no longer shows: nobody unticked it."""
 SOCKET = "L0SM9cOFvHc1="
-WORKING, LOCKED, GONE, UNDER_WAY, LARGE = 77, 78, 79, 80, 81
-"""Powens' ids of connections: the first three are alice's, then bob's and user-5's."""
+WORKING, LOCKED, GONE, ENDED, UNDER_WAY, LARGE = 77, 78, 79, 76, 80, 81
+"""Powens' ids of connections: the first four are alice's, then bob's and user-5's."""
 MANUAL = {"name": "Livret souple", "type": "savings", "currency": "EUR", "balance": "1200.50"}
 
 
@@ -105,6 +105,7 @@ def journey(world: World, patch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         _busy_powens,
         _erased_user,
         _interrupted_visit,
+        _interrupted_renewal,
         _open_screen,
         _under_way,
     )
@@ -124,7 +125,7 @@ def _catalogue(world: World, _: pytest.MonkeyPatch) -> None:
 
 
 def _visits(world: World, _: pytest.MonkeyPatch) -> None:
-    """One connection that works, one that is locked and holds a copy, and one that is gone again."""
+    """One connection that works, one that is locked and holds a copy; one that went, and one that alice ended."""
     world.connect(1, 2, 3, connection_id=WORKING, disabled=(3,))
     locked = world.connect(4, connection_id=LOCKED)
     world.powens.add_account(locked, 5, iban=iban(1))
@@ -134,6 +135,10 @@ def _visits(world: World, _: pytest.MonkeyPatch) -> None:
     del world.powens.connections[GONE]
     world.webhook("connection-deleted", gone)
     world.settle()
+    world.connect(9, connection_id=ENDED)
+    _accepted(world.api("DELETE", f"/v1/connections/{connection_id(ENDED)}", {"confirm": "Banque du Test"}))
+    world.settle()
+    assert world.open_webview(flow="reconnect", connection_id=connection_id(LOCKED)).status == 201
     assert world.open_webview_with("opened").status == 201
 
 
@@ -242,13 +247,25 @@ def _erased_user(world: World, _: pytest.MonkeyPatch) -> tuple[str, str]:
 
 def _interrupted_visit(world: World, _: pytest.MonkeyPatch) -> None:
     """The first visit of user-6 ended where the Powens user was noted and had no token yet."""
-
-    def killed() -> None:
-        raise KilledError
-
-    world.powens.before("POST /auth/token/access", killed)
+    world.powens.before("POST /auth/token/access", _killed)
     with pytest.raises(KilledError):
         world.open_webview("user-6")
+
+
+def _killed() -> None:
+    raise KilledError
+
+
+def _interrupted_renewal(world: World, _: pytest.MonkeyPatch) -> None:
+    """A worker that was renewing the token of user-100 ended; its message has run out of receives since."""
+    connection = world.powens.connections[100]
+    world.powens.fail("GET .*", error(403, "forbidden"), times=99)
+    world.powens.before("POST /auth/renew", _killed)
+    world.webhook("connection-synced", connection)
+    with pytest.raises(KilledError):
+        world.settle()
+    world.powens.behave()
+    world.refresh.messages.clear()
 
 
 def _open_screen(world: World, patch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from functions.live_updates import app as live_updates
 from tests.fakes.powens import Connection
 from tests.integration.released import (
+    TABLES,
     Item,
     answered,
     comparable,
@@ -55,22 +57,22 @@ def ended(world: World, user: str) -> dict[str, str]:
 def test_todays_code_leaves_what_the_released_code_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     receipts = journey(world, monkeypatch)
     items, messages = world.items(), messages_left(world)
-    if "RECORD" in os.environ:
-        record(world, receipts)
+    number = os.environ.get("RECORD")
+    table = record(world, receipts, int(number)) if number else TABLES[-1]
     told = "when what is stored was meant to change: make record"
-    assert comparable(items) == comparable(recorded_items()), told
-    recorded = {name: read(f"messages/{name}") for name in messages}
-    assert comparable_messages(messages, items) == comparable_messages(recorded, recorded_items()), told
+    assert comparable(items) == comparable(recorded_items(table)), told
+    recorded = {name: read(table, f"messages/{name}") for name in messages}
+    assert comparable_messages(messages, items) == comparable_messages(recorded, recorded_items(table)), told
 
 
-def test_the_api_says_of_the_items_what_it_said(released: World) -> None:
-    for address, before in read("answers").items():
+def test_the_api_says_of_the_items_what_it_said(released: World, table: Path) -> None:
+    for address, before in read(table, "answers").items():
         user, path = address.split()
         assert lost(before, answered(released, user, path)) == [], address
 
 
-def test_an_operation_of_the_released_code_can_be_undone(released: World) -> None:
-    put_messages(released)
+def test_an_operation_of_the_released_code_can_be_undone(released: World, table: Path) -> None:
+    put_messages(released, table)
     released.settle()
     undone = released.api("POST", f"/v1/operations/{chosen(released).json['id']}/undo")
     assert undone.status == 202
@@ -79,8 +81,8 @@ def test_an_operation_of_the_released_code_can_be_undone(released: World) -> Non
     assert released.enabled(released.powens.connections[WORKING]) == {1, 2, CLOSED}
 
 
-def test_a_new_selection_and_a_webhook_change_what_was_stored(released: World) -> None:
-    put_messages(released)
+def test_a_new_selection_and_a_webhook_change_what_was_stored(released: World, table: Path) -> None:
+    put_messages(released, table)
     released.settle()
     working = released.powens.connections[WORKING]
     confirmed = released.choose(working, 2)
@@ -93,8 +95,8 @@ def test_a_new_selection_and_a_webhook_change_what_was_stored(released: World) -
     assert released.enabled(working) == {2, 7, CLOSED}
 
 
-def test_requests_that_were_answered_get_the_same_answer_again(released: World) -> None:
-    stored = {item["sk"]["S"]: item for item in recorded_items() if item["sk"]["S"].startswith("IDEMPOTENCY#")}
+def test_requests_that_were_answered_get_the_same_answer_again(released: World, table: Path) -> None:
+    stored = {item["sk"]["S"]: item for item in recorded_items(table) if item["sk"]["S"].startswith("IDEMPOTENCY#")}
     again = chosen(released)
     assert (again.status, again.body) == (202, stored["IDEMPOTENCY#chosen"]["body"]["S"])
     released.forget()
