@@ -342,7 +342,7 @@ def a_screen_is_told_after_its_token_has_expired() -> Any:
     )
 
 
-@mutation(3)
+@mutation(138)
 def a_screen_is_forgotten_while_it_is_being_opened() -> Any:
     return mock.patch.object(live, "SETTLED_AFTER", timedelta())
 
