@@ -351,3 +351,12 @@ def a_screen_is_forgotten_while_it_is_being_opened() -> Any:
 def the_bus_is_told_before_the_table() -> Any:
     """A screen that asks at once is shown less than it was told of."""
     return _method(Live, "tell", lambda real, *args, revision, **named: real(*args, revision=revision + 1, **named))
+
+
+@mutation(528)
+def a_tie_is_decided_silently() -> Any:
+    def decide(real: Any, *args: Any) -> None:
+        real(*args)
+        args[-1].tied.clear()
+
+    return _method(matching, "_decide", decide)
