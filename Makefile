@@ -50,7 +50,7 @@ token: $(LOCAL)/$(READY) ## Print a bearer token of a demo user: make token USER
 
 .PHONY: sandbox
 sandbox: $(LOCAL)/$(READY) ## Start the Powens sandbox alone (POWENS_SANDBOX_PORT=8081)
-	@exec $(LOCAL)/bin/python -m local.powens_sandbox
+	@exec $(LOCAL)/bin/python -m powens_sandbox
 
 # --- operating -----------------------------------------------------------------------------------------------------
 
@@ -90,9 +90,10 @@ record: $(DEV)/$(READY) ## Record what today's code stores as a table of tests/r
 	RECORD=$(or $(TABLE),$(error TABLE is the number of the recording)) \
 	  $(DEV)/bin/pytest -q tests/integration/test_released_items.py -k leaves
 
-# One folder of the tests, with the environments that it needs beside the developer's.
+# One suite of the tests, with the environments that it needs beside the developer's. The sandbox keeps its own beside it.
 SUITES := unit integration ops template simulation sandbox local web e2e
 ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)
+FOLDER = $(if $(filter sandbox,$(SUITE)),powens_sandbox/tests,tests/$(SUITE))
 NEEDED_BY_template := $(ENVIRONMENTS)
 NEEDED_BY_sandbox := $(LOCAL)/$(READY) chromium
 NEEDED_BY_local := $(ENVIRONMENTS)
@@ -105,7 +106,7 @@ endif
 .PHONY: test
 test: $(DEV)/$(READY) $(if $(SUITE),$(NEEDED_BY_$(SUITE)),$(ENVIRONMENTS) chromium) ## Everything that gates a merge, or one folder of it (SUITE=integration; see tests/README.md)
 ifdef SUITE
-	$(DEV)/bin/pytest -q tests/$(SUITE)
+	$(DEV)/bin/pytest -q $(FOLDER)
 else
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
@@ -179,7 +180,7 @@ lock: $(UV) ## Renew the hashed locks from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove what was built and the state of the offline system (environments stay)
-	rm -rf .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov tests/screenshots
+	rm -rf .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov tests/screenshots powens_sandbox/tests/screenshots
 
 .PHONY: distclean
 distclean: clean ## Remove the environments and uv as well

@@ -76,7 +76,7 @@ class System:
     processed: Processed
     plane_url: str
     front: asyncio.Task[None]
-    sandbox: subprocess.Popen[bytes] | None
+    sandbox: subprocess.Popen[bytes]
     timings: tuple[tuple[str, float], ...]
     remarks: tuple[str, ...]
 
@@ -126,8 +126,7 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
 
         say("building the functions")
         sandbox = _start_sandbox(settings, sandbox_port, url, client_secret, webhook_secret, users_token)
-        if sandbox is not None:
-            cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
+        cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
         double = Double(settings.state)
         cleanup.callback(double.stop)
         artefacts, _ = await asyncio.gather(
@@ -192,17 +191,14 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         front = Front(processed.api, plane.invoke, issuer, WEB, config=config, sockets=sockets)
         serving = await _serve(front, listener, settings.logs / "front.log", cleanup)
         await asyncio.gather(*(plane.warm(function.logical_id) for function in deployment.functions))
-        if sandbox is not None:
-            await asyncio.to_thread(_wait_for_sandbox, sandbox, sandbox_url, settings)
+        await asyncio.to_thread(_wait_for_sandbox, sandbox, sandbox_url, settings)
         clock.lap("start")
 
         remarks = []
-        if sandbox is not None and (await plane.invoke(CATALOGUE_FUNCTION, b"{}")).error:
+        if (await plane.invoke(CATALOGUE_FUNCTION, b"{}")).error:
             # The schedule would renew it in an hour.
             remarks.append("there is no catalogue of institutions; make catalogue tries again")
-        if sandbox is None:
-            remarks.append("there is no Powens sandbox, hence no demo data")
-        elif settings.demo_data:
+        if settings.demo_data:
             say("making demo data")
             try:
                 await asyncio.to_thread(seed, Doors(url, sandbox_url))
@@ -265,9 +261,7 @@ def _parameters(url: str, sandbox_url: str) -> dict[str, str]:
 
 def _start_sandbox(
     settings: Settings, port: int, url: str, client_secret: str, webhook_secret: str, users_token: str
-) -> subprocess.Popen[bytes] | None:
-    if not (ROOT / "local" / "powens_sandbox" / "__main__.py").exists():
-        return None
+) -> subprocess.Popen[bytes]:
     environment = {
         **clean_environment(),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -283,9 +277,7 @@ def _start_sandbox(
         "POWENS_SANDBOX_USERS_TOKEN": users_token,
     }
     with (settings.logs / "powens-sandbox.log").open("wb") as output:
-        return processes.start(
-            [str(LOCAL_PYTHON), "-m", "local.powens_sandbox"], env=environment, cwd=ROOT, output=output
-        )
+        return processes.start([str(LOCAL_PYTHON), "-m", "powens_sandbox"], env=environment, cwd=ROOT, output=output)
 
 
 def _wait_for_sandbox(sandbox: subprocess.Popen[bytes], url: str, settings: Settings) -> None:

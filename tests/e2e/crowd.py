@@ -23,12 +23,12 @@ import httpx
 
 from local.identity import Issuer
 from local.paths import STATE
+from powens_sandbox.tests import driver
 from shared.domain.connection import connection_id
 from tests import invariants
 from tests.e2e.conftest import System
 from tests.e2e.operator import Operator
 from tests.polling import eventually
-from tests.sandbox import driver
 
 ANSWER_SECONDS = 90.0
 """How long somebody goes on asking while the API cannot answer."""

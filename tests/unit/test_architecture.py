@@ -92,11 +92,17 @@ def test_the_offline_system_knows_nothing_of_the_products_code(path: Path) -> No
     assert not [name for name in imports(path) if belongs_to(name, "shared") or belongs_to(name, "functions")]
 
 
-@pytest.mark.parametrize("path", modules("local/powens_sandbox"), ids=of)
-def test_the_sandbox_stands_alone(path: Path) -> None:
-    assert not [
-        name for name in imports(path) if belongs_to(name, "local") and not belongs_to(name, "local.powens_sandbox")
-    ]
+OURS = ("shared", "functions", "ops", "local", "tests")
+
+
+@pytest.mark.parametrize("path", modules("powens_sandbox"), ids=of)
+def test_the_sandbox_and_its_tests_stand_alone(path: Path) -> None:
+    assert not [name for name in imports(path) if any(belongs_to(name, part) for part in OURS)]
+
+
+@pytest.mark.parametrize("path", modules("shared", "functions", "ops", "local", "tests/simulation"), ids=of)
+def test_the_product_the_offline_system_and_the_simulation_do_not_import_the_sandbox(path: Path) -> None:
+    assert not [name for name in imports(path) if belongs_to(name, "powens_sandbox")]
 
 
 @pytest.mark.parametrize("path", modules("shared/domain"), ids=of)

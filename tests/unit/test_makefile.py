@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 _INHERITED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "SUITE"}
 
 EXPLAINED = re.findall(r"^([a-z-]+):.*## (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-SUITES = sorted(path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py")))
+FOLDERS = {path.name: f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))}
+FOLDERS["sandbox"] = "powens_sandbox/tests"
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,13 +37,13 @@ def test_the_help_says_each_target_with_its_whole_text_in_one_line() -> None:
     assert any("commands|refresh|outbox" in line for line in lines)
 
 
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", sorted(FOLDERS))
 def test_a_folder_of_the_tests_runs_by_its_name_and_alone(suite: str) -> None:
     done = make("--dry-run", "test", f"SUITE={suite}")
 
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if "pytest" in line] == [
-        f".venvs/dev/bin/pytest -q tests/{suite}"
+        f".venvs/dev/bin/pytest -q {FOLDERS[suite]}"
     ]
 
 
@@ -50,4 +51,4 @@ def test_a_folder_that_is_not_there_is_refused_with_the_names_of_those_that_are(
     done = make("--dry-run", "test", "SUITE=units")
 
     assert done.returncode != 0
-    assert sorted(done.stderr.partition("SUITE is one of: ")[2].partition(".")[0].split()) == SUITES
+    assert sorted(done.stderr.partition("SUITE is one of: ")[2].partition(".")[0].split()) == sorted(FOLDERS)

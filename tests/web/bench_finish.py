@@ -10,7 +10,7 @@ import sys
 
 from playwright.sync_api import expect, sync_playwright
 
-from tests.conftest import CHROMIUM_FLAGS
+from conftest import CHROMIUM_FLAGS
 from tests.web.screen import PHONE
 
 LIMIT_MS = 1500
