@@ -13,19 +13,19 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from powens_sandbox.admin import Admin
-from powens_sandbox.clock import Clock
-from powens_sandbox.deliveries import Deliveries
 from powens_sandbox.errors import not_found
 from powens_sandbox.faults import Faults
 from powens_sandbox.gate import Gate, request_log
-from powens_sandbox.logos import logo
-from powens_sandbox.rest import RestApi
+from powens_sandbox.rest import rest_routes
 from powens_sandbox.settings import Settings
+from powens_sandbox.switches import switch_routes
+from powens_sandbox.views.logos import logo
+from powens_sandbox.webhooks.deliveries import Deliveries
 from powens_sandbox.webview.entry import PAGE_HEADERS, Webview
-from powens_sandbox.world import World
+from powens_sandbox.world.clock import Clock
+from powens_sandbox.world.world import World
 
-_SWEEP = timedelta(seconds=1)
+_PASSES = timedelta(seconds=1)
 _IDLE_SECONDS = 0.5
 _STATIC = Path(__file__).parent / "static"
 # The page of switches also talks to its own server, and nobody frames it.
@@ -44,46 +44,56 @@ def _below(prefix: str, *groups: list[Route]) -> list[Route]:
     ]
 
 
+class Timekeeper:
+    """Does what is due, and sends off the events that it causes."""
+
+    def __init__(self, world: World, deliveries: Deliveries) -> None:
+        self.world = world
+        self.deliveries = deliveries
+        self._wake = asyncio.Event()
+
+    def settle(self) -> None:
+        """Hand over the events of what just happened."""
+        events = list(self.world.events)
+        self.world.events.clear()
+        self.deliveries.dispatch(events)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Does the jobs when their time comes, and once a second what time does by itself."""
+        world, clock = self.world, self.world.clock
+        passed = clock.now()
+        while True:
+            now = clock.now()
+            while world.syncs.run_next():
+                self.settle()
+                await asyncio.sleep(0)
+            if now - passed >= _PASSES or now < passed:
+                world.pass_time()
+                passed = now
+            self.settle()
+            self._wake.clear()
+            due = world.syncs.next_due()
+            pause = _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, (due - clock.now()).total_seconds()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+
 def create_app(settings: Settings) -> ASGIApp:
     """The sandbox under these settings. Background work starts and stops with the application's lifespan."""
     clock = Clock()
     world = World(settings, clock)
     faults = Faults(settings.seed)
     deliveries = Deliveries(world, faults, clock)
-    rest = RestApi(world, deliveries)
+    versioned, unversioned = rest_routes(world, deliveries)
     webview = Webview(world)
     received = request_log(settings)
-    admin = Admin(world, deliveries, faults, webview, received)
-    wake = asyncio.Event()
-
-    def settle() -> None:
-        events = list(world.events)
-        world.events.clear()
-        deliveries.dispatch(events)
-        wake.set()
-
-    async def keep_time() -> None:
-        """Does the jobs when their time comes, and once a second what time does by itself."""
-        swept = clock.now()
-        while True:
-            now = clock.now()
-            while world.run_next():
-                settle()
-                await asyncio.sleep(0)
-            if now - swept >= _SWEEP or now < swept:
-                world.sweep()
-                swept = now
-            settle()
-            wake.clear()
-            due = world.next_due()
-            pause = _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, (due - clock.now()).total_seconds()))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause)
+    timekeeper = Timekeeper(world, deliveries)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Router) -> AsyncIterator[None]:
         await deliveries.start()
-        ticking = asyncio.create_task(keep_time())
+        ticking = asyncio.create_task(timekeeper.run())
         ticking.add_done_callback(_report)
         yield
         ticking.cancel()
@@ -106,18 +116,18 @@ def create_app(settings: Settings) -> ASGIApp:
         redirect_slashes=False,
         default=nothing,
         routes=[
-            *admin.routes(),
+            *_below("/sandbox", switch_routes(world, deliveries, faults, webview, received)),
             Route("/sandbox", console),
             Route("/assets/icon.png", icon),
             Route("/favicon.ico", icon),
             Mount("/assets", StaticFiles(directory=_STATIC)),
-            *_below("/2.0", rest.routes(), webview.legacy_routes()),
-            *rest.root_routes(),
+            *_below("/2.0", versioned, webview.legacy_routes()),
+            *unversioned,
             *webview.routes(),
         ],
         lifespan=lifespan,
     )
-    return Gate(app, world, faults, received, settle)
+    return Gate(app, world, faults, received, timekeeper.settle)
 
 
 def _report(task: asyncio.Task[None]) -> None:

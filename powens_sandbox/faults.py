@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from powens_sandbox.errors import ApiError, invalid, missing, not_found
-
-type Json = dict[str, object]
+from powens_sandbox.views.formats import Json
 
 KINDS: Mapping[str, frozenset[str]] = {
     "api": frozenset({"status", "latency", "delay", "timeout", "garbage", "empty", "drop", "duplicate"}),

@@ -25,7 +25,7 @@ from powens_sandbox.settings import Settings
 from powens_sandbox.webview.entry import FLOWS
 from powens_sandbox.webview.pages import error_page
 from powens_sandbox.webview.texts import LANGUAGES
-from powens_sandbox.world import World
+from powens_sandbox.world.world import World
 
 _LOGGED_BODY = 20_000
 _SECRET = re.compile(r'("?(?:client_secret|password|otp|code)"?\s*[:=]\s*"?)[^"&,}\s]+', re.IGNORECASE)
@@ -88,7 +88,7 @@ class Gate:
             await self._guarded(scope, receive, send, request_id, area)
             return
         request = Request(scope)
-        token = self.world.token(bearer(request) or "")
+        token = self.world.access.token(bearer(request) or "")
         query = scope["query_string"].decode("latin-1")
         line = Received(
             request_id, self.clock.now(), area, scope["method"], scope["path"], _SECRET.sub(r"\1***", query),

@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -74,6 +75,21 @@ def as_id(value: object, name: str = "id") -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_INT:
         raise invalid(name, "must be a whole number")
     return value
+
+
+def as_decimal(value: object) -> Decimal | None:
+    """A JSON number, or its text, as an exact amount. Raises ApiError 400."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise invalid("balance")
+    try:
+        amount = Decimal(str(value))
+    except ArithmeticError as error:
+        raise invalid("balance") from error
+    if not amount.is_finite() or abs(amount) > Decimal(10) ** 15:
+        raise invalid("balance")
+    return amount
 
 
 async def read_params(request: Request) -> Params:

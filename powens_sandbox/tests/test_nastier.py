@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from powens_sandbox.signature import sign
 from powens_sandbox.tests.driver import CLIENT, RETURN, SECRET, Consumer, Person, Sandbox
 from powens_sandbox.tests.polling import eventually
+from powens_sandbox.webhooks.signature import sign
 
 OPERATOR = {"Authorization": "Bearer sandbox-config-token"}
 BOTH = ["openapi", "directaccess"]

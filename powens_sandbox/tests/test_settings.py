@@ -299,8 +299,8 @@ def test_deliveries_may_be_lost(sandbox: Sandbox, person: Person, consumer: Cons
 
 
 def test_a_query_string_may_be_part_of_the_signature(sandbox: Sandbox, consumer: Consumer) -> None:
-    from powens_sandbox.signature import sign
     from powens_sandbox.tests.driver import SECRET
+    from powens_sandbox.webhooks.signature import sign
 
     operator = {"Authorization": "Bearer sandbox-config-token"}
     hook = sandbox.http.get("/2.0/webhooks", headers=operator).json()["webhooks"][0]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powens_sandbox.signature import sign
+from powens_sandbox.webhooks.signature import sign
 
 VECTORS = [
     (

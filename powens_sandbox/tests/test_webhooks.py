@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from powens_sandbox.signature import sign
 from powens_sandbox.tests.driver import CLIENT, SECRET, Consumer, Delivery, Person, Sandbox, running, told
 from powens_sandbox.tests.polling import eventually
+from powens_sandbox.webhooks.signature import sign
 
 OPERATOR = {"Authorization": "Bearer sandbox-config-token"}
 ACCOUNT_KEYS = {"id", "id_user", "id_connection", "type", "balance", "currency", "disabled", "id_webhook_data"}

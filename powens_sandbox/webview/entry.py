@@ -9,13 +9,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from powens_sandbox.errors import ApiError, not_found
-from powens_sandbox.model import User
 from powens_sandbox.params import as_id, read_body
 from powens_sandbox.webview.flows import Visit
 from powens_sandbox.webview.pages import Page, error_page, termination, with_query
 from powens_sandbox.webview.session import Session, Sessions, new_session_id
 from powens_sandbox.webview.texts import LANGUAGES
-from powens_sandbox.world import World
+from powens_sandbox.world.model import User
+from powens_sandbox.world.world import World
 
 FLOWS = ("connect", "reconnect", "manage", "payment")
 PAGE_HEADERS = {
@@ -109,13 +109,13 @@ class Webview:
             if session.flow != "connect":
                 return None
             session.anonymous = True
-            return self.world.create_user(permanent=False)[0]
-        return self.world.spend_code(code)
+            return self.world.access.create_user(permanent=False)[0]
+        return self.world.access.spend_code(code)
 
     async def enter_webauth(self, request: Request) -> Response:
         """The bank's redirect page that `webauth-url` leads to."""
         query = {name: values[0] for name, values in parse_qs(request.url.query, keep_blank_values=True).items()}
-        user = self.world.spend_code(query.get("code", ""))
+        user = self.world.access.spend_code(query.get("code", ""))
         redirect_uri = query.get("redirect_uri", "")
         client = self.world.clients.find(query.get("client_id"))
         if user is None or client is None or redirect_uri not in client.redirect_uris:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from urllib.parse import urlencode
 
-from powens_sandbox.catalogue import Connector, Field
-from powens_sandbox.model import Account, Connection
-from powens_sandbox.people import PERSONAS
-from powens_sandbox.views import formatted
+from powens_sandbox.banks.catalogue import Connector, Field
+from powens_sandbox.banks.people import PERSONAS
+from powens_sandbox.views.formats import formatted
 from powens_sandbox.webview.session import Session
 from powens_sandbox.webview.texts import state_text, text
+from powens_sandbox.world.model import Account, Connection
 
 
 def esc(value: object) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from powens_sandbox.catalogue import Connector
-from powens_sandbox.clients import Client
-from powens_sandbox.institutions import Institutions
-from powens_sandbox.model import Account, Connection
+from powens_sandbox.banks.catalogue import Connector
+from powens_sandbox.banks.institutions import Institutions
+from powens_sandbox.world.clients import Client
+from powens_sandbox.world.model import Account, Connection
 
 _MAX_SESSIONS = 2000
 _LIFE = timedelta(minutes=60)
@@ -82,6 +82,13 @@ class Session:
             if connection.source(source.name) is None and (not types or types & set(source.account_types)):
                 return source.name
         return None
+
+    def open(self, connection: Connection) -> None:
+        """Choose among the accounts of this connection."""
+        self.purpose = "choose"
+        self.connection_id, self.connector = connection.id, connection.connector
+        self.ticks = {account.id: account.disabled is None for account in connection.accounts}
+        self.step = "accounts"
 
     @property
     def max_connections(self) -> int:

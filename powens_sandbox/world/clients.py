@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from powens_sandbox.errors import ApiError, invalid, not_found
 from powens_sandbox.settings import Settings
-from powens_sandbox.views import Json
+from powens_sandbox.views.formats import Json
 
 _MAX_CLIENTS = 100
 

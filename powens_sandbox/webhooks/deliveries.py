@@ -6,65 +6,26 @@ until the next run after ten failures in a row or two timeouts.
 """
 
 import asyncio
-import gzip
-import itertools
 import json
 import random
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from urllib.parse import urlsplit
+from dataclasses import replace
 
-import httpx
-
-from powens_sandbox.clock import Clock
 from powens_sandbox.errors import ApiError, not_found
 from powens_sandbox.faults import Faults
-from powens_sandbox.hooks import Hook, Hooks
 from powens_sandbox.logbook import Logbook
-from powens_sandbox.model import Event
-from powens_sandbox.signature import sign, signature_date
-from powens_sandbox.views import Json
-from powens_sandbox.world import World
+from powens_sandbox.views.formats import Json
+from powens_sandbox.webhooks.hooks import Hook, Hooks
+from powens_sandbox.webhooks.sending import Attempt, Payload, Sender
+from powens_sandbox.world.clock import Clock
+from powens_sandbox.world.model import Event
+from powens_sandbox.world.world import World
 
 FAILURES_IN_A_ROW = 10
 TIMEOUTS_IN_A_RUN = 2
-_ANSWER_BYTES = 500
 _LARGE_BODY = 100_000
-
-
-@dataclass
-class Payload:
-    """One event for one webhook, until it is accepted."""
-
-    event: Event
-    hook_id: int
-    body: bytes
-    first_date: str = ""
-    attempts: int = 0
-
-
-@dataclass
-class Attempt:
-    """A line of the log. `outcome`: accepted, refused, timeout, unreachable, lost, or a fault's kind."""
-
-    id: int
-    event_id: int
-    event: str
-    hook_id: int
-    url: str
-    user_id: int
-    number: int
-    at: datetime
-    outcome: str = ""
-    status: int | None = None
-    milliseconds: float = 0.0
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str | None = None
-    answer: str = ""
-    payload: Payload | None = None
 
 
 class Deliveries:
@@ -77,7 +38,7 @@ class Deliveries:
         self.log: Logbook[Attempt] = Logbook(
             settings.log_entries, settings.log_bytes, lambda entry: len(entry.body or ""), _strip
         )
-        self._ids = itertools.count(1)
+        self.sender = Sender(world, self.hooks, self.log)
         self._random = random.Random(settings.seed)
         self._queues: dict[int, deque[Payload]] = {}
         self._backlogs: dict[int, deque[Payload]] = {}
@@ -88,11 +49,6 @@ class Deliveries:
         self._flushing: asyncio.Task[None] | None = None
         self._strict: deque[tuple[Payload, Hook]] = deque()
         self._strict_sender: asyncio.Task[None] | None = None
-        self._tokens: dict[int, tuple[str, float]] = {}
-        self._client = httpx.AsyncClient(
-            trust_env=False, follow_redirects=False, limits=httpx.Limits(max_connections=50)
-        )
-        self._sending = 0
         self.lost = 0
         self.overflowed = 0
 
@@ -111,7 +67,7 @@ class Deliveries:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.aclose()
+        await self.sender.stop()
 
     def reset(self) -> None:
         for queue in (*self._queues.values(), *self._backlogs.values()):
@@ -120,7 +76,7 @@ class Deliveries:
             task.cancel()
         self._held.clear()
         self._strict.clear()
-        self._tokens.clear()
+        self.sender.forget_tokens()
         self.log.clear()
         self.lost = self.overflowed = 0
         self.hooks.register_first()
@@ -133,7 +89,7 @@ class Deliveries:
     def waiting(self) -> int:
         """Payloads that are not accepted yet."""
         queued = sum(len(queue) for queue in (*self._queues.values(), *self._backlogs.values()))
-        return self._sending + queued + len(self._strict) + len(self._held)
+        return self.sender.under_way + queued + len(self._strict) + len(self._held)
 
     # From an event to a queue
 
@@ -232,7 +188,7 @@ class Deliveries:
             await self._first_attempt(*self._strict.popleft())
 
     async def _first_attempt(self, payload: Payload, hook: Hook) -> None:
-        if (await self._send(payload, hook)).outcome != "accepted":
+        if (await self.sender.send(payload, hook)).outcome != "accepted":
             self._keep(payload)
 
     def _keep(self, payload: Payload) -> None:
@@ -251,96 +207,14 @@ class Deliveries:
 
     def _lose(self, payload: Payload, hook: Hook, outcome: str) -> None:
         self.lost += 1
-        self.log.add(self._line(payload, hook, outcome))
+        self.log.add(self.sender.line(payload, hook, outcome))
 
     def _fail_without_sending(self, payload: Payload, hook: Hook, outcome: str, status: int) -> None:
         payload.attempts += 1
-        line = self._line(payload, hook, "refused" if outcome == "status" else outcome)
+        line = self.sender.line(payload, hook, "refused" if outcome == "status" else outcome)
         line.status = status if outcome == "status" else None
         self.log.add(line)
         self._keep(payload)
-
-    # One attempt
-
-    def _line(self, payload: Payload, hook: Hook, outcome: str = "") -> Attempt:
-        return Attempt(
-            next(self._ids), payload.event.id, payload.event.name, hook.id, hook.url or "", payload.event.user_id,
-            payload.attempts, self.clock.now(), outcome, body=payload.body.decode("utf-8", "replace"), payload=payload,
-        )  # fmt: skip
-
-    async def _send(self, payload: Payload, hook: Hook) -> Attempt:
-        payload.attempts += 1
-        line = self._line(payload, hook)
-        started = time.perf_counter()
-        timeout = self.world.settings.webhook_timeout
-        self._sending += 1
-        try:
-            headers, content = await self._headers(payload, hook)
-            line.headers = {name: value for name, value in headers.items() if name != "Authorization"}
-            async with asyncio.timeout(timeout):
-                reply = await self._client.post(hook.url or "", content=content, headers=headers, timeout=timeout)
-            line.status = reply.status_code
-            line.answer = reply.text[:_ANSWER_BYTES]
-            line.outcome = "accepted" if reply.is_success else "refused"
-        except (TimeoutError, httpx.TimeoutException):
-            line.outcome = "timeout"
-        except (httpx.HTTPError, httpx.InvalidURL, ApiError) as error:
-            line.outcome = "unreachable"
-            line.answer = type(error).__name__
-        finally:
-            self._sending -= 1
-        line.milliseconds = round(1000 * (time.perf_counter() - started), 1)
-        hook.health["sent"] += 1
-        hook.health["accepted" if line.outcome == "accepted" else "failed"] += 1
-        self.log.add(line)
-        return line
-
-    async def _headers(self, payload: Payload, hook: Hook) -> tuple[dict[str, str], bytes]:
-        settings = self.world.settings
-        headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Budgea API/2.0"}
-        content = payload.body
-        if settings.webhook_gzip:
-            content = await asyncio.to_thread(gzip.compress, payload.body, 6, mtime=0)
-            headers["Content-Encoding"] = "gzip"
-        provider = self.hooks.providers.get(hook.auth_id) if hook.auth_id is not None else None
-        if provider is None:
-            token = payload.event.token
-            if hook.token and token:
-                headers["Authorization"] = f"Bearer {token}"
-        elif provider.type == "oauth":
-            headers["Authorization"] = f"Bearer {await self._oauth_token(provider.id, provider.config)}"
-        else:
-            date = signature_date(self.clock.now())
-            payload.first_date = payload.first_date or date
-            if settings.webhook_date == "original":
-                date = payload.first_date
-            parts = urlsplit(hook.url or "")
-            endpoint = parts.path or "/"
-            if settings.webhook_signed_path == "path_and_query" and parts.query:
-                endpoint += f"?{parts.query}"
-            signed = payload.body if settings.webhook_gzip_signature == "plain" else content
-            headers["BI-Signature-Date"] = date
-            headers["BI-Signature"] = sign(str(provider.config["secret_key"]), "POST", endpoint, date, signed)
-        return headers, payload.body if settings.webhook_gzip_arrival == "inflated" else content
-
-    async def _oauth_token(self, provider_id: int, config: dict[str, object]) -> str:
-        """A token of the consumer's own token endpoint, kept until it ends. Raises ApiError when there is none."""
-        known = self._tokens.get(provider_id)
-        if known and known[1] > time.monotonic():
-            return known[0]
-        form = {
-            "grant_type": str(config.get("grant_type") or "client_credentials"),
-            "client_id": str(config.get("client_id", "")),
-            "client_secret": str(config.get("client_secret", "")),
-        }
-        reply = await self._client.post(str(config["url"]), data=form, timeout=self.world.settings.webhook_timeout)
-        try:
-            found = reply.json()
-            token, lifetime = str(found["access_token"]), float(found.get("expires_in", 60))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ApiError(502, "keymanager", "The token endpoint gave no token") from error
-        self._tokens[provider_id] = (token, time.monotonic() + max(0.0, lifetime - 5))
-        return token
 
     # The flusher
 
@@ -369,7 +243,7 @@ class Deliveries:
             if not backlog:
                 return
             payload = backlog.popleft()
-            line = await self._send(payload, hook)
+            line = await self.sender.send(payload, hook)
             if line.outcome == "accepted":
                 failures = 0
                 continue

@@ -1,60 +1,26 @@
 """The resources as Powens shows them: records of the model in, JSON objects out."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import cast
-from zoneinfo import ZoneInfo
 
-from powens_sandbox import wealth
-from powens_sandbox.catalogue import (
-    ACCOUNT_TYPES,
-    COUNTRIES,
-    CURRENCIES,
-    OTP,
-    Connector,
-    ConnectorSource,
-    Field,
-)
-from powens_sandbox.model import Account, Connection, LogLine, Source, User
-from powens_sandbox.people import bic
-from powens_sandbox.settings import Settings
+from powens_sandbox.banks.catalogue import ACCOUNT_TYPES, COUNTRIES, OTP, Connector, ConnectorSource, Field
+from powens_sandbox.banks.people import bic
+from powens_sandbox.views import wealth
+from powens_sandbox.views.formats import Formats, Json, account_type, currency, formatted, number
+from powens_sandbox.views.transactions import transactions
+from powens_sandbox.world.model import Account, Connection, LogLine, Source, User
 
-type Json = dict[str, object]
-
-PARIS = ZoneInfo("Europe/Paris")
 _EXPANSIONS = frozenset(
     {"connector", "sources", "accounts", "all_accounts", "subscriptions", "all_subscriptions", "connection"}
 )
-_NO_DATE: Mapping[str, str | None] = {"null": None, "zero": "0000-00-00 00:00:00", "empty": ""}
 # The address of a bank's own page is good for a few minutes.
 _ADDRESS_LIFE = timedelta(minutes=10)
 
 
-class Views:
+class Views(Formats):
     """Renders records under the settings in force when asked."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def moment(self, at: datetime | None) -> str | None:
-        """`YYYY-MM-DD HH:MM:SS` as the clock on the wall shows it, without offset."""
-        if at is None:
-            return _NO_DATE[self.settings.empty_dates]
-        zone = PARIS if self.settings.naive_timezone == "Europe/Paris" else UTC
-        return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-
-    def account_moment(self, at: datetime | None) -> str | None:
-        if at is not None and self.settings.datetime_form == "offset":
-            return at.astimezone(PARIS).isoformat(sep=" ", timespec="seconds")
-        return self.moment(at)
-
-    def selection(self, at: datetime | None) -> str | None:
-        """`disabled` of an account: null is documented as "ticked", so it is the one date that is never left empty."""
-        return None if at is None else self.account_moment(at)
-
-    # Users and connectors
 
     def user(self, user: User) -> Json:
         return {"id": user.id, "signin": self.moment(user.signin), "platform": "sharedAccess"}
@@ -137,8 +103,6 @@ class Views:
             "connector_sources": list(item.sources),
             "auth_mechanisms": list(item.mechanisms),
         }
-
-    # Connections
 
     def connection(
         self,
@@ -245,8 +209,6 @@ class Views:
             "statut": 0 if line.state is None else 1,
         }
 
-    # Accounts
-
     def account(self, account: Account, connection: Connection, *, transactions: bool | None = None) -> Json:
         """`transactions`: None leaves the list out, False gives it empty, True gives the account's whole history."""
         known = account.disabled is None
@@ -265,9 +227,9 @@ class Views:
             "original_name": account.spec.original_name or (None if account.spec.original_name is None else
                                                             account.spec.name.upper()),
             "name": account.name,
-            "balance": _number(balance),
-            "coming": _number(coming),
-            "coming_balance": _number(None if balance is None else balance + (coming or 0)),
+            "balance": number(balance),
+            "coming": number(coming),
+            "coming_balance": number(None if balance is None else balance + (coming or 0)),
             "formatted_balance": formatted(balance, account.currency) if balance is not None else None,
             "currency": self.currency_of(account) if named else None,
             "type": self.account_type_of(account),
@@ -290,8 +252,8 @@ class Views:
         if "wealth" in connection.connector.products and ACCOUNT_TYPES.get(account.type, ACCOUNT_TYPES["unknown"])[1]:
             gain = balance * Decimal("0.08") if balance is not None else None
             shown |= {
-                "valuation": _number(balance),
-                "diff": _number(gain.quantize(Decimal("0.01")) if gain is not None else None),
+                "valuation": number(balance),
+                "diff": number(gain.quantize(Decimal("0.01")) if gain is not None else None),
                 "diff_percent": 0.08 if balance is not None else None,
                 "prev_diff": None,
                 "prev_diff_percent": None,
@@ -324,114 +286,17 @@ class Views:
             coming[key] = coming.get(key, Decimal()) + account.balance + (account.coming or Decimal())
         return {
             "accounts": list(items),
-            "balance": _number(balances.get("EUR", Decimal())),
-            "balances": {key: _number(value) for key, value in balances.items()},
-            "coming_balances": {key: _number(value) for key, value in coming.items()},
+            "balance": number(balances.get("EUR", Decimal())),
+            "balances": {key: number(value) for key, value in balances.items()},
+            "coming_balances": {key: number(value) for key, value in coming.items()},
             "total": len(accounts),
         }
 
     def transactions(self, account: Account) -> list[Json]:
-        """Newest first. Made up anew at each call: same account, same transactions; none while it is disabled."""
-        if account.disabled is not None or account.deleted is not None:
-            return []
-        today = (account.last_update or datetime.now(UTC)).astimezone(PARIS).date()
-        seen = self.moment(account.last_update)
-        return [
-            self._transaction(account, position, today, seen)
-            for position in range(self.settings.first_sync_transactions)
-        ]
-
-    def _transaction(self, account: Account, position: int, today: date, seen: str | None) -> Json:
-        # A generator seeded per transaction costs too much for histories of several megabytes: a hash gives the digits.
-        draw = int.from_bytes(hashlib.blake2s(f"{account.spec.key}/{position}".encode(), digest_size=4).digest())
-        label, sign = _WORDINGS[draw % len(_WORDINGS)]
-        day = (today - timedelta(days=position + draw % 2)).isoformat()
-        return {
-            "id": account.first_transaction_id + position,
-            "id_account": account.id,
-            "application_date": day,
-            "date": day,
-            "datetime": None,
-            "rdate": day,
-            "rdatetime": None,
-            "vdate": (today - timedelta(days=position + draw % 2 - 1)).isoformat(),
-            "vdatetime": None,
-            "value": sign * (draw % 20000 + 150) / 100,
-            "gross_value": None,
-            "type": "transfer" if sign > 0 else "card",
-            "original_wording": label.upper(),
-            "simplified_wording": label,
-            "wording": label,
-            "categories": [],
-            "date_scraped": seen,
-            "last_update": seen,
-            "coming": False,
-            "active": True,
-            "id_cluster": None,
-            "comment": None,
-            "deleted": None,
-            "original_value": None,
-            "original_gross_value": None,
-            "original_currency": None,
-            "commission": None,
-            "commission_currency": None,
-            "card": None,
-            "counterparty": None,
-        }
+        return transactions(account, self.settings.first_sync_transactions, self.moment(account.last_update))
 
     def investments(self, account: Account) -> list[Json]:
-        """The lines of an account of investments; they add up to its balance. None while it is disabled."""
-        invests = ACCOUNT_TYPES.get(account.type, ACCOUNT_TYPES["unknown"])[1]
-        if account.disabled is not None or account.deleted is not None or account.balance is None or not invests:
-            return []
-        day = (account.last_update or account.opened).astimezone(PARIS).date().isoformat()
-        first = (account.balance * Decimal("0.6")).quantize(Decimal("0.01"))
-        lines: list[Json] = []
-        for position, (label, code, amount) in enumerate(
-            (
-                ("Fonds Actions Monde", "FR0014SBX011", first),
-                ("Fonds Obligations", "FR0014SBX029", account.balance - first),
-            )
-        ):
-            lines.append(
-                {
-                    "id": account.first_transaction_id + 900_000 + position,
-                    "id_account": account.id,
-                    "label": label,
-                    "code": code,
-                    "code_type": "ISIN",
-                    "stock_symbol": None,
-                    "source": None,
-                    "description": None,
-                    "quantity": 10.0,
-                    "unitprice": None,
-                    "unitvalue": float(amount / 10),
-                    "valuation": float(amount),
-                    "diff": None,
-                    "diff_percent": None,
-                    "prev_diff": None,
-                    "prev_diff_percent": None,
-                    "vdate": day,
-                    "prev_vdate": None,
-                    "portfolio_share": float((amount / account.balance).quantize(Decimal("0.0001")))
-                    if account.balance
-                    else None,
-                    "calculated": [],
-                    "deleted": None,
-                    "last_update": self.moment(account.last_update),
-                    "original_currency": None,
-                    "original_valuation": None,
-                    "original_unitvalue": None,
-                    "original_unitprice": None,
-                    "original_diff": None,
-                    "details": None,
-                    "pockets": [],
-                }
-            )
-        of_all = wealth.pockets(account, lines, self.moment(account.last_update))
-        for line in lines:
-            line["pockets"] = [pocket for pocket in of_all if pocket["id_investment"] == line["id"]]
-        return lines
+        return wealth.investments(account, self.moment(account.last_update))
 
     def pockets(self, account: Account) -> list[Json]:
         return [pocket for line in self.investments(account) for pocket in cast(list[Json], line["pockets"])]
@@ -459,49 +324,6 @@ class Views:
         }
 
 
-_WORDINGS = (
-    ("Boulangerie du Port", -1), ("Virement salaire", 1), ("Transports urbains", -1), ("Marché couvert", -1),
-    ("Remboursement santé", 1), ("Librairie des Arcades", -1), ("Abonnement énergie", -1), ("Restaurant Le Phare", -1),
-)  # fmt: skip
-
-
 def overlaid(shown: Json, raw: Mapping[str, object]) -> Json:
     """The answer with the fields that somebody spoilt; one that is shown on demand stays away without it."""
     return shown | {name: value for name, value in raw.items() if name in shown or name not in _EXPANSIONS}
-
-
-def account_type(name: str) -> Json:
-    identifier, is_invest, display, plural = ACCOUNT_TYPES.get(name, ACCOUNT_TYPES["unknown"])
-    return {
-        "id": identifier,
-        "name": name,
-        "id_parent": None,
-        "is_invest": is_invest,
-        "display_name": display,
-        "display_name_p": plural,
-    }
-
-
-def currency(code: str) -> Json:
-    name, symbol, precision, prefix = CURRENCIES.get(code, (code, code, 2, False))
-    return {
-        "id": code,
-        "name": name,
-        "symbol": symbol,
-        "precision": precision,
-        "prefix": prefix,
-        "crypto": code == "BTC",
-        "marketcap": None,
-        "datetime": None,
-    }
-
-
-def formatted(amount: Decimal, code: str | None) -> str:
-    """As a French reader writes it: groups of three with narrow spaces, a comma, the symbol behind."""
-    _, symbol, precision, _ = CURRENCIES.get(code or "EUR", (code, code, 2, False))
-    return f"{amount:,.{precision}f}".replace(",", "\u202f").replace(".", ",") + f"\u00a0{symbol}"
-
-
-def _number(value: Decimal | None) -> float | None:
-    """Amounts have at most eight decimals, which a JSON number printed by its shortest form keeps exactly."""
-    return None if value is None else float(value)

@@ -1,4 +1,4 @@
-"""What hangs below accounts of wealth: pockets of employee savings, orders at the market, the plan of a loan.
+"""Below accounts of wealth: investments, pockets of employee savings, orders at the market, the plan of a loan.
 
 Made up anew at each call: same account, same lines, and their sums are the account's.
 """
@@ -8,15 +8,70 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import cast
 
-from powens_sandbox.model import Account
-
-type Json = dict[str, object]
+from powens_sandbox.banks.catalogue import ACCOUNT_TYPES
+from powens_sandbox.views.formats import PARIS, Json
+from powens_sandbox.world.model import Account
 
 # Money that an employer paid in is locked up: for five years, or until the pension.
 _LOCKED: Mapping[str, str] = {"pee": "date", "rsp": "date", "perco": "retirement", "article83": "retirement"}
 _ORDERED = frozenset({"market", "pea"})
 _CENT = Decimal("0.01")
 _USUAL_PAYMENTS = 36
+
+
+def investments(account: Account, seen: str | None) -> list[Json]:
+    """The lines of an account of investments; they add up to its balance. None while it is disabled."""
+    invests = ACCOUNT_TYPES.get(account.type, ACCOUNT_TYPES["unknown"])[1]
+    if account.disabled is not None or account.deleted is not None or account.balance is None or not invests:
+        return []
+    day = (account.last_update or account.opened).astimezone(PARIS).date().isoformat()
+    first = (account.balance * Decimal("0.6")).quantize(Decimal("0.01"))
+    lines: list[Json] = []
+    for position, (label, code, amount) in enumerate(
+        (
+            ("Fonds Actions Monde", "FR0014SBX011", first),
+            ("Fonds Obligations", "FR0014SBX029", account.balance - first),
+        )
+    ):
+        lines.append(
+            {
+                "id": account.first_transaction_id + 900_000 + position,
+                "id_account": account.id,
+                "label": label,
+                "code": code,
+                "code_type": "ISIN",
+                "stock_symbol": None,
+                "source": None,
+                "description": None,
+                "quantity": 10.0,
+                "unitprice": None,
+                "unitvalue": float(amount / 10),
+                "valuation": float(amount),
+                "diff": None,
+                "diff_percent": None,
+                "prev_diff": None,
+                "prev_diff_percent": None,
+                "vdate": day,
+                "prev_vdate": None,
+                "portfolio_share": float((amount / account.balance).quantize(Decimal("0.0001")))
+                if account.balance
+                else None,
+                "calculated": [],
+                "deleted": None,
+                "last_update": seen,
+                "original_currency": None,
+                "original_valuation": None,
+                "original_unitvalue": None,
+                "original_unitprice": None,
+                "original_diff": None,
+                "details": None,
+                "pockets": [],
+            }
+        )
+    of_all = pockets(account, lines, seen)
+    for line in lines:
+        line["pockets"] = [pocket for pocket in of_all if pocket["id_investment"] == line["id"]]
+    return lines
 
 
 def pockets(account: Account, investments: Sequence[Json], seen: str | None) -> list[Json]:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from powens_sandbox.catalogue import DIRECTACCESS, OPENAPI, AccountSpec, Connector, account
+from powens_sandbox.banks.catalogue import DIRECTACCESS, OPENAPI, AccountSpec, Connector
+from powens_sandbox.banks.usual_accounts import account
 from powens_sandbox.settings import Settings
 
 # country: (length of the part after the check digits, how many letters it starts with)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from powens_sandbox.clock import Clock
 from powens_sandbox.errors import ApiError, invalid, missing, not_found
 from powens_sandbox.params import Params
 from powens_sandbox.settings import Settings
-from powens_sandbox.views import Json, Views
+from powens_sandbox.views.formats import Json
+from powens_sandbox.views.views import Views
+from powens_sandbox.world.clock import Clock
 
 EVENTS = (
     "USER_CREATED", "USER_DELETED", "USER_SYNCED", "CONNECTION_SYNCED", "CONNECTION_DELETED", "ACCOUNTS_FETCHED",

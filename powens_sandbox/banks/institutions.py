@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from powens_sandbox.catalogue import (
+from powens_sandbox.banks.catalogue import (
     ACCOUNT_TYPES,
-    CONNECTORS,
     DIRECTACCESS,
     LOGIN,
     OPENAPI,
@@ -17,6 +16,7 @@ from powens_sandbox.catalogue import (
     Connector,
     ConnectorSource,
 )
+from powens_sandbox.banks.connectors import CONNECTORS
 from powens_sandbox.errors import invalid, not_found
 from powens_sandbox.params import Params
 

@@ -4,7 +4,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from powens_sandbox.catalogue import AccountSpec, Connector
+from powens_sandbox.banks.catalogue import AccountSpec, Connector
+
+# States that only the user can end; the others are tried again by the next synchronisation.
+USER_MUST_ACT = frozenset(
+    {
+        "SCARequired",
+        "webauthRequired",
+        "additionalInformationNeeded",
+        "decoupled",
+        "actionNeeded",
+        "passwordExpired",
+        "wrongpass",
+    }
+)
 
 
 @dataclass
@@ -109,13 +122,12 @@ class Connection:
     next_try: datetime | None = None
     # Synchronisations in a row that met wrong credentials.
     wrong_tries: int = 0
-    # An authentication that was begun: the outcome still to play, by source name.
-    pending: dict[str, str] = field(default_factory=dict)
-    # Events of the connect flow are told when the user confirms, or when the connection is used without it.
-    sync_due: bool = False
     log: list[LogLine] = field(default_factory=list)
     # Keys of accounts that the bank lists under another connection from now on.
     moved: set[str] = field(default_factory=set)
+    # The synchronisation that waits for its time, if any, and the choices that it tells about.
+    sync_job: int | None = None
+    late_choices: list[Account] = field(default_factory=list)
     # A synchronisation that somebody forced, and that goes on.
     forced: bool = False
     # What its answers say instead, field by field, whether it makes sense or not.

@@ -1,0 +1,1 @@
+"""The institutions, the accounts that they hold, and for whom."""

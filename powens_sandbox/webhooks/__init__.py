@@ -1,0 +1,1 @@
+"""Where events go, how they are signed, sent, and sent again."""
