@@ -121,7 +121,7 @@ def create_app(settings: Settings) -> ASGIApp:
             Route("/assets/icon.png", icon),
             Route("/favicon.ico", icon),
             Mount("/assets", StaticFiles(directory=_STATIC)),
-            *_below("/2.0", versioned, webview.legacy_routes()),
+            *_below("/2.0", versioned, webview.api_routes()),
             *unversioned,
             *webview.routes(),
         ],

@@ -30,7 +30,7 @@ from powens_sandbox.world.world import World
 _LOGGED_BODY = 20_000
 _SECRET = re.compile(r'("?(?:client_secret|password|otp|code)"?\s*[:=]\s*"?)[^"&,}\s]+', re.IGNORECASE)
 _PAGE = re.compile(
-    rf"(?:/2\.0/auth/webview)?(?:/(?:{'|'.join(LANGUAGES)}))?/(?:{'|'.join(FLOWS)})"
+    rf"(?:/(?:{'|'.join(LANGUAGES)}))?/(?:{'|'.join(FLOWS)})"
     rf"|/(?:{'|'.join(LANGUAGES)})/(?:{'|'.join(FLOWS)}|webauth)/[^/]+|/2\.0/webauth"
 )
 _CODES = {403: "forbidden", 404: "notFound", 405: "methodNotAllowed", 409: "conflict"}

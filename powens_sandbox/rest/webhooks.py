@@ -32,7 +32,6 @@ class Webhooks:
             ("POST PUT", "/webhooks/{id}", self.webhook_update),
             ("DELETE", "/webhooks/{id}", self.webhook_delete),
             ("GET", "/webhooks/{id}/logs", self.webhook_logs),
-            ("GET POST", "/webhooks/{id}/add_to_data", self.webhook_add_to_data),
             ("GET", "/webhooks_events", self.webhook_events),
             ("POST", "/test/webhooks", self.webhook_test),
         ]
@@ -73,13 +72,6 @@ class Webhooks:
         self.callers.check_config(call)
         hook = self.hooks.get(call.path_id("id", "webhook"))
         return page(call, self.settings, "webhooklogs", self.deliveries.attempts_of(hook), lambda item: item)
-
-    def webhook_add_to_data(self, call: Call) -> Response:
-        self.callers.check_config(call)
-        hook = self.hooks.get(call.path_id("id", "webhook"))
-        if call.request.method == "POST":
-            hook.add_to_data = [str(value)[:60] for value in call.params.values().values()][:20]
-        return answer({"add_to_data": hook.add_to_data})
 
     def webhook_events(self, call: Call) -> Response:
         self.callers.check_config(call)

@@ -133,7 +133,7 @@ class ConnectionSwitches:
         only(
             call.params,
             "state", "error_message", "source", "locked", "active", "consent_expires_at", "consent_expires_in_days",
-            "last_update", "notify", "error", "raw",
+            "last_update", "notify", "raw",
         )  # fmt: skip
         source_name = call.params.optional_text("source")
         source = connection.source(source_name) if source_name else None
@@ -149,8 +149,8 @@ class ConnectionSwitches:
         )
         changed = "raw" in call.params
         connection.raw = raw(call.params, connection.raw)
-        if "state" in call.params or "error" in call.params:
-            state = call.params.optional_text("state") or call.params.optional_text("error")
+        if "state" in call.params:
+            state = call.params.optional_text("state")
             if state is not None and not re.fullmatch(r"[A-Za-z]{1,40}", state):
                 raise invalid("state")
             if source is not None:

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from powens_sandbox.tests.polling import eventually
+from powens_sandbox.webhooks.signature import sign
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venvs" / "local" / "bin" / "python"
@@ -241,6 +242,19 @@ class Browser:
         found = re.search(rf'value="(pick:[0-9a-f-]+)"[^>]*data-slug="{slug}"', self.text)
         assert found, f"{slug} is not on offer"
         return self.press(found[1])
+
+
+def connected(browser: Browser, slug: str = "banque-horizon") -> Browser:
+    """On to the tick-boxes of a bank with a redirect."""
+    assert browser.step == "terms"
+    return browser.press("accept").pick(slug).press("approve")
+
+
+def verified(delivery: Delivery, secret: str = SECRET) -> bool:
+    expected = sign(
+        secret, "POST", delivery.path.partition("?")[0], delivery.headers["bi-signature-date"], delivery.raw
+    )
+    return expected == delivery.headers["bi-signature"]
 
 
 def told(sandbox: Sandbox, consumer: Consumer, event: str, count: int = 1) -> list[Delivery]:

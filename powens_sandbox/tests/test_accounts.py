@@ -1,4 +1,4 @@
-"""Sections 2.5, 3.5 and 6 of docs/powens-sandbox.md: accounts, their activation, and what surprises integrators."""
+"""Sections 2.5, 3.5 and 6 of the README: accounts, their activation, and what surprises integrators."""
 
 import re
 from typing import Any

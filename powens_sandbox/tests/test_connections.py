@@ -1,4 +1,4 @@
-"""Sections 3.3 and 3.4 of docs/powens-sandbox.md: connections, sources, states, forced synchronisation."""
+"""Sections 3.3 and 3.4 of the README: connections, sources, states, forced synchronisation."""
 
 import re
 from typing import Any

@@ -6,9 +6,8 @@ import pytest
 
 from powens_sandbox.banks.connectors import CONNECTORS
 from powens_sandbox.banks.people import PERSONAS, accounts_of
-from powens_sandbox.tests.driver import Consumer, Person, Sandbox, told
+from powens_sandbox.tests.driver import Consumer, Person, Sandbox, connected, told
 from powens_sandbox.tests.polling import eventually
-from powens_sandbox.tests.test_webview import connected
 
 SAVINGS = "Compte d'épargne flexible"
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powens_sandbox.bench import Measured, accept, deliver, load, p99, resident_kb
 from powens_sandbox.logbook import Logbook
 from powens_sandbox.tests.driver import Consumer, Sandbox, run, running
+from powens_sandbox.tests.load import Measured, accept, deliver, load, p99, resident_kb
 from powens_sandbox.tests.polling import eventually
 
 SECONDS_TO_MEASURE = 90.0

@@ -1,4 +1,4 @@
-"""Sections 3.2, 3.6 and 5.4 of docs/powens-sandbox.md: connectors, types, currencies, paging."""
+"""Sections 3.2, 3.6 and 5.4 of the README: connectors, types, currencies, paging."""
 
 import pytest
 

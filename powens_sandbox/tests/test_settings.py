@@ -1,4 +1,4 @@
-"""Section 7 of docs/powens-sandbox.md: every known unknown can be played either way."""
+"""Section 7 of the README: every known unknown can be played either way."""
 
 from dataclasses import fields
 from typing import Any

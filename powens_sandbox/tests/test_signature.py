@@ -1,4 +1,4 @@
-"""Section 4.3 of docs/powens-sandbox.md: the HMAC signature of webhooks."""
+"""Section 4.3 of the README: the HMAC signature of webhooks."""
 
 import base64
 import hashlib

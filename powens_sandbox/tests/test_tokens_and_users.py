@@ -1,4 +1,4 @@
-"""Sections 1 and 3.1 of docs/powens-sandbox.md: tokens, codes, users, and the client application."""
+"""Sections 1 and 3.1 of the README: tokens, codes, users, and the client application."""
 
 import base64
 from typing import Any

@@ -55,7 +55,6 @@ class Hook:
     service_id: int | None = None
     token: bool = True
     params: object = None
-    add_to_data: list[str] = field(default_factory=list)
     health: dict[str, int] = field(default_factory=lambda: {"sent": 0, "accepted": 0, "failed": 0})
 
 
@@ -130,7 +129,7 @@ class Hooks:
             "id_user": hook.user_id,
             "url": hook.url,
             "params": hook.params,
-            "add_to_data": hook.add_to_data,
+            "add_to_data": [],
             "created": self._views.moment(hook.created),
             "updated": self._views.moment(hook.updated),
             "deleted": None,

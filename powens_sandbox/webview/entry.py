@@ -41,30 +41,20 @@ class Webview:
             Route("/{flow}", self.enter, methods=["GET"]),
         ]
 
-    def legacy_routes(self) -> list[Route]:
-        """Below the API root, where the Webview stood before it had a host of its own."""
-        return [
-            Route("/auth/webview/{language}/{flow}", self.enter_legacy, methods=["GET"]),
-            Route("/auth/webview/{flow}", self.enter_legacy, methods=["GET"]),
-            Route("/webauth", self.enter_webauth, methods=["GET"]),
-        ]
+    def api_routes(self) -> list[Route]:
+        """Below the API root."""
+        return [Route("/webauth", self.enter_webauth, methods=["GET"])]
 
     # Entering
 
     async def enter(self, request: Request) -> Response:
-        return self._enter(request, legacy=False)
-
-    async def enter_legacy(self, request: Request) -> Response:
-        return self._enter(request, legacy=True)
-
-    def _enter(self, request: Request, *, legacy: bool) -> Response:
         flow = request.path_params["flow"]
         if flow not in FLOWS:
             raise not_found("page")
         preferred = request.headers.get("accept-language", "")[:2].lower()
         language = request.path_params.get("language")
         if language is None:
-            if self.world.settings.missing_language == "unavailable" and not legacy:
+            if self.world.settings.missing_language == "unavailable":
                 return self._page(error_page(preferred, "error.unavailable"), 503)
             language = preferred if preferred in LANGUAGES else "en"
             if self.world.settings.missing_language == "redirect":
@@ -79,7 +69,8 @@ class Webview:
         domain = query.get("domain", "")
         client = self.world.clients.find(query.get("client_id"))
         refused = (
-            (not legacy and (not domain or (settings.domain and domain != settings.domain)))
+            not domain
+            or (settings.domain and domain != settings.domain)
             or (client is not None and redirect_uri is not None and redirect_uri not in client.redirect_uris)
             or (redirect_uri is None and flow in {"connect", "reconnect"} and not framed)
             or flow == "payment"

@@ -1,4 +1,4 @@
-"""How the sandbox stands a load: `python -m powens_sandbox.bench`.
+"""How the sandbox stands a load: `python -m powens_sandbox.tests.load`.
 
 Starts a sandbox of its own, sends requests at a fixed rate (each at its time, whether or not the last was answered),
 and prints the latencies, with those of a server that only echoes: how late the machine itself is, and our own client.
@@ -116,10 +116,10 @@ def p99(milliseconds: list[float]) -> float:
 async def echo() -> AsyncIterator[int]:
     """Port of a process that answers every request at once."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "powens_sandbox.bench", "--echo", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "powens_sandbox.tests.load", "--echo", stdout=asyncio.subprocess.PIPE
     )
     try:
-        assert process.stdout is not None  # noqa: S101 - asked for just above
+        assert process.stdout is not None
         yield int(await process.stdout.readline())
     finally:
         process.terminate()
