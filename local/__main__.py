@@ -26,6 +26,7 @@ def main() -> int:
     run.add_argument("--sandbox-port", type=int, default=_port("POWENS_SANDBOX_PORT", 8081), help="0 takes a free one")
     run.add_argument("--state", type=Path, help="folder for logs and scratch files")
     run.add_argument("--no-demo-data", action="store_true")
+    run.add_argument("--ignore-edits", action="store_true", help="run what was built, whatever is saved meanwhile")
     commands.add_parser("events", help="show the events of the running system")
     commands.add_parser("catalogue", help="renew the catalogue of institutions of the running system")
     token = commands.add_parser("token", help="print a bearer token")
@@ -70,7 +71,11 @@ def _run(given: argparse.Namespace) -> int:
 
     began = time.monotonic()
     settings = Settings(
-        given.port, given.sandbox_port, given.state or _state(given.port), demo_data=not given.no_demo_data
+        given.port,
+        given.sandbox_port,
+        given.state or _state(given.port),
+        demo_data=not given.no_demo_data,
+        follow_edits=not given.ignore_edits,
     )
 
     def say(line: str) -> None:
@@ -111,6 +116,7 @@ Ready in {seconds:.1f} s ({laps}).
   the Powens sandbox   {system.sandbox_url}/sandbox
   watch the events     make events{_suffix(port)}
   call the API         curl -H "authorization: Bearer {token}" {system.url}/v1/connections
+  change the code      save: functions/ and shared/ are run at once, web/ shows when you reload
   logs                 {settings.logs}
   stop                 Ctrl-C
 """,

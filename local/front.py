@@ -22,7 +22,8 @@ from starlette.routing import WebSocketRoute
 
 from local import http_api
 from local.identity import DEMO_USERS, Issuer
-from local.runtime_api import Answer, TooLarge
+from local.plane import TooLarge
+from local.runtime_api import Answer
 from local.sockets import SocketApi
 from local.static_site import StaticSite
 from local.template import Api

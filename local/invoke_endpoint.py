@@ -9,7 +9,8 @@ import json
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from local.runtime_api import Plane, TooLarge, failure, read_requests
+from local.plane import Plane, TooLarge
+from local.runtime_api import failure, read_requests
 from local.sockets import SocketApi
 
 

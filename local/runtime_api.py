@@ -1,19 +1,16 @@
-"""The Lambda plane: runs built functions under AWS's own runtime client, one event at a time per process.
+"""One process of a function, under AWS's own runtime client, one event at a time.
 
-Each worker process gets a Runtime API of its own (`GET .../invocation/next`, `POST .../response|error`), on a free
-loopback port, just as an execution environment does. Concurrent invocations get separate workers; an idle worker is
-used again.
+Each process gets a Runtime API of its own (`GET .../invocation/next`, `POST .../response|error`), on a free loopback
+port, just as an execution environment does.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import subprocess
 import time
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -22,9 +19,7 @@ from local import processes
 from local.paths import RUNTIME_PYTHON, clean_environment
 
 INIT_SECONDS = 10.0
-IDLE_SECONDS = 120.0  # that a worker is kept for, beyond the first of its function
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes, request and response alike, for synchronous invocations
-PATIENCE_SECONDS = 0.3  # less than a start costs, for events that nobody waits for
 _MAX_AGE_SECONDS = 6 * 3600.0  # of a worker, so that its role credentials never run out
 
 
@@ -58,10 +53,6 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.payload) if self.payload else None
-
-
-class TooLarge(ValueError):
-    """The event is larger than Lambda takes: the function was not called."""
 
 
 @dataclass
@@ -288,106 +279,3 @@ async def read_requests_with_headers(
         else:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
         yield method, path, headers, body
-
-
-class Plane:
-    """All functions of the stack, by logical id. Lives in one event loop."""
-
-    def __init__(self, *, most_workers: int = 10, note: Callable[[str, Answer], Awaitable[None]] | None = None) -> None:
-        self._functions: dict[str, Function] = {}
-        self._idle: dict[str, deque[Worker]] = {}
-        self._busy: set[Worker] = set()
-        self._slots: dict[str, asyncio.Semaphore] = {}
-        self._freed: dict[str, asyncio.Condition] = {}
-        self._most = most_workers
-        self._note = note
-
-    def add(self, function: Function) -> None:
-        self._functions[function.logical_id] = function
-        self._idle[function.logical_id] = deque()
-        self._slots[function.logical_id] = asyncio.Semaphore(self._most)
-        self._freed[function.logical_id] = asyncio.Condition()
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._functions)
-
-    def workers(self) -> list[dict[str, Any]]:
-        """The processes that live now: `function` (logical id), `pid`, and whether each is `busy` with an event."""
-        idle = {worker for workers in self._idle.values() for worker in workers}
-        return [
-            {"function": worker.function.logical_id, "pid": worker.pid, "busy": worker in self._busy}
-            for worker in [*self._busy, *idle]
-            if worker.healthy
-        ]
-
-    async def invoke(self, name: str, event: bytes, *, patient: bool = False) -> Answer:
-        """Raises KeyError for an unknown function, TooLarge for an event above Lambda's limit.
-
-        Lambda starts a process on a processor of its own when all are busy. Here a start takes the processor from what
-        runs, so an event that is `patient` waits a moment for a process to become free.
-        """
-        if len(event) > PAYLOAD_LIMIT:
-            raise TooLarge(name)
-        async with self._slots[name]:
-            if patient:
-                await self._wait_for_a_free_one(name)
-            worker = await self._lease(self._functions[name])
-            try:
-                answer = await worker.invoke(event)
-            finally:
-                self._busy.discard(worker)
-                if worker.reusable:
-                    worker.idle_since = time.monotonic()
-                    self._idle[name].append(worker)
-                    async with self._freed[name]:
-                        self._freed[name].notify()
-                else:
-                    await worker.stop()
-        await self._let_go()
-        if self._note is not None:
-            await self._note(name, answer)
-        return answer
-
-    async def _wait_for_a_free_one(self, name: str) -> None:
-        freed, idle = self._freed[name], self._idle[name]
-        if idle or not any(worker.function.logical_id == name for worker in self._busy):
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS), freed:
-                await freed.wait_for(lambda: bool(idle))
-
-    async def warm(self, name: str) -> None:
-        """Start a worker ahead of its first event, as provisioned concurrency would."""
-        worker = Worker(self._functions[name])
-        await worker.start()
-        self._idle[name].append(worker)
-
-    async def stop(self) -> None:
-        idle = [worker for workers in self._idle.values() for worker in workers]
-        for workers in self._idle.values():
-            workers.clear()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*(worker.stop() for worker in [*idle, *self._busy]))
-
-    async def _let_go(self) -> None:
-        """End what a burst left behind; one worker of each function stays."""
-        now = time.monotonic()
-        for idle in self._idle.values():
-            # The longest idle is on the left.
-            while len(idle) > 1 and now - idle[0].idle_since > IDLE_SECONDS:
-                await idle.popleft().stop()
-
-    async def _lease(self, function: Function) -> Worker:
-        idle = self._idle[function.logical_id]
-        while idle:
-            # The last one used first, so that a burst's surplus stays idle and the caches of one stay warm.
-            worker = idle.pop()
-            if worker.reusable:
-                self._busy.add(worker)
-                return worker
-            await worker.stop()
-        worker = Worker(function)
-        self._busy.add(worker)
-        await worker.start()
-        return worker

@@ -24,11 +24,13 @@ from local import processes
 from local.build import built
 from local.deployment import STACK, Deployment, create_secrets, deploy
 from local.double import Double, free_port
+from local.edits import Edits, follow
 from local.front import LIVE_PATH, Front
 from local.identity import AUDIENCE, Issuer
 from local.invoke_endpoint import InvokeEndpoint
 from local.paths import LOCAL_PYTHON, ROOT, STATE, WEB, clean_environment
-from local.runtime_api import Answer, Plane
+from local.plane import Plane
+from local.runtime_api import Answer
 from local.seed import Doors, SeedFailed, seed
 from local.sockets import SocketApi
 from local.sources import Activity, Poller, feeds
@@ -48,12 +50,15 @@ class CannotStart(RuntimeError):
 
 @dataclass(frozen=True)
 class Settings:
-    """`port` and `sandbox_port` 0 take free ones. `state` is the folder for logs and scratch files."""
+    """`port` and `sandbox_port` 0 take free ones. `state` is the folder for logs and scratch files. `follow_edits`:
+    code that is saved while the system runs is run by it.
+    """
 
     port: int = 8080
     sandbox_port: int = 8081
     state: Path = STATE
     demo_data: bool = True
+    follow_edits: bool = False
 
     @property
     def logs(self) -> Path:
@@ -125,6 +130,7 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         client_secret, webhook_secret, users_token = (secrets.token_urlsafe(32) for _ in range(3))
 
         say("building the functions")
+        edits = Edits(ROOT, settings.state / "edited")
         sandbox = _start_sandbox(settings, sandbox_port, url, client_secret, webhook_secret, users_token)
         cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
         double = Double(settings.state)
@@ -167,6 +173,9 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         processed, deployment = await asyncio.to_thread(deployed)
         for function in deployment.functions:
             plane.add(function)
+        if settings.follow_edits:
+            following = asyncio.create_task(follow(edits, plane, deployment.functions, say))
+            cleanup.push_async_callback(_end, following)
         clock.lap("deploy")
 
         names = {function.logical_id: function for function in deployment.functions}

@@ -12,7 +12,8 @@ import pytest
 from local.front import Front
 from local.http_api import REQUEST_LIMIT
 from local.identity import AUDIENCE, Issuer
-from local.runtime_api import Answer, TooLarge
+from local.plane import TooLarge
+from local.runtime_api import Answer
 from local.template import Api, Authorizer, Cors, Route
 from tests.local.loops import run
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.runtime_api import PAYLOAD_LIMIT, Answer, Function, Plane, TooLarge
+from local.plane import Plane, TooLarge
+from local.runtime_api import PAYLOAD_LIMIT, Answer, Function
 from tests.local.loops import run
 
 HANDLER = """
@@ -197,3 +198,18 @@ def test_a_function_sees_its_own_environment_and_nothing_of_the_launchers(
 def test_the_runtime_is_awss_own_python_and_has_boto3(code: Path) -> None:
     seen = on_a_plane(function(code), lambda plane: invoke(plane, do="environment")).json()
     assert any(entry.endswith(".venvs/runtime/lib/python3.13/site-packages") for entry in seen["path"])
+
+
+def test_a_function_that_is_replaced_finishes_its_event_and_then_runs_in_a_new_process(code: Path) -> None:
+    async def work(plane: Plane) -> list[Answer]:
+        before = await invoke(plane)
+        finishing = asyncio.create_task(invoke(plane, do="sleep", seconds=0.3))
+        await asyncio.sleep(0)  # the task takes the idle process
+        await plane.replace(function(code))
+        return [before, await invoke(plane), await finishing, await invoke(plane)]
+
+    before, during, finished, after = (answer.json() for answer in on_a_plane(function(code), work))
+
+    assert (finished["pid"], finished["calls"]) == (before["pid"], 2)
+    assert (after["pid"], after["calls"]) == (during["pid"], 2)
+    assert during["pid"] != before["pid"]

@@ -79,3 +79,12 @@ def test_a_pattern_without_a_star_is_one_path() -> None:
     rules = parse_headers("/a\n  X: 1\n")
     assert headers_for(rules, "/a") == [("x", "1")]
     assert headers_for(rules, "/ab") == []
+
+
+def test_an_edited_file_is_sent_at_the_next_request(site: StaticSite, tmp_path: Path) -> None:
+    before = site.get("/js/app.js")
+    assert before is not None
+    (tmp_path / "web" / "js" / "app.js").write_text("edited()", "utf-8")
+    after = site.get("/js/app.js", etag=dict(before.headers)["etag"])
+    assert after is not None
+    assert (after.status, after.body) == (200, b"edited()")
