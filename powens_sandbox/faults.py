@@ -14,6 +14,10 @@ KINDS: Mapping[str, frozenset[str]] = {
     "webview": frozenset({"status", "latency", "delay", "timeout", "garbage", "empty", "drop"}),
     "webhook": frozenset({"status", "latency", "delay", "timeout", "garbage", "empty", "drop", "duplicate", "reorder"}),
 }
+# What somebody who adds a fault may give.
+_GIVEN = (
+    "target", "match", "kind", "status", "code", "retry_after", "seconds", "times", "probability", "after",
+)  # fmt: skip
 _MAX_FAULTS = 500
 # A pattern that backtracks for long would stop the whole sandbox.
 _MAX_PATTERN = 200
@@ -39,21 +43,7 @@ class Fault:
     hits: int = 0
 
     def shown(self) -> Json:
-        names = (
-            "id",
-            "target",
-            "match",
-            "kind",
-            "status",
-            "code",
-            "retry_after",
-            "seconds",
-            "times",
-            "probability",
-            "after",
-            "hits",
-        )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ("id", *_GIVEN, "hits")}
 
 
 class Faults:
@@ -65,18 +55,7 @@ class Faults:
     def add(self, wanted: Mapping[str, object]) -> Fault:
         """Raises ApiError 400. `match`: `METHOD /path-regex` for api and webview, an event's name for webhook, or
         nothing for all."""
-        unknown = set(wanted) - {
-            "target",
-            "match",
-            "kind",
-            "status",
-            "code",
-            "retry_after",
-            "seconds",
-            "times",
-            "probability",
-            "after",
-        }
+        unknown = set(wanted) - set(_GIVEN)
         if unknown:
             raise invalid(min(unknown), "is not part of a fault")
         target, kind = wanted.get("target"), wanted.get("kind")

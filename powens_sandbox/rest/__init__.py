@@ -22,7 +22,7 @@ def rest_routes(world: World, deliveries: Deliveries) -> tuple[list[Route], list
     callers = Callers(world)
     accounts = Accounts(world, callers)
     connectors = Connectors(world, callers)
-    webhooks = Webhooks(deliveries, callers)
+    webhooks = Webhooks(world, callers, deliveries)
     resources = (
         Auth(world, callers),
         Console(world, callers),

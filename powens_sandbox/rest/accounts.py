@@ -7,7 +7,6 @@ from powens_sandbox.params import Call, Params, as_id, parse_expand
 from powens_sandbox.rest.callers import Callers
 from powens_sandbox.rest.lists import page, window
 from powens_sandbox.routing import Row, answer
-from powens_sandbox.settings import Settings
 from powens_sandbox.views.formats import Json
 from powens_sandbox.world.model import Account
 from powens_sandbox.world.world import World
@@ -23,10 +22,6 @@ class Accounts:
     def __init__(self, world: World, callers: Callers) -> None:
         self.world = world
         self.callers = callers
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
 
     def rows(self) -> list[Row]:
         rows: list[Row] = [("GET", "/users/{u}/account_ownerships", self.ownerships_list)]
@@ -73,9 +68,9 @@ class Accounts:
 
     def accounts_list(self, call: Call) -> Response:
         accounts = self.listed(call)
-        if not accounts and self.settings.no_account_on_list:
-            raise ApiError(self.settings.no_account_status, "noAccount", "No account is enabled")
-        chosen, links = window(call, self.settings, accounts)
+        if not accounts and self.world.settings.no_account_on_list:
+            raise ApiError(self.world.settings.no_account_status, "noAccount", "No account is enabled")
+        chosen, links = window(call, self.world.settings, accounts)
         envelope = self.world.views.accounts_envelope(accounts, [self._show_account(call, item) for item in chosen])
         return answer(envelope | links)
 
@@ -96,7 +91,7 @@ class Accounts:
         for connection_id, members in by_connection.items():
             self.world.choices.update(self.world.connections[connection_id], members, changes)
         items = [self._show_account(call, account) for account in accounts]
-        form = self.settings.multi_update_answer
+        form = self.world.settings.multi_update_answer
         if len(items) == 1 and form != "always_envelope":
             return answer(items[0])
         return answer(items if form == "list" else self.world.views.accounts_envelope(accounts, items))
@@ -105,7 +100,7 @@ class Accounts:
         def show(account: Account) -> Json:
             return self.world.views.ownership(account, self.world.connections[account.connection_id])
 
-        return page(call, self.settings, "account_ownerships", self.enabled(call), show)
+        return page(call, self.world.settings, "account_ownerships", self.enabled(call), show)
 
 
 def _changes(params: Params) -> dict[str, object]:

@@ -10,7 +10,6 @@ from powens_sandbox.params import Call, bearer
 from powens_sandbox.rest.callers import Callers, is_secret
 from powens_sandbox.rest.lists import page
 from powens_sandbox.routing import Row, answer, no_content
-from powens_sandbox.settings import Settings
 from powens_sandbox.world.model import Token, User
 from powens_sandbox.world.world import World
 
@@ -23,10 +22,6 @@ class Auth:
     def __init__(self, world: World, callers: Callers) -> None:
         self.world = world
         self.callers = callers
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
 
     def rows(self) -> list[Row]:
         return [
@@ -45,7 +40,7 @@ class Auth:
     def init(self, call: Call) -> Response:
         token = bearer(call.request)
         permanent = self.callers.check_client(call, required=False)
-        if token is not None and is_secret(token, self.settings.manage_token):
+        if token is not None and is_secret(token, self.world.settings.manage_token):
             permanent = True
         user, issued = self.world.access.create_user(permanent=permanent)
         return answer(
@@ -53,7 +48,7 @@ class Auth:
                 "auth_token": issued.value,
                 "type": issued.kind,
                 "id_user": user.id,
-                "expires_in": None if permanent else self.settings.temporary_seconds,
+                "expires_in": None if permanent else self.world.settings.temporary_seconds,
             }
         )
 
@@ -69,7 +64,7 @@ class Auth:
                 "code": code.value,
                 "type": "temporary",
                 "access": "single" if single else "standard",
-                "expires_in": self.settings.temporary_seconds,
+                "expires_in": self.world.settings.temporary_seconds,
             }
         )
 
@@ -89,12 +84,12 @@ class Auth:
             return self._access_answer(self.world.access.create_user(permanent=True)[1])
         user = self.world.users.get(wanted)
         if user is None:
-            status = int(self.settings.gone_user_status)
+            status = int(self.world.settings.gone_user_status)
             raise ApiError(status, _GONE_CODES[status], "There is no such user")
         return self._access_answer(self.world.access.renew(user, revoke_previous=revoke_previous))
 
     def _access_answer(self, token: Token) -> Response:
-        return answer({self.settings.access_token_key: token.value, "token_type": "Bearer"})
+        return answer({self.world.settings.access_token_key: token.value, "token_type": "Bearer"})
 
     def service_token(self, call: Call) -> Response:
         self.callers.check_client(call, required=True)
@@ -112,13 +107,17 @@ class Auth:
         return no_content()
 
     def users_list(self, call: Call) -> Response:
-        self.callers.check_scope(call, self.settings.users_token, self.settings.manage_token)
+        self.callers.check_scope(call, self.world.settings.users_token, self.world.settings.manage_token)
         users = list(self.world.users.values())
-        return page(call, self.settings, "users", users, self.world.views.user)
+        return page(call, self.world.settings, "users", users, self.world.views.user)
 
     def _user(self, call: Call) -> User:
         token = bearer(call.request)
-        if call.path("u") != "me" and token and is_secret(token, self.settings.users_token, self.settings.manage_token):
+        if (
+            call.path("u") != "me"
+            and token
+            and is_secret(token, self.world.settings.users_token, self.world.settings.manage_token)
+        ):
             return self.world.user(call.path_id("u", "user"))
         return self.callers.user(call)
 

@@ -4,7 +4,6 @@ import hmac
 
 from powens_sandbox.errors import ApiError, missing, not_found
 from powens_sandbox.params import Call, basic, bearer
-from powens_sandbox.settings import Settings
 from powens_sandbox.world.model import Connection, Token, User
 from powens_sandbox.world.world import World
 
@@ -15,13 +14,11 @@ class Callers:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
-
     def _refused(self) -> ApiError:
         return ApiError(
-            self.settings.bad_token_status, self.settings.bad_token_code, "The token is missing or not valid"
+            self.world.settings.bad_token_status,
+            self.world.settings.bad_token_code,
+            "The token is missing or not valid",
         )
 
     def bearer(self, call: Call) -> str:
@@ -49,7 +46,7 @@ class Callers:
 
     def _forbidden(self, call: Call) -> bool:
         path, reads = call.request.url.path, call.request.method in {"GET", "HEAD"}
-        match self.settings.forbidden:
+        match self.world.settings.forbidden:
             case "updates":
                 return not reads and "/accounts" in path
             case "reads":
@@ -62,13 +59,13 @@ class Callers:
         value = self.bearer(call)
         if is_secret(value, *secret_values):
             return
-        known = (self.settings.config_token, self.settings.users_token, self.settings.manage_token)
+        known = (self.world.settings.config_token, self.world.settings.users_token, self.world.settings.manage_token)
         if is_secret(value, *known) or self.world.access.token(value):
             raise ApiError(403, "forbidden", "The token lacks the scope")
         raise self._refused()
 
     def check_config(self, call: Call) -> None:
-        self.check_scope(call, self.settings.config_token, self.settings.manage_token)
+        self.check_scope(call, self.world.settings.config_token, self.world.settings.manage_token)
 
     def check_client(self, call: Call, *, required: bool) -> bool:
         """Whether the client's own credentials were given. Raises ApiError when wrong, or when missing and required."""

@@ -12,7 +12,6 @@ from powens_sandbox.params import Call, parse_expand
 from powens_sandbox.rest.callers import Callers
 from powens_sandbox.rest.lists import origin, page
 from powens_sandbox.routing import Row, answer, no_content
-from powens_sandbox.settings import Settings
 from powens_sandbox.views.formats import PARIS, Json
 from powens_sandbox.world.clock import FIRST_YEAR, LAST_YEAR
 from powens_sandbox.world.model import Connection
@@ -25,10 +24,6 @@ class Connections:
     def __init__(self, world: World, callers: Callers) -> None:
         self.world = world
         self.callers = callers
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
 
     def rows(self) -> list[Row]:
         one = "/users/{u}/connections/{c}"
@@ -49,7 +44,11 @@ class Connections:
     def connections_list(self, call: Call) -> Response:
         user = self.callers.user(call)
         return page(
-            call, self.settings, "connections", self.world.connections_of(user), lambda item: self._show(call, item)
+            call,
+            self.world.settings,
+            "connections",
+            self.world.connections_of(user),
+            lambda item: self._show(call, item),
         )
 
     def connection_read(self, call: Call) -> Response:
@@ -57,7 +56,7 @@ class Connections:
 
     def connection_create(self, call: Call) -> Response:
         user = self.callers.user(call)
-        if not self.settings.agent:
+        if not self.world.settings.agent:
             raise ApiError(403, "forbidden", "Only agents may send bank credentials")
         references = ("connector_uuid", "uuid", "id_connector", "id_bank", "id_provider")
         reference = next((call.params[name] for name in references if call.params.get(name) not in (None, "")), None)
@@ -89,7 +88,7 @@ class Connections:
         connection = self.callers.connection(call)
         values = call.params.values()
         if connection.locked:
-            raise ApiError(self.settings.locked_status, "connectionLocked", "The connection is locked for now")
+            raise ApiError(self.world.settings.locked_status, "connectionLocked", "The connection is locked for now")
         if "active" in call.params:
             connection.active = call.params.boolean("active")
         if (expire := call.params.optional_text("expire")) is not None:
@@ -121,9 +120,9 @@ class Connections:
         background = call.params.boolean("background")
         self.world.syncs.force(connection, psu_requested=call.params.boolean("psu_requested", True))
         if background:
-            self.world.syncs.schedule(connection, self.settings.forced_sync_seconds)
+            self.world.syncs.schedule(connection, self.world.settings.forced_sync_seconds)
             return answer(self._show(call, connection), 202)
-        await asyncio.sleep(self.settings.forced_sync_seconds)
+        await asyncio.sleep(self.world.settings.forced_sync_seconds)
         self.world.syncs.end_forced(connection)
         return answer(self._show(call, connection))
 
@@ -131,7 +130,7 @@ class Connections:
         connection = self.callers.connection(call)
         shown = self._show(call, connection)
         self.world.connecting.delete(connection)
-        return no_content() if self.settings.delete_connection_answer == "204" else answer(shown)
+        return no_content() if self.world.settings.delete_connection_answer == "204" else answer(shown)
 
     def webauth_url(self, call: Call) -> Response:
         redirect_uri = call.params.text("redirect_uri")

@@ -11,7 +11,6 @@ from powens_sandbox.params import Call, Params, parse_expand
 from powens_sandbox.rest.callers import Callers
 from powens_sandbox.rest.lists import MAX_LIMIT, page
 from powens_sandbox.routing import Row, answer
-from powens_sandbox.settings import Settings
 from powens_sandbox.views.formats import account_type, currency
 from powens_sandbox.views.logos import logo
 from powens_sandbox.world.world import World
@@ -26,10 +25,6 @@ class Connectors:
     def __init__(self, world: World, callers: Callers) -> None:
         self.world = world
         self.callers = callers
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
 
     def rows(self) -> list[Row]:
         rows: list[Row] = [("PATCH", "/connectors", self.connectors_update)]
@@ -64,7 +59,9 @@ class Connectors:
             for item in self.world.institutions.all()
             if not item.hidden and (not countries or item.country in countries)
         ]
-        return page(call, self.settings, _alias(call), shown, lambda item: self.world.views.connector(item, expand))
+        return page(
+            call, self.world.settings, _alias(call), shown, lambda item: self.world.views.connector(item, expand)
+        )
 
     def _named_connectors(self, call: Call) -> list[Connector]:
         """Those of a path such as `/connectors/40,revolut`. One that is not there makes it 404."""
@@ -94,7 +91,7 @@ class Connectors:
         connector = self.world.institutions.get(call.path("id"))
         return page(
             call,
-            self.settings,
+            self.world.settings,
             "sources",
             connector.sources,
             lambda item: self.world.views.connector_source(connector, item),
@@ -110,7 +107,7 @@ class Connectors:
 
     def connector_fields(self, call: Call) -> Response:
         connector = self.world.institutions.get(call.path("id"))
-        return page(call, self.settings, "fields", connector.fields, self.world.views.field)
+        return page(call, self.world.settings, "fields", connector.fields, self.world.views.field)
 
     def logo(self, call: Call) -> Response:
         match = re.fullmatch(r"([0-9a-f-]{36})-thumbnail(@2x)?\.(png|webp)", call.path("file"))
@@ -124,7 +121,7 @@ class Connectors:
         )
 
     def types_list(self, call: Call) -> Response:
-        return page(call, self.settings, "accounttypes", list(ACCOUNT_TYPES), account_type)
+        return page(call, self.world.settings, "accounttypes", list(ACCOUNT_TYPES), account_type)
 
     def type_read(self, call: Call) -> Response:
         wanted = call.path("id")
@@ -134,7 +131,7 @@ class Connectors:
         raise not_found("account type")
 
     def currencies_list(self, call: Call) -> Response:
-        return page(call, self.settings, "currencies", list(CURRENCIES), currency)
+        return page(call, self.world.settings, "currencies", list(CURRENCIES), currency)
 
     def currency_read(self, call: Call) -> Response:
         if call.path("id") not in CURRENCIES:

@@ -7,7 +7,6 @@ from powens_sandbox.params import Call
 from powens_sandbox.rest.callers import Callers, is_secret
 from powens_sandbox.rest.lists import page
 from powens_sandbox.routing import Row, answer, no_content
-from powens_sandbox.settings import Settings
 from powens_sandbox.views.formats import Json
 from powens_sandbox.world.world import World
 
@@ -18,10 +17,6 @@ class Console:
     def __init__(self, world: World, callers: Callers) -> None:
         self.world = world
         self.callers = callers
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
 
     def rows(self) -> list[Row]:
         return [
@@ -36,7 +31,7 @@ class Console:
 
     def _sees_secret(self, call: Call) -> bool:
         token = self.callers.bearer(call)
-        if is_secret(token, self.settings.config_token, self.settings.manage_token):
+        if is_secret(token, self.world.settings.config_token, self.world.settings.manage_token):
             return True
         self.callers.user_token(call)
         return False
@@ -44,7 +39,11 @@ class Console:
     def clients_list(self, call: Call) -> Response:
         with_secret = self._sees_secret(call)
         return page(
-            call, self.settings, "clients", self.world.clients.all(), lambda item: item.shown(with_secret=with_secret)
+            call,
+            self.world.settings,
+            "clients",
+            self.world.clients.all(),
+            lambda item: item.shown(with_secret=with_secret),
         )
 
     def client_read(self, call: Call) -> Response:
@@ -73,8 +72,8 @@ class Console:
     def _config_view(self) -> Json:
         return {
             **self.world.config,
-            "webhooks.compression.enabled": "1" if self.settings.webhook_gzip else "0",
-            "autosync.frequency": str(self.settings.background_sync_hours),
+            "webhooks.compression.enabled": "1" if self.world.settings.webhook_gzip else "0",
+            "autosync.frequency": str(self.world.settings.background_sync_hours),
             "autosync.retry_wrongpass": self.world.config.get("autosync.retry_wrongpass", "1"),
         }
 
@@ -85,7 +84,7 @@ class Console:
         # The documentation spells this key in two ways.
         for key in ("webhooks.compression.enabled", "webhooks.compressions.enabled"):
             if key in call.params:
-                self.world.configure(self.settings.changed({"webhook_gzip": call.params.boolean(key)}))
+                self.world.configure(self.world.settings.changed({"webhook_gzip": call.params.boolean(key)}))
         self.world.config |= {
             key: value for key, value in call.params.items() if isinstance(value, str | int | bool | None)
         }

@@ -9,7 +9,6 @@ from powens_sandbox.params import Call
 from powens_sandbox.rest.callers import Callers
 from powens_sandbox.rest.lists import page, period
 from powens_sandbox.routing import Row, answer
-from powens_sandbox.settings import Settings
 from powens_sandbox.world.model import Connection, Source
 from powens_sandbox.world.world import World
 
@@ -20,10 +19,6 @@ class Sources:
     def __init__(self, world: World, callers: Callers) -> None:
         self.world = world
         self.callers = callers
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
 
     def rows(self) -> list[Row]:
         one = "/users/{u}/connections/{c}"
@@ -41,7 +36,7 @@ class Sources:
     def sources_list(self, call: Call) -> Response:
         connection = self.callers.connection(call)
         shown = self._shown(call, connection)
-        return page(call, self.settings, "sources", shown, lambda item: self.world.views.source(connection, item))
+        return page(call, self.world.settings, "sources", shown, lambda item: self.world.views.source(connection, item))
 
     def _source(self, call: Call, among: Sequence[Source]) -> Source:
         wanted = call.path_id("s", "source")
@@ -78,5 +73,9 @@ class Sources:
             reverse=True,
         )
         return page(
-            call, self.settings, "connectionlogs", lines, lambda entry: self.world.views.log_line(entry[3], entry[2])
+            call,
+            self.world.settings,
+            "connectionlogs",
+            lines,
+            lambda entry: self.world.views.log_line(entry[3], entry[2]),
         )

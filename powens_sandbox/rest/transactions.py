@@ -11,7 +11,6 @@ from powens_sandbox.params import Call, as_decimal
 from powens_sandbox.rest.accounts import BELOW, Accounts
 from powens_sandbox.rest.lists import day, period, window
 from powens_sandbox.routing import Row, answer
-from powens_sandbox.settings import Settings
 from powens_sandbox.views.formats import PARIS, Json
 from powens_sandbox.world.world import World
 
@@ -30,10 +29,6 @@ class Transactions:
         self.world = world
         self.accounts = accounts
 
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
-
     def rows(self) -> list[Row]:
         rows: list[Row] = [("GET", "/users/{u}/transactions/{t}", self.transaction_read)]
         for below in BELOW:
@@ -51,13 +46,13 @@ class Transactions:
         if call.params.integer("limit") is None:
             raise missing("limit")
         if not any(account.disabled is None for account in accounts):
-            raise ApiError(self.settings.no_account_status, "noAccount", "No account is enabled")
+            raise ApiError(self.world.settings.no_account_status, "noAccount", "No account is enabled")
         every = [line for account in accounts if account.last_update for line in self.world.views.transactions(account)]
         dates = [str(line["date"]) for line in every]
         filters = self._filters(call)
         lines = [line for line in every if all(fits(line) for fits in filters)]
         lines.sort(key=lambda line: (str(line["date"]), cast(int, line["id"])), reverse=True)
-        chosen, links = window(call, self.settings, lines, documented=True)
+        chosen, links = window(call, self.world.settings, lines, documented=True)
         found = [str(line["date"]) for line in lines]
         return answer(
             {
@@ -75,7 +70,7 @@ class Transactions:
         """What a transaction has to fit. Raises ApiError 400 for a filter that is not known, or makes no sense."""
         params = call.params
         unknown = set(params) - {"limit", "offset", *_FILTERS}
-        if unknown and self.settings.unknown_filters == "refused":
+        if unknown and self.world.settings.unknown_filters == "refused":
             raise invalid(min(unknown)[:60], "is no filter of transactions")
         date_name = params.optional_text("filter") or "date"
         if date_name not in _FILTER_DATES:

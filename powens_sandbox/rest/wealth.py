@@ -11,7 +11,6 @@ from powens_sandbox.rest.accounts import BELOW, Accounts
 from powens_sandbox.rest.callers import Callers
 from powens_sandbox.rest.lists import page, window
 from powens_sandbox.routing import Handler, Row, answer
-from powens_sandbox.settings import Settings
 from powens_sandbox.views.formats import Json
 from powens_sandbox.world.model import Account
 from powens_sandbox.world.world import World
@@ -24,10 +23,6 @@ class Wealth:
         self.world = world
         self.callers = callers
         self.accounts = accounts
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
 
     def rows(self) -> list[Row]:
         lists: dict[str, Handler] = {
@@ -54,7 +49,7 @@ class Wealth:
 
     def investments_list(self, call: Call) -> Response:
         lines = self._investments(call)
-        chosen, links = window(call, self.settings, lines)
+        chosen, links = window(call, self.world.settings, lines)
         totals: Json = dict.fromkeys(("diff", "diff_percent", "prev_diff", "prev_diff_percent"))
         totals |= {"valuation": sum(cast(float, line["valuation"]) for line in lines), "calculated": []}
         return answer({"investments": chosen, "total": len(lines)} | totals | links)
@@ -73,14 +68,18 @@ class Wealth:
             if all(line["id"] != wanted for line in self._investments(call)):
                 raise not_found("investment")
             lines = [line for line in lines if line["id_investment"] == wanted]
-        return page(call, self.settings, "pockets", lines, lambda line: line)
+        return page(call, self.world.settings, "pockets", lines, lambda line: line)
 
     def pocket_read(self, call: Call) -> Response:
         return self._one(call, self.world.views.pockets, "pocket")
 
     def orders_list(self, call: Call) -> Response:
         return page(
-            call, self.settings, "marketorders", self._below(call, self.world.views.market_orders), lambda line: line
+            call,
+            self.world.settings,
+            "marketorders",
+            self._below(call, self.world.views.market_orders),
+            lambda line: line,
         )
 
     def order_read(self, call: Call) -> Response:
@@ -88,7 +87,7 @@ class Wealth:
 
     def amortizations_list(self, call: Call) -> Response:
         lines = self._below(call, self.world.views.amortizations)
-        return page(call, self.settings, "loanamortizations", lines, lambda line: line)
+        return page(call, self.world.settings, "loanamortizations", lines, lambda line: line)
 
     def _below(self, call: Call, lines: Callable[[Account], list[Json]]) -> list[Json]:
         return [line for account in self.accounts.enabled(call) for line in lines(account)]

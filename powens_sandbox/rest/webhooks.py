@@ -6,21 +6,18 @@ from powens_sandbox.params import Call
 from powens_sandbox.rest.callers import Callers
 from powens_sandbox.rest.lists import page
 from powens_sandbox.routing import Row, answer
-from powens_sandbox.settings import Settings
 from powens_sandbox.webhooks.deliveries import Deliveries
+from powens_sandbox.world.world import World
 
 
 class Webhooks:
     """For the operator alone."""
 
-    def __init__(self, deliveries: Deliveries, callers: Callers) -> None:
+    def __init__(self, world: World, callers: Callers, deliveries: Deliveries) -> None:
+        self.world = world
+        self.callers = callers
         self.deliveries = deliveries
         self.hooks = deliveries.hooks
-        self.callers = callers
-
-    @property
-    def settings(self) -> Settings:
-        return self.callers.settings
 
     def rows(self) -> list[Row]:
         return [
@@ -46,7 +43,7 @@ class Webhooks:
 
     def webhooks_list(self, call: Call) -> Response:
         self.callers.check_config(call)
-        return page(call, self.settings, "webhooks", self.hooks.all(), self.hooks.view)
+        return page(call, self.world.settings, "webhooks", self.hooks.all(), self.hooks.view)
 
     def webhook_create(self, call: Call) -> Response:
         self.callers.check_config(call)
@@ -71,7 +68,7 @@ class Webhooks:
     def webhook_logs(self, call: Call) -> Response:
         self.callers.check_config(call)
         hook = self.hooks.get(call.path_id("id", "webhook"))
-        return page(call, self.settings, "webhooklogs", self.deliveries.attempts_of(hook), lambda item: item)
+        return page(call, self.world.settings, "webhooklogs", self.deliveries.attempts_of(hook), lambda item: item)
 
     def webhook_events(self, call: Call) -> Response:
         self.callers.check_config(call)

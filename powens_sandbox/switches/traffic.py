@@ -15,6 +15,11 @@ from powens_sandbox.webhooks.deliveries import Deliveries
 from powens_sandbox.webhooks.hooks import EVENTS
 from powens_sandbox.world.world import World
 
+_SHOWN_OF_AN_ATTEMPT = (
+    "id", "event_id", "event", "hook_id", "url", "user_id", "number", "at", "outcome", "status", "milliseconds",
+    "headers", "body", "answer",
+)  # fmt: skip
+
 
 class TrafficSwitches:
     """What is played on the wire, and what was seen there."""
@@ -87,25 +92,10 @@ class TrafficSwitches:
             and outcome in {None, line.outcome}
             and user in {None, line.user_id}
         ]
-        names = (
-            "id",
-            "event_id",
-            "event",
-            "hook_id",
-            "url",
-            "user_id",
-            "number",
-            "at",
-            "outcome",
-            "status",
-            "milliseconds",
-            "headers",
-            "body",
-            "answer",
-        )
         return {
             "webhooks": [
-                _logged({name: getattr(line, name) for name in names}) for line in found[: limit(call.params)]
+                _logged({name: getattr(line, name) for name in _SHOWN_OF_AN_ATTEMPT})
+                for line in found[: limit(call.params)]
             ],
             "total": len(found),
             "waiting": self.deliveries.waiting(),

@@ -16,15 +16,9 @@ from powens_sandbox.world.clock import Clock
 from powens_sandbox.world.model import Account, Connection, Event, Token, User
 
 _FIRST_IDS = {
-    "user": 41,
-    "connection": 77,
-    "source": 181,
-    "account": 912,
-    "transaction": 100_000,
-    "log": 1,
-    "event": 5000,
-    "job": 1,
-}
+    "user": 41, "connection": 77, "source": 181, "account": 912, "transaction": 100_000,
+    "log": 1, "event": 5000, "job": 1,
+}  # fmt: skip
 _HELD_EVENTS = 500
 
 
