@@ -22,14 +22,9 @@ from local.template import Api, Authorizer, Cors, Route
 REQUEST_LIMIT = 10 * 1024 * 1024  # bytes of an HTTP API's request body
 # The claims are checked below, as API Gateway does and against a given time; the library is for the signature.
 _SIGNATURE_ONLY: Options = {
-    "verify_exp": False,
-    "verify_nbf": False,
-    "verify_iat": False,
-    "verify_aud": False,
-    "verify_iss": False,
-    "verify_sub": False,
-    "verify_jti": False,
-}
+    "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False,
+    "verify_iss": False, "verify_sub": False, "verify_jti": False,
+}  # fmt: skip
 _CORS_HEADERS = "access-control-"
 
 

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 POWENS_SECRET = "synced-accounts/dev/powens"  # noqa: S105 - the secret's name
 WEBHOOK_SECRET = "synced-accounts/dev/webhook"  # noqa: S105 - the secret's name
+CLIENT_ID = "10000001"
 SANDBOX_SECONDS = 20.0
 CATALOGUE_FUNCTION = "InstitutionCatalogueFunction"
 
@@ -119,19 +120,13 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
     settings.logs.mkdir(parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as cleanup:
         listener = cleanup.enter_context(_listener(settings.port, "PORT"))
-        port = int(listener.getsockname()[1])
-        if settings.sandbox_port:
-            # Only looked at: the sandbox is a process of its own and takes its port by itself.
-            with _listener(settings.sandbox_port, "POWENS_SANDBOX_PORT"):
-                sandbox_port = settings.sandbox_port
-        else:
-            sandbox_port = free_port()
+        port, sandbox_port = int(listener.getsockname()[1]), _sandbox_port(settings)
         url, sandbox_url = f"http://localhost:{port}", f"http://localhost:{sandbox_port}"
-        client_secret, webhook_secret, users_token = (secrets.token_urlsafe(32) for _ in range(3))
+        keys = _Keys()
 
         say("building the functions")
         edits = Edits(ROOT, settings.state / "edited")
-        sandbox = _start_sandbox(settings, sandbox_port, url, client_secret, webhook_secret, users_token)
+        sandbox = _start_sandbox(settings, sandbox_port, url, keys)
         cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
         double = Double(settings.state)
         cleanup.callback(double.stop)
@@ -152,77 +147,116 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         endpoint = InvokeEndpoint(plane)
         await endpoint.start()
         cleanup.push_async_callback(endpoint.stop)
-        known = {
-            POWENS_SECRET: {
-                "client_id": "10000001",
-                "client_secret": client_secret,
-                "identity_key": secrets.token_hex(32),
-                "users_token": users_token,
-            },
-            WEBHOOK_SECRET: {"current": webhook_secret},
-        }
         parameters = _parameters(url, sandbox_url)
 
         def deployed() -> tuple[Processed, Deployment]:
-            create_secrets(double, known)
-            processed = process(
-                artefacts, parameters, secret=lambda name: json.dumps(known[name]), invoke_url=endpoint.url
-            )
+            create_secrets(double, keys.secrets)
+            processed = process(artefacts, parameters, secret=keys.text_of, invoke_url=endpoint.url)
             return processed, deploy(double, processed, settings.logs, management_url=endpoint.url)
 
         processed, deployment = await asyncio.to_thread(deployed)
         for function in deployment.functions:
             plane.add(function)
         if settings.follow_edits:
-            following = asyncio.create_task(follow(edits, plane, deployment.functions, say))
-            cleanup.push_async_callback(_end, following)
+            cleanup.push_async_callback(_end, asyncio.create_task(follow(edits, plane, deployment.functions, say)))
         clock.lap("deploy")
 
-        names = {function.logical_id: function for function in deployment.functions}
-        for mapping in deployment.mappings:
-            credentials = names[mapping.function].credentials
-
-            def client(service: str, credentials: Callable[[], Any] = credentials) -> Any:
-                # The double does not see which stream a call is about, so it would refuse every role.
-                return double.client(service, None if service == "dynamodbstreams" else credentials())
-
-            activity = Activity()
-            for function in deployment.functions:
-                if feeds(function.environment, mapping):
-                    fed_by.setdefault(function.logical_id, []).append(activity)
-            poller = asyncio.create_task(Poller(mapping, partial(plane.invoke, patient=True), client, activity).run())
-            cleanup.push_async_callback(_end, poller)
-
-        issuer = Issuer(url, STATE / "issuer.pem")
+        for poller in _pollers(deployment, double, plane, fed_by):
+            cleanup.push_async_callback(_end, asyncio.create_task(poller.run()))
         sockets = SocketApi(processed.sockets, plane.invoke) if processed.sockets else None
         endpoint.sockets = sockets
         config = {"live_url": f"ws://localhost:{port}{LIVE_PATH}" if sockets else None}
-        front = Front(processed.api, plane.invoke, issuer, WEB, config=config, sockets=sockets)
+        front = Front(
+            processed.api, plane.invoke, Issuer(url, STATE / "issuer.pem"), WEB, config=config, sockets=sockets
+        )
         serving = await _serve(front, listener, settings.logs / "front.log", cleanup)
         await asyncio.gather(*(plane.warm(function.logical_id) for function in deployment.functions))
         await asyncio.to_thread(_wait_for_sandbox, sandbox, sandbox_url, settings)
         clock.lap("start")
 
-        remarks = []
-        if (await plane.invoke(CATALOGUE_FUNCTION, b"{}")).error:
-            # The schedule would renew it in an hour.
-            remarks.append("there is no catalogue of institutions; make catalogue tries again")
-        if settings.demo_data:
-            say("making demo data")
-            try:
-                await asyncio.to_thread(seed, Doors(url, sandbox_url))
-            except SeedFailed as error:
-                remarks.append(f"demo data is not complete: {error}")
-            clock.lap("demo data")
+        remarks = await _fill(plane, settings, Doors(url, sandbox_url), say)
+        clock.lap("data")
         system = System(
-            url, sandbox_url, double, deployment, processed, endpoint.url, serving, sandbox, clock.laps, tuple(remarks)
+            url, sandbox_url, double, deployment, processed, endpoint.url, serving, sandbox, clock.laps, remarks
         )
-        # Renamed into place, so that who waits for it never reads half of it.
-        aside = settings.description.with_suffix(".new")
-        aside.write_text(json.dumps(system.describe(), indent=2), "utf-8")
-        aside.rename(settings.description)
+        _publish(system, settings.description)
         cleanup.callback(settings.description.unlink, missing_ok=True)
         yield system
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """What only this system knows, made anew at each start."""
+
+    client_secret: str = field(default_factory=partial(secrets.token_urlsafe, 32))
+    webhook_secret: str = field(default_factory=partial(secrets.token_urlsafe, 32))
+    users_token: str = field(default_factory=partial(secrets.token_urlsafe, 32))
+    identity_key: str = field(default_factory=partial(secrets.token_hex, 32))
+
+    @property
+    def secrets(self) -> dict[str, dict[str, str]]:
+        """The values of Secrets Manager, by the secret's name."""
+        powens = {
+            "client_id": CLIENT_ID,
+            "client_secret": self.client_secret,
+            "identity_key": self.identity_key,
+            "users_token": self.users_token,
+        }
+        return {POWENS_SECRET: powens, WEBHOOK_SECRET: {"current": self.webhook_secret}}
+
+    def text_of(self, name: str) -> str:
+        """A secret as Secrets Manager has it: JSON."""
+        return json.dumps(self.secrets[name])
+
+
+def _sandbox_port(settings: Settings) -> int:
+    """Raises CannotStart when it is taken."""
+    if not settings.sandbox_port:
+        return free_port()
+    # Only looked at: the sandbox is a process of its own and takes its port by itself.
+    with _listener(settings.sandbox_port, "POWENS_SANDBOX_PORT"):
+        return settings.sandbox_port
+
+
+def _pollers(
+    deployment: Deployment, double: Double, plane: Plane, fed_by: dict[str, list[Activity]]
+) -> Iterator[Poller]:
+    """One for each event source mapping; notes in `fed_by` which functions may put something into its source."""
+    functions = {function.logical_id: function for function in deployment.functions}
+    for mapping in deployment.mappings:
+        credentials = functions[mapping.function].credentials
+
+        def client(service: str, credentials: Callable[[], Any] = credentials) -> Any:
+            # The double does not see which stream a call is about, so it would refuse every role.
+            return double.client(service, None if service == "dynamodbstreams" else credentials())
+
+        activity = Activity()
+        for function in deployment.functions:
+            if feeds(function.environment, mapping):
+                fed_by.setdefault(function.logical_id, []).append(activity)
+        yield Poller(mapping, partial(plane.invoke, patient=True), client, activity)
+
+
+async def _fill(plane: Plane, settings: Settings, doors: Doors, say: Callable[[str], None]) -> tuple[str, ...]:
+    """The catalogue of institutions, and the demo data. Returns what did not work, for people to read."""
+    remarks = []
+    if (await plane.invoke(CATALOGUE_FUNCTION, b"{}")).error:
+        # The schedule would renew it in an hour.
+        remarks.append("there is no catalogue of institutions; make catalogue tries again")
+    if settings.demo_data:
+        say("making demo data")
+        try:
+            await asyncio.to_thread(seed, doors)
+        except SeedFailed as error:
+            remarks.append(f"demo data is not complete: {error}")
+    return tuple(remarks)
+
+
+def _publish(system: System, description: Path) -> None:
+    """Renamed into place, so that who waits for it never reads half of it."""
+    aside = description.with_suffix(".new")
+    aside.write_text(json.dumps(system.describe(), indent=2), "utf-8")
+    aside.rename(description)
 
 
 class _Clock:
@@ -268,22 +302,20 @@ def _parameters(url: str, sandbox_url: str) -> dict[str, str]:
     }
 
 
-def _start_sandbox(
-    settings: Settings, port: int, url: str, client_secret: str, webhook_secret: str, users_token: str
-) -> subprocess.Popen[bytes]:
+def _start_sandbox(settings: Settings, port: int, url: str, keys: _Keys) -> subprocess.Popen[bytes]:
     environment = {
         **clean_environment(),
         "PYTHONDONTWRITEBYTECODE": "1",
         # What the person who types the command wants of the sandbox comes first; what joins the two comes last.
         **{name: value for name, value in os.environ.items() if name.startswith("POWENS_SANDBOX_")},
         "POWENS_SANDBOX_PORT": str(port),
-        "POWENS_SANDBOX_CLIENT_ID": "10000001",
-        "POWENS_SANDBOX_CLIENT_SECRET": client_secret,
+        "POWENS_SANDBOX_CLIENT_ID": CLIENT_ID,
+        "POWENS_SANDBOX_CLIENT_SECRET": keys.client_secret,
         "POWENS_SANDBOX_DOMAIN": f"localhost:{port}",
         "POWENS_SANDBOX_REDIRECT_URIS": f"{url}/v1/webview-return",
         "POWENS_SANDBOX_WEBHOOK_BASE_URL": f"{url}/webhooks/powens",
-        "POWENS_SANDBOX_WEBHOOK_SECRET": webhook_secret,
-        "POWENS_SANDBOX_USERS_TOKEN": users_token,
+        "POWENS_SANDBOX_WEBHOOK_SECRET": keys.webhook_secret,
+        "POWENS_SANDBOX_USERS_TOKEN": keys.users_token,
     }
     with (settings.logs / "powens-sandbox.log").open("wb") as output:
         return processes.start([str(LOCAL_PYTHON), "-m", "powens_sandbox"], env=environment, cwd=ROOT, output=output)
