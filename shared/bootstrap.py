@@ -105,7 +105,7 @@ class Container:
         return RefreshCatalogue(self.institution_store, lambda: self.powens, self.clock, self._grant)
 
     def _grant(self, institution_id: str, kinds: frozenset[AccountType]) -> int:
-        granted, all_of_them = self.grant_wishes(
+        granted, all_of_them = self.grant_wishes.run(
             institution_id,
             sorted(kinds),
             correlation_id=new_id(),

@@ -33,10 +33,10 @@ def carry_out(unit: Sequence[Received[Command | EraseUser]]) -> None:
         logger.append_keys(correlation_id=command.correlation_id)
         if isinstance(command, EraseUser):
             logger.append_keys(erasure_id=command.erasure_id)
-            container().erase(command.user_id, command.erasure_id)
+            container().erase.run(command.user_id, command.erasure_id)
             continue
         logger.append_keys(operation_id=command.operation_id)
-        container().carry_out(
+        container().carry_out.run(
             command.user_id,
             command.connection_id,
             command.operation_id,

@@ -588,7 +588,7 @@ def open_webview(
         return WebviewSessionView(url=visit.url, expires_at=visit.expires_at).model_dump_json()
 
     def opened(keeper: Keeper) -> tuple[int, str]:
-        visit = container().open_webview(
+        visit = container().open_webview.run(
             user_id,
             flow=body.flow,
             connection_id=body.connection_id,
@@ -616,7 +616,7 @@ def return_from_webview() -> Response[Any]:
     """Where Powens sends the browser. No parameter is declared: a person is never shown why one is refused."""
     # Without the empty ones: `error=` says that there is none.
     query = parse_qs(app.current_event.raw_event.get("rawQueryString", ""))
-    address = container().return_from_webview(
+    address = container().return_from_webview.run(
         query.get("state", ()),
         error=next(iter(query.get("error", ())), None),
         correlation_id=_correlation_id(),
@@ -660,7 +660,7 @@ def erase_me(
         def shown(erasure: Erasure) -> str:
             return erasure_view(erasure).model_dump_json()
 
-        erasure = container().begin_erasure(
+        erasure = container().begin_erasure.run(
             _user(), correlation_id=_correlation_id(), keep=lambda erasure: keeper(202, shown(erasure))
         )
         return 202, shown(erasure)

@@ -31,7 +31,7 @@ def contract() -> TypeAdapter[HintMessage]:
 def read_back(unit: Sequence[Received[HintMessage]]) -> None:
     hints = [received.message.hint() for received in unit]
     logger.append_keys(correlation_id=hints[-1].correlation_id)
-    reading = container().read_back(hints)
+    reading = container().read_back.run(hints)
     if not reading.known_user:
         count(Metric.UNKNOWN_POWENS_USERS)
     if reading.user_gone:

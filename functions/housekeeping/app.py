@@ -24,7 +24,7 @@ def container() -> Container:
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
-    done = container().keep_house()
+    done = container().keep_house.run()
     count(Metric.OVERDUE_OPERATIONS, done.ended)
     count(Metric.USERS_PLANNED, done.planned)
     count(Metric.LATE_ERASURES, done.late_erasures)

@@ -23,7 +23,7 @@ def container() -> Container:
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
-    done = container().refresh_catalogue(believe=event.get("believe") is True)
+    done = container().refresh_catalogue.run(believe=event.get("believe") is True)
     count(Metric.INSTITUTIONS, done.institutions)
     count(Metric.UNREADABLE_INSTITUTIONS, done.unreadable)
     count(Metric.WISHES_GRANTED, done.granted)

@@ -21,7 +21,7 @@ def container() -> Container:
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
-    checked = container().check_orphans()
+    checked = container().check_orphans.run()
     if checked.orphans is None:
         count(Metric.ORPHAN_CHECKS_SKIPPED)
         return

@@ -53,7 +53,7 @@ class CarryOut:
     clock: Clock
     budget: Budget
 
-    def __call__(self, user_id: str, connection_id: str, operation_id: str, *, first_attempt: bool) -> None:
+    def run(self, user_id: str, connection_id: str, operation_id: str, *, first_attempt: bool) -> None:
         held = self.store.connection(user_id, connection_id)
         operation = _open_operation(held, operation_id)
         if held is None or operation is None:

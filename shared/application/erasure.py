@@ -33,7 +33,7 @@ class BeginErasure:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, user_id: str, *, correlation_id: str, keep: Callable[[Erasure], Answer | None]) -> Erasure:
+    def run(self, user_id: str, *, correlation_id: str, keep: Callable[[Erasure], Answer | None]) -> Erasure:
         """The erasure that now is under way: a new one, or the one that was begun before."""
         for _ in range(2):
             access = self.store.access(user_id)
@@ -56,7 +56,7 @@ class Erase:
     remaining_seconds: Callable[[], float]
     budget: Budget
 
-    def __call__(self, user_id: str, erasure_id: str) -> None:
+    def run(self, user_id: str, erasure_id: str) -> None:
         """Raises Unavailable while it has to go on; returns once it has ended, whoever ended it."""
         access = self.store.access(user_id)
         if access is None or access.erasure is None or access.erasure.id != erasure_id:

@@ -48,7 +48,7 @@ class KeepHouse:
     budget: Budget
     spread: Callable[[], float] = random.random
 
-    def __call__(self) -> Done:
+    def run(self) -> Done:
         troubles: list[Exception] = []
         done: dict[str, int] = {}
         for work in (self._end_overdue, self._plan_reconciliation, self._queue_erasures, self._watch_incidents):
@@ -118,4 +118,4 @@ class KeepHouse:
         return {"late_erasures": sum(self.store.queue_erasure_again(access, now + LATE_AFTER) for access in due)}
 
     def _watch_incidents(self) -> dict[str, int]:
-        return {"incidents": len(self.watch())}
+        return {"incidents": len(self.watch.run())}

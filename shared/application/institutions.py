@@ -110,7 +110,7 @@ class RefreshCatalogue:
     clock: Clock
     told: Callable[[str, frozenset[AccountType]], int]
 
-    def __call__(self, *, believe: bool = False) -> Refreshed:
+    def run(self, *, believe: bool = False) -> Refreshed:
         """Raises what kept the catalogue from being renewed, once what others get has been; `believe` takes any answer
         that is not empty.
         """
@@ -327,7 +327,7 @@ class WatchIncidents:
     store: IncidentStore
     clock: Clock
 
-    def __call__(self) -> Collection[Incident]:
+    def run(self) -> Collection[Incident]:
         """Those that are open. When somebody else watches at the same time, theirs is as good."""
         now = self.clock()
         held, version = self.store.incidents()

@@ -57,7 +57,7 @@ class CheckOrphans:
     clock: Clock
     budget: Budget
 
-    def __call__(self) -> Checked:
+    def run(self) -> Checked:
         """Two sightings make an orphan: one could be somebody whose creation or erasure is under way."""
         try:
             self.budget.admit(1, sweep=True)

@@ -106,7 +106,7 @@ class ReadBack:
     budget: Budget
     institution: Callable[[str], Institution | None]
 
-    def __call__(self, hints: Sequence[Hint]) -> Reading:
+    def run(self, hints: Sequence[Hint]) -> Reading:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
 
         Raises ReadRecentlyError when some of it was read a moment ago, Unavailable or PowensRefused when some of it

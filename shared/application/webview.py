@@ -47,7 +47,7 @@ class OpenWebview:
     clock: Clock
     budget: Budget
 
-    def __call__(
+    def run(
         self,
         user_id: str,
         *,
@@ -116,7 +116,7 @@ class ReturnFromWebview:
     allowed: Sequence[str]
     clock: Clock
 
-    def __call__(
+    def run(
         self,
         states: Sequence[str],
         *,

@@ -94,7 +94,7 @@ class GrantWishes:
     store: Store
     clock: Clock
 
-    def __call__(
+    def run(
         self,
         institution_id: str,
         types: Iterable[AccountType],

@@ -738,7 +738,7 @@ def test_two_devices_that_ask_for_the_first_session_at_once_share_one_powens_use
         world.prepare(container)
         container.sleep = lambda _: (pause.wait(0.01), None)[1]
         barrier.wait()
-        visit = container.open_webview(
+        visit = container.open_webview.run(
             "alice",
             flow="connect",
             connection_id=None,

@@ -25,7 +25,7 @@ def wishes(world: World, user: str = "alice") -> list[dict[str, Any]]:
 
 def grant(world: World, *kinds: AccountType, bank: str = BANK) -> tuple[int, bool]:
     with world.invoking():
-        granted = accounts_api.container().grant_wishes(bank, kinds, correlation_id="catalogue")
+        granted = accounts_api.container().grant_wishes.run(bank, kinds, correlation_id="catalogue")
     world.publish()
     return granted
 
@@ -263,7 +263,7 @@ def test_a_run_over_many_wishes_that_is_cut_short_goes_on_without_losing_or_doub
 ) -> None:
     monkeypatch.setattr("shared.application.wishes.AT_ONCE", 2)
     users = many(world, 5)
-    use = accounts_api.container().grant_wishes
+    use = accounts_api.container().grant_wishes.run
     left = iter([True, True, False])
     with world.invoking():
         granted = use(BANK, [AccountType.SAVINGS], correlation_id="c", in_time=lambda: next(left))
