@@ -3,15 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.application.ports import NOTHING_BESIDE, Answer, Beside, Clock, Listed, StaleWriteError, Store
+from shared.application.ports import NOTHING_BESIDE, Answer, Beside, Clock, Listed, Store
+from shared.application.writing import Draft, write
 from shared.domain import joins, wishes
 from shared.domain.connection import Connection
-from shared.domain.errors import StoreUnavailable
 from shared.domain.facts import Cause
 from shared.domain.ledger import Outcome
-
-ATTEMPTS = 6
-
 
 type Decide = Callable[[Connection | None, tuple[Connection, ...]], Outcome]
 """(the connection as it is held, the user's other living ones) -> what is decided. The others are given only when the
@@ -30,32 +27,32 @@ class Changes:
         decide: Decide,
         *,
         correlation_id: str,
-        answer: Callable[[Outcome], Answer | None] = lambda _: None,
     ) -> Outcome:
-        """Decide on the newest state and write what was decided, unless it is what is there already.
+        """Decide on the newest state and write what was decided.
 
-        `decide` is pure and may run several times. Raises what it raises, TakenError when the answer's key is taken,
-        and StoreUnavailable when other writers were faster each time.
+        `decide` is pure and may run several times. Raises what it raises, and StoreUnavailable when other writers were
+        faster each time.
         """
-        for _ in range(ATTEMPTS):
-            held = self.store.connection(user_id, connection_id)
-            outcome = decide(held, ())
-            beside = NOTHING_BESIDE
-            if joins.standing(held) != joins.standing(outcome.connection):
-                # One more query, and only when accounts came, went, or began or ceased to count.
-                listed = self.store.listed(user_id)
-                if others := _moved_from(listed, held, outcome.connection):
-                    outcome = decide(held, others)
-                beside = self._beside(listed, held, outcome)
-            kept = answer(outcome)
-            if outcome.connection == held and not outcome.facts and kept is None:
-                return outcome
-            try:
-                self.store.save(held, outcome, correlation_id=correlation_id, answer=kept, beside=beside)
-            except StaleWriteError:
-                continue
-            return outcome
-        raise StoreUnavailable("too many writers of one connection", retry_after=1)
+        return write(lambda: self.draft(user_id, connection_id, decide, correlation_id=correlation_id))
+
+    def draft(self, user_id: str, connection_id: str, decide: Decide, *, correlation_id: str) -> Draft[Outcome]:
+        """What is decided on the state as it is now. What is there already is written only to keep an answer to it."""
+        held = self.store.connection(user_id, connection_id)
+        outcome = decide(held, ())
+        beside = NOTHING_BESIDE
+        if joins.standing(held) != joins.standing(outcome.connection):
+            # One more query, and only when accounts came, went, or began or ceased to count.
+            listed = self.store.listed(user_id)
+            if others := _moved_from(listed, held, outcome.connection):
+                outcome = decide(held, others)
+            beside = self._beside(listed, held, outcome)
+        changed = outcome.connection != held or bool(outcome.facts)
+
+        def save(answer: Answer | None) -> None:
+            if changed or answer is not None:
+                self.store.save(held, outcome, correlation_id=correlation_id, answer=answer, beside=beside)
+
+        return Draft(outcome, save)
 
     def _beside(self, listed: Listed, held: Connection | None, outcome: Outcome) -> Beside:
         """What goes with the change to accounts kept by hand and to wishes."""

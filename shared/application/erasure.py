@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from shared.application.access import Access
 from shared.application.budget import Budget
 from shared.application.ports import Answer, Clock, NewId, StaleWriteError, Store
+from shared.application.request import Request
+from shared.application.writing import Draft
 from shared.domain.erasure import QUIET_FOR, Erasure
 from shared.domain.errors import Unavailable
 
@@ -33,19 +35,17 @@ class BeginErasure:
     clock: Clock
     new_id: NewId
 
-    def run(self, user_id: str, *, correlation_id: str, keep: Callable[[Erasure], Answer | None]) -> Erasure:
-        """The erasure that now is under way: a new one, or the one that was begun before."""
-        for _ in range(2):
-            access = self.store.access(user_id)
-            if access is not None and access.erasure is not None:
-                return access.erasure
-            erasure = Erasure(id=self.new_id(), requested_at=self.clock(), correlation_id=correlation_id)
-            try:
-                self.store.begin_erasure(user_id, erasure, answer=keep(erasure))
-            except StaleWriteError:
-                continue  # begun on another device at the same time
-            return erasure
-        raise Unavailable("erasures of one user keep beginning and ending", retry_after=1)
+    def run(self, request: Request) -> Draft[Erasure]:
+        """The erasure that is then under way: a new one, or the one that was begun before, which writes nothing."""
+        access = self.store.access(request.user_id)
+        if access is not None and access.erasure is not None:
+            return Draft(access.erasure, lambda _: None)
+        erasure = Erasure(id=self.new_id(), requested_at=self.clock(), correlation_id=request.correlation_id)
+
+        def begin(answer: Answer | None) -> None:
+            self.store.begin_erasure(request.user_id, erasure, answer=answer)
+
+        return Draft(erasure, begin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from shared.application.changes import ATTEMPTS
-from shared.application.ports import Answer, Clock, Listed, NewId, StaleWriteError, Store
+from shared.application.ports import Answer, Clock, Listed, NewId, Store
+from shared.application.request import Request
+from shared.application.writing import Draft
 from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection
 from shared.domain.copies import duplicates
-from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.manual import ManualAccount, ManualOutcome
 
 BALANCES_PAGE = 50
 
-type Keep = Callable[[ManualAccount, Listed], Answer | None]
-"""Turns the account, and the list with it, into the answer to keep for the request's idempotency key, if it has one."""
+type ManualDraft = Draft[tuple[ManualAccount, Listed]]
+"""A change of an account kept by hand: the account, and the user's list with it, as they will be."""
 type Decide = Callable[[ManualAccount, Listed], ManualOutcome]
 
 
@@ -44,20 +45,18 @@ class KeepManualAccounts:
 
     def add(
         self,
-        user_id: str,
+        request: Request,
         *,
         name: str,
         kind: AccountType,
         currency: str,
         balance: Decimal,
         institution_name: str | None,
-        correlation_id: str,
-        keep: Keep,
-    ) -> tuple[ManualAccount, Listed]:
+    ) -> ManualDraft:
         """Raises InvalidInput as the domain, Conflict `too_many_manual_accounts`."""
         outcome = manual.add(
             id=self.new_id(),
-            user_id=user_id,
+            user_id=request.user_id,
             name=name,
             kind=kind,
             currency=currency,
@@ -67,73 +66,54 @@ class KeepManualAccounts:
         )
         account = outcome.account
         assert account is not None  # noqa: S101 - it has just been made
-        for _ in range(ATTEMPTS):
-            listed = self.store.listed(user_id)
-            if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
-                raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
-            listed = listed.after_manual(account)
-            try:
-                self.store.save_manual(None, outcome, correlation_id=correlation_id, answer=keep(account, listed))
-            except StaleWriteError:
-                continue  # somebody writes to this user right now
-            return account, listed
-        raise StoreUnavailable("too many writers of one user", retry_after=1)
+        listed = self.store.listed(request.user_id)
+        if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
+            raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
 
-    def rename(
-        self, user_id: str, account_id: str, name: str, *, correlation_id: str, keep: Keep
-    ) -> tuple[ManualAccount, Listed]:
-        return self._change(user_id, account_id, lambda held, _: manual.rename(held, name), correlation_id, keep)
+        def save(answer: Answer | None) -> None:
+            self.store.save_manual(None, outcome, correlation_id=request.correlation_id, answer=answer)
 
-    def set_balance(
-        self, user_id: str, account_id: str, balance: Decimal, *, correlation_id: str, keep: Keep
-    ) -> tuple[ManualAccount, Listed]:
+        return Draft((account, listed.after_manual(account)), save)
+
+    def rename(self, request: Request, account_id: str, name: str) -> ManualDraft:
+        return self._change(request, account_id, lambda held, _: manual.rename(held, name))
+
+    def set_balance(self, request: Request, account_id: str, balance: Decimal) -> ManualDraft:
         """Raises InvalidInput as the domain."""
-        return self._change(
-            user_id,
-            account_id,
-            lambda held, _: manual.set_balance(held, balance, self.clock()),
-            correlation_id,
-            keep,
-        )
+        return self._change(request, account_id, lambda held, _: manual.set_balance(held, balance, self.clock()))
 
-    def link(
-        self, user_id: str, account_id: str, synchronised_id: str, *, correlation_id: str, keep: Keep
-    ) -> tuple[ManualAccount, Listed]:
+    def link(self, request: Request, account_id: str, synchronised_id: str) -> ManualDraft:
         """Join with one of the user's synchronised accounts. Raises Conflict as the domain."""
 
         def decide(held: ManualAccount, listed: Listed) -> ManualOutcome:
             _synchronised(listed, synchronised_id)
             return joins.join(held, synchronised_id, listed.manual_accounts, listed.connections)
 
-        return self._change(user_id, account_id, decide, correlation_id, keep, relied_on=synchronised_id)
+        return self._change(request, account_id, decide, relied_on=synchronised_id)
 
-    def unlink(self, user_id: str, account_id: str, *, correlation_id: str, keep: Keep) -> tuple[ManualAccount, Listed]:
-        return self._change(
-            user_id, account_id, lambda held, listed: joins.part(held, listed.connections), correlation_id, keep
-        )
+    def unlink(self, request: Request, account_id: str) -> ManualDraft:
+        return self._change(request, account_id, lambda held, listed: joins.part(held, listed.connections))
 
-    def dismiss(self, user_id: str, account_id: str, synchronised_id: str, *, correlation_id: str, keep: Keep) -> None:
+    def dismiss(self, request: Request, account_id: str, synchronised_id: str) -> ManualDraft:
         """Never suggest this synchronised account for that one again."""
 
         def decide(held: ManualAccount, listed: Listed) -> ManualOutcome:
             _synchronised(listed, synchronised_id)
             return manual.dismiss(held, synchronised_id)
 
-        self._change(user_id, account_id, decide, correlation_id, keep)
+        return self._change(request, account_id, decide)
 
-    def drop(self, user_id: str, account_id: str, *, correlation_id: str, answer: Answer | None) -> None:
+    def drop(self, request: Request, account_id: str) -> Draft[None]:
         """Raises Conflict `account_is_joined`: parting comes first, so that nobody drops a past that is still shown."""
-        for _ in range(ATTEMPTS):
-            listed = self.store.listed(user_id)
-            held = _own(listed, account_id)
-            if joins.joined_with(held, listed.connections) is not None:
-                raise Conflict("a joined account", code="account_is_joined")
-            try:
-                self.store.save_manual(held, manual.drop(held), correlation_id=correlation_id, answer=answer)
-            except StaleWriteError:
-                continue
-            return
-        raise StoreUnavailable("too many writers of one account", retry_after=1)
+        listed = self.store.listed(request.user_id)
+        held = _own(listed, account_id)
+        if joins.joined_with(held, listed.connections) is not None:
+            raise Conflict("a joined account", code="account_is_joined")
+
+        def save(answer: Answer | None) -> None:
+            self.store.save_manual(held, manual.drop(held), correlation_id=request.correlation_id, answer=answer)
+
+        return Draft(None, save)
 
     def balances(self, user_id: str, account_id: str, *, cursor: str | None) -> tuple[list[Balance], str | None]:
         """The balances of an account, newest first, and the cursor of the next page.
@@ -170,39 +150,28 @@ class KeepManualAccounts:
         return [*first, *written], str(shown[-1][0]) if len(page) > len(shown) else None
 
     def _change(
-        self,
-        user_id: str,
-        account_id: str,
-        decide: Decide,
-        correlation_id: str,
-        keep: Keep,
-        *,
-        relied_on: str | None = None,
-    ) -> tuple[ManualAccount, Listed]:
-        for _ in range(ATTEMPTS):
-            listed = self.store.listed(user_id)
-            held = _own(listed, account_id)
-            outcome = decide(held, listed)
-            account = outcome.account
-            assert account is not None  # noqa: S101 - only `drop` decides that
-            listed = listed.after_manual(account)
-            kept = keep(account, listed)
-            if account == held:
-                if kept is not None:
-                    self.store.add_answer(user_id, kept)
-                return account, listed
-            try:
+        self, request: Request, account_id: str, decide: Decide, *, relied_on: str | None = None
+    ) -> ManualDraft:
+        before = self.store.listed(request.user_id)
+        held = _own(before, account_id)
+        outcome = decide(held, before)
+        account = outcome.account
+        assert account is not None  # noqa: S101 - only `drop` decides that
+        listed = before.after_manual(account)
+
+        def save(answer: Answer | None) -> None:
+            if account != held:
                 self.store.save_manual(
                     held,
                     outcome,
-                    correlation_id=correlation_id,
-                    answer=kept,
+                    correlation_id=request.correlation_id,
+                    answer=answer,
                     relied_on=_connections_of(relied_on, listed),
                 )
-            except StaleWriteError:
-                continue  # changed on another device: decide again, on what is there now
-            return account, listed
-        raise StoreUnavailable("too many writers of one account", retry_after=1)
+            elif answer is not None:
+                self.store.add_answer(request.user_id, answer)
+
+        return Draft((account, listed), save)
 
 
 def _own(listed: Listed, account_id: str) -> ManualAccount:

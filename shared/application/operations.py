@@ -1,19 +1,17 @@
 """Recording what a user asks for. The answer is an operation; the work is done by `carry_out`, told by the outbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from shared.application.changes import Changes
 from shared.application.institutions import folded
-from shared.application.ports import Answer, Clock, NewId, Store
+from shared.application.ports import Clock, NewId, Store
+from shared.application.request import Request
+from shared.application.writing import Draft
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind
 from shared.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 from shared.domain.ledger import Outcome
-
-type Wants = Callable[[Connection], dict[str, bool]]
-type Keep = Callable[[Operation], Answer | None]
-"""Turns the operation into the answer to keep for the request's idempotency key, if it has one."""
 
 
 class _MovedError(Exception):
@@ -29,60 +27,39 @@ class RecordOperation:
     clock: Clock
     new_id: NewId
 
-    def choose(
-        self,
-        user_id: str,
-        connection_id: str,
-        wants: Wants,
-        *,
-        allowed: Callable[[Connection], bool] = lambda _: True,
-        insist: bool = False,
-        correlation_id: str,
-        keep: Keep,
-    ) -> Operation:
-        """Raises PreconditionFailed when the connection is not, or no longer, `allowed`; InvalidInput as the ledger."""
+    def select(
+        self, request: Request, connection_id: str, enabled_ids: Collection[str], *, editions: Collection[str] | None
+    ) -> Draft[Operation]:
+        """Exactly these accounts of the connection shall be enabled.
+
+        Raises PreconditionFailed as `require_edition`, InvalidInput as the ledger.
+        """
         operation_id = self.new_id()
 
-        def decide(held: Connection) -> Outcome:
-            if not allowed(held):
-                raise PreconditionFailed("the connection has changed")
+        def decide(held: Connection | None, _: tuple[Connection, ...]) -> Outcome:
+            connection = _present(held)
+            require_edition(connection, editions)
             return ledger.choose(
-                held,
-                wants(held),
+                connection,
+                ledger.selection(connection, enabled_ids),
                 operation_id=operation_id,
-                correlation_id=correlation_id,
+                correlation_id=request.correlation_id,
                 now=self.clock(),
-                insist=insist,
             )
 
-        return self._record(user_id, connection_id, operation_id, decide, correlation_id, keep)
+        draft = self.changes.draft(request.user_id, connection_id, decide, correlation_id=request.correlation_id)
+        return _of_operation(operation_id, draft)
 
-    def begin(
-        self,
-        user_id: str,
-        connection_id: str,
-        kind: OperationKind,
-        *,
-        correlation_id: str,
-        keep: Keep,
-        confirmed: Callable[[Connection], bool] = lambda _: False,
-    ) -> Operation:
-        """A refresh, or the end of the connection, which must be `confirmed`: by its institution's name."""
-        operation_id = self.new_id()
+    def set_enabled(self, request: Request, connection_id: str, account_id: str, enabled: bool) -> Draft[Operation]:
+        """One account, of which Powens is told even what is thought to be so already. Raises as the ledger."""
+        return self._choose(request, connection_id, lambda _: {account_id: enabled}, insist=True)
 
-        def decide(held: Connection) -> Outcome:
-            if kind is OperationKind.DELETION and not confirmed(held):
-                raise InvalidInput("not the institution's name", code="confirmation_mismatch", field="confirm")
-            return ledger.begin(held, kind, operation_id=operation_id, correlation_id=correlation_id, now=self.clock())
-
-        return self._record(user_id, connection_id, operation_id, decide, correlation_id, keep)
-
-    def undo(self, user_id: str, operation_id: str, *, correlation_id: str, keep: Keep) -> Operation:
+    def undo(self, request: Request, operation_id: str) -> Draft[Operation]:
         """A new operation that restores the selection before `operation_id`.
 
         Raises Conflict when it is too late, or when its accounts have moved to several connections since.
         """
-        undone = self.store.operation(user_id, operation_id)
+        undone = self.store.operation(request.user_id, operation_id)
         if undone is None:
             raise NotFound("no such operation", code="operation_not_found")
         before = ledger.undo(undone, self.clock())
@@ -96,61 +73,102 @@ class RecordOperation:
             return {wanted_id: wanted for wanted_id, wanted in before.items() if held.account(wanted_id) is not None}
 
         try:
-            return self.choose(user_id, undone.connection_id, all_here, correlation_id=correlation_id, keep=keep)
+            return self._choose(request, undone.connection_id, all_here)
         except _MovedError:
-            listed = self.store.listed(user_id)
+            listed = self.store.listed(request.user_id)
             places = {found.id for wanted_id in before if (found := listed.having(wanted_id)) is not None}
             if len(places) > 1:
                 raise Conflict("the accounts have moved apart", code="not_undoable") from None
-            place = next(iter(places), undone.connection_id)
-            return self.choose(user_id, place, here, correlation_id=correlation_id, keep=keep)
+            return self._choose(request, next(iter(places), undone.connection_id), here)
         except NotFound as error:
             # The operation is there; what it was about is not.
             raise Conflict("the connection is ended", code="connection_removed") from error
 
-    def rename(
-        self,
-        user_id: str,
-        connection_id: str,
-        account_id: str,
-        name: str,
-        *,
-        correlation_id: str,
-        keep: Callable[[Connection], Answer | None],
-    ) -> Connection:
+    def refresh(self, request: Request, connection_id: str) -> Draft[Operation]:
+        return self._begin(request, connection_id, OperationKind.REFRESH)
+
+    def end(
+        self, request: Request, connection_id: str, *, typed: str, names_if_unnamed: Collection[str]
+    ) -> Draft[Operation]:
+        """The end of the connection, confirmed by its institution's name; one without a name is called otherwise.
+
+        Raises InvalidInput unless one of its names was typed.
+        """
+
+        def confirm(held: Connection) -> None:
+            name = held.institution.name
+            if not any(_confirms(typed, shown) for shown in ({name} if name.strip() else names_if_unnamed)):
+                raise InvalidInput("not the institution's name", code="confirmation_mismatch", field="confirm")
+
+        return self._begin(request, connection_id, OperationKind.DELETION, confirm)
+
+    def rename(self, request: Request, connection_id: str, account_id: str, name: str) -> Draft[Connection]:
         """The connection with the account's new name."""
-        return self.changes.apply(
-            user_id,
+        draft = self.changes.draft(
+            request.user_id,
             connection_id,
             lambda held, _: ledger.rename(_present(held), account_id, name),
-            correlation_id=correlation_id,
-            answer=lambda outcome: keep(outcome.connection),
-        ).connection
-
-    def _record(
-        self,
-        user_id: str,
-        connection_id: str,
-        operation_id: str,
-        decide: Callable[[Connection], Outcome],
-        correlation_id: str,
-        keep: Keep,
-    ) -> Operation:
-        def recorded(outcome: Outcome) -> Operation:
-            own = [operation for operation in outcome.operations if operation.id == operation_id]
-            return (own or list(outcome.operations))[0]
-
-        outcome = self.changes.apply(
-            user_id,
-            connection_id,
-            lambda held, _: decide(_present(held)),
-            correlation_id=correlation_id,
-            answer=lambda outcome: keep(recorded(outcome)),
+            correlation_id=request.correlation_id,
         )
-        return recorded(outcome)
+        return draft.of(draft.subject.connection)
+
+    def _choose(
+        self,
+        request: Request,
+        connection_id: str,
+        wants: Callable[[Connection], Mapping[str, bool]],
+        *,
+        insist: bool = False,
+    ) -> Draft[Operation]:
+        operation_id = self.new_id()
+
+        def decide(held: Connection | None, _: tuple[Connection, ...]) -> Outcome:
+            connection = _present(held)
+            return ledger.choose(
+                connection,
+                wants(connection),
+                operation_id=operation_id,
+                correlation_id=request.correlation_id,
+                now=self.clock(),
+                insist=insist,
+            )
+
+        draft = self.changes.draft(request.user_id, connection_id, decide, correlation_id=request.correlation_id)
+        return _of_operation(operation_id, draft)
+
+    def _begin(
+        self,
+        request: Request,
+        connection_id: str,
+        kind: OperationKind,
+        check: Callable[[Connection], None] = lambda _: None,
+    ) -> Draft[Operation]:
+        operation_id = self.new_id()
+
+        def decide(held: Connection | None, _: tuple[Connection, ...]) -> Outcome:
+            connection = _present(held)
+            check(connection)
+            return ledger.begin(
+                connection, kind, operation_id=operation_id, correlation_id=request.correlation_id, now=self.clock()
+            )
+
+        draft = self.changes.draft(request.user_id, connection_id, decide, correlation_id=request.correlation_id)
+        return _of_operation(operation_id, draft)
 
 
-def confirms(typed: str, name: str) -> bool:
+def require_edition(connection: Connection, editions: Collection[str] | None) -> None:
+    """Raises PreconditionFailed when `editions` are given, and the connection's as it is now is not among them."""
+    if editions is not None and connection.edition not in editions:
+        raise PreconditionFailed("the connection has changed")
+
+
+def _of_operation(operation_id: str, draft: Draft[Outcome]) -> Draft[Operation]:
+    """The operation of this id, or the one that was under way and is reused."""
+    operations = draft.subject.operations
+    return draft.of(next((operation for operation in operations if operation.id == operation_id), operations[0]))
+
+
+def _confirms(typed: str, name: str) -> bool:
     """Whether `typed` is the name, by its words: keyboards differ in signs, spaces, accents and case.
 
     A name without a word must be equal, and an empty one is confirmed by nothing.

@@ -13,6 +13,8 @@ from shared.application.access import Access
 from shared.application.budget import Budget
 from shared.application.ports import Answer, Clock, Store, WebviewSession
 from shared.application.removal import Removal
+from shared.application.request import Request
+from shared.application.writing import Draft
 from shared.domain.errors import AppError, InvalidInput, NotFound, PowensUserGone, UserBeingErased
 from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
@@ -48,18 +50,11 @@ class OpenWebview:
     budget: Budget
 
     def run(
-        self,
-        user_id: str,
-        *,
-        flow: Flow,
-        connection_id: str | None,
-        language: str,
-        return_to: str,
-        correlation_id: str,
-        answer: Callable[[Visit], Answer | None],
-    ) -> Visit:
-        """Raises InvalidInput for a `return_to` off the allow-list, NotFound for somebody else's connection.
+        self, request: Request, *, flow: Flow, connection_id: str | None, language: str | None, return_to: str
+    ) -> Draft[Visit]:
+        """A visit in `language`, or else in the request's.
 
+        Raises InvalidInput for a `return_to` off the allow-list, NotFound for somebody else's connection.
         Raises Unavailable while Powens is not to be asked, or another device is still creating the user.
         """
         if not may_return_to(return_to, self.allowed):
@@ -71,6 +66,7 @@ class OpenWebview:
             raise InvalidInput(
                 "connect adds a bank; manage an existing one", code="not_for_connect", field="connection_id"
             )
+        user_id = request.user_id
         powens_connection_id = None
         if connection_id is not None:
             connection = self.store.connection(user_id, connection_id)
@@ -93,16 +89,19 @@ class OpenWebview:
         except PowensUserGone:
             # Before a new one takes its place: nobody could find out any more what the old one had.
             self.removal.powens_user(
-                user_id, powens_user_id, cause=Cause.WEBVIEW, at=asked, correlation_id=correlation_id
+                user_id, powens_user_id, cause=Cause.WEBVIEW, at=asked, correlation_id=request.correlation_id
             )
             powens_user_id, powens = self.access.ensure(user_id)
             code = powens.temporary_code()
         visit = Visit(
-            url=self.webview_url(flow, language, code, session.state, powens_connection_id),
+            url=self.webview_url(flow, language or request.language, code, session.state, powens_connection_id),
             expires_at=session.expires_at,
         )
-        self.store.add_session(session, answer=answer(visit))
-        return visit
+
+        def open_session(answer: Answer | None) -> None:
+            self.store.add_session(session, answer=answer)
+
+        return Draft(visit, open_session)
 
 
 @dataclass(frozen=True, slots=True)

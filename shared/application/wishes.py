@@ -3,22 +3,28 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from shared.application.changes import ATTEMPTS
-from shared.application.ports import Answer, Clock, Listed, StaleWriteError, Store, Wisher
+from shared.application.ports import Answer, Clock, Listed, Store, Wisher
+from shared.application.request import Request
+from shared.application.writing import Draft, write
 from shared.domain import wishes
 from shared.domain.connection import AccountType
-from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.facts import Cause
 from shared.domain.wishes import Wish, WishOutcome
 
 AT_ONCE = 50
 """Wishes that are looked up before the first of them is granted."""
 
-type Keep = Callable[[int, Wish], Answer | None]
-"""(status, wish) -> the answer to keep for the request's idempotency key, if it has one."""
 type InstitutionName = Callable[[str], str | None]
 """The name of an institution that Powens knows; None for another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWish:
+    wish: Wish
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,52 +33,44 @@ class RecordWishes:
     clock: Clock
     institution_name: InstitutionName
 
-    def add(
-        self, user_id: str, institution_id: str, kind: AccountType, *, correlation_id: str, keep: Keep
-    ) -> tuple[int, Wish]:
-        """201 and a new wish, or 200 and the one that is there.
+    def add(self, request: Request, institution_id: str, kind: AccountType) -> Draft[RecordedWish]:
+        """A new wish, or the one that is there.
 
         Raises InvalidInput `unknown_institution`, Conflict `too_many_wishes`.
         """
-        for _ in range(ATTEMPTS):
-            listed = self.store.listed(user_id)
-            wanted = wishes.wish_id(user_id, institution_id, kind)
-            held = next((wish for wish in listed.wishes if wish.id == wanted), None)
-            if held is not None:
-                if (kept := keep(200, held)) is not None:
-                    self.store.add_answer(user_id, kept)
-                return 200, held
-            if len(listed.wishes) >= wishes.MOST_WISHES:
-                raise Conflict("too many wishes", code="too_many_wishes")
-            wish = Wish(
-                id=wanted,
-                user_id=user_id,
-                institution_id=institution_id,
-                institution_name=self._name(institution_id, listed),
-                type=kind,
-                created_at=self.clock(),
-            )
-            try:
-                self.store.save_wish(
-                    None, WishOutcome(wish=wish), correlation_id=correlation_id, answer=keep(201, wish)
-                )
-            except StaleWriteError:
-                continue  # the same wish on another device
-            return 201, wish
-        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+        user_id = request.user_id
+        listed = self.store.listed(user_id)
+        wanted = wishes.wish_id(user_id, institution_id, kind)
+        held = next((wish for wish in listed.wishes if wish.id == wanted), None)
+        if held is not None:
+            return Draft(RecordedWish(held, is_new=False), partial(self._keep, user_id))
+        if len(listed.wishes) >= wishes.MOST_WISHES:
+            raise Conflict("too many wishes", code="too_many_wishes")
+        wish = Wish(
+            id=wanted,
+            user_id=user_id,
+            institution_id=institution_id,
+            institution_name=self._name(institution_id, listed),
+            type=kind,
+            created_at=self.clock(),
+        )
 
-    def dismiss(self, user_id: str, wish_id: str, *, answer: Answer | None) -> None:
+        def save(answer: Answer | None) -> None:
+            outcome = WishOutcome(wish=wish)
+            self.store.save_wish(None, outcome, correlation_id=request.correlation_id, answer=answer)
+
+        return Draft(RecordedWish(wish, is_new=True), save)
+
+    def dismiss(self, request: Request, wish_id: str) -> Draft[None]:
         """Raises NotFound."""
-        for _ in range(ATTEMPTS):
-            wish = self.store.wish(user_id, wish_id)
-            if wish is None:
-                raise NotFound("no such wish", code="wish_not_found")
-            try:
-                self.store.delete_wish(wish, answer=answer)
-            except StaleWriteError:
-                continue  # granted at this very moment
-            return
-        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+        wish = self.store.wish(request.user_id, wish_id)
+        if wish is None:
+            raise NotFound("no such wish", code="wish_not_found")
+        return Draft(None, lambda answer: self.store.delete_wish(wish, answer=answer))
+
+    def _keep(self, user_id: str, answer: Answer | None) -> None:
+        if answer is not None:
+            self.store.add_answer(user_id, answer)
 
     def _name(self, institution_id: str, listed: Listed) -> str:
         """Of a connected institution without another call."""
@@ -111,17 +109,13 @@ class GrantWishes:
                 for wisher in found:
                     if not in_time():
                         return granted, False
-                    granted += self._grant(wisher, self.clock(), correlation_id)
+                    granted += write(partial(self._grant, wisher, self.clock(), correlation_id))
         return granted, True
 
-    def _grant(self, wisher: Wisher, now: datetime, correlation_id: str) -> bool:
-        for _ in range(ATTEMPTS):
-            wish = self.store.wish(wisher.user_id, wisher.wish_id)
-            if wish is None or wish.available_at is not None:
-                return False  # dismissed, or granted by a discovery, since it was looked up
-            try:
-                self.store.save_wish(wish, wishes.grant(wish, now, Cause.RECONCILIATION), correlation_id=correlation_id)
-            except StaleWriteError:
-                continue
-            return True
-        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+    def _grant(self, wisher: Wisher, now: datetime, correlation_id: str) -> Draft[bool]:
+        """Whether it is granted by this: not when it was dismissed, or granted by a discovery, since it was found."""
+        wish = self.store.wish(wisher.user_id, wisher.wish_id)
+        if wish is None or wish.available_at is not None:
+            return Draft(False, lambda _: None)
+        outcome = wishes.grant(wish, now, Cause.RECONCILIATION)
+        return Draft(True, lambda _: self.store.save_wish(wish, outcome, correlation_id=correlation_id))

@@ -1,7 +1,5 @@
 """The bodies of the HTTP API and how the ledger shows in them."""
 
-import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -588,26 +586,6 @@ def history_entry_view(entry: HistoryEntry) -> HistoryEntryView:
 
 # --- entity tags
 
-_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
-
 
 def entity_tag(connection: Connection) -> str:
-    """`"<revision>"`, and `"<revision>.<choices>"` while choices are being carried out.
-
-    So `If-Match: "<revision>"` is refused when another device has chosen meanwhile, though no revision tells of it yet.
-    """
-    if not connection.unsettled:
-        return f'"{connection.revision}"'
-    choices = [(a.id, a.wanted, a.choice.operation_id) for a in connection.accounts if a.choice is not None]
-    return f'"{connection.revision}.{zlib.crc32(repr(choices).encode())}"'
-
-
-def matches(if_match: str | None, connection: Connection) -> bool:
-    """Whether `If-Match` (RFC 9110) allows a change of `connection` as it is; what cannot be read names no revision.
-
-    A weak tag counts like the strong one: gateways that compress an answer weaken its tag on the way.
-    """
-    if if_match is None or if_match.strip() == "*":
-        return True
-    unread = _ENTITY_TAG.sub("", if_match).strip(", \t")
-    return not unread and entity_tag(connection) in _ENTITY_TAG.findall(if_match)
+    return f'"{connection.edition}"'

@@ -1,6 +1,7 @@
 """The aggregate: one connection with its accounts, the choices about them and the operations that carry them out."""
 
 import uuid
+import zlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -241,3 +242,14 @@ class Connection:
     def unsettled(self) -> int:
         """How many choices are being carried out."""
         return sum(account.choice is not None for account in self.accounts)
+
+    @property
+    def edition(self) -> str:
+        """`<revision>`, and `<revision>.<digest of the choices>` while choices are being carried out.
+
+        It tells that another device has chosen meanwhile, though no revision tells of it yet.
+        """
+        if not self.unsettled:
+            return str(self.revision)
+        choices = [(a.id, a.wanted, a.choice.operation_id) for a in self.accounts if a.choice is not None]
+        return f"{self.revision}.{zlib.crc32(repr(choices).encode())}"

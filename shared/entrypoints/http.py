@@ -1,12 +1,9 @@
-"""Errors as problem+json, and answers that are given once per `Idempotency-Key`."""
+"""What goes over HTTP: requests read strictly, errors as problem+json, a page for a person without an app."""
 
-import hashlib
 import json
-import re
 from base64 import b64decode
-from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -14,7 +11,6 @@ from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from shared.application.ports import Answer, TakenError
 from shared.contracts.api import Problem
 from shared.contracts.texts import Language, language_of, problem_text, text
 from shared.domain.errors import (
@@ -26,15 +22,11 @@ from shared.domain.errors import (
     PowensRefused,
     PowensThrottled,
     PreconditionFailed,
-    Rejected,
     Unauthenticated,
     Unavailable,
 )
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
-
-if TYPE_CHECKING:
-    from shared.application.ports import Store
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -62,7 +54,7 @@ _TITLES = {
 }
 
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_FIELD = 100
 
 
@@ -91,7 +83,7 @@ def declared_parameters_only(app: APIGatewayHttpResolver, following: NextMiddlew
     """
     route: Route = app.context["_route"]
     # What the resolver takes for the route of an unknown path declares no answers.
-    if app.current_event.http_method not in _READING and route.responses is not None:
+    if app.current_event.http_method not in READING_METHODS and route.responses is not None:
         known = {parameter.alias for parameter in route.dependant.query_params}
         query = parse_qsl(app.current_event.raw_event.get("rawQueryString", ""), keep_blank_values=True)
         names = [name for name, _ in query]
@@ -236,67 +228,3 @@ def page(code: str, language: Language) -> Response[str]:
             "X-Content-Type-Options": "nosniff",
         },
     )
-
-
-type Keeper = Callable[[int, str], Answer | None]
-"""(status, JSON body) -> the answer to keep for the request's key, None for a request without one."""
-
-
-def once(
-    store: "Store",
-    app: APIGatewayHttpResolver,
-    user_id: str,
-    run: Callable[[Keeper], tuple[int, str]],
-    *,
-    seal: Callable[[str], str] = str,
-    unseal: Callable[[str], str] = str,
-) -> tuple[int, str]:
-    """Run a mutation, or give the answer it gave before, or meanwhile, under the same `Idempotency-Key`.
-
-    The answer is written in the transaction of the mutation itself, so neither can exist without the other. `seal` and
-    `unseal` protect an answer that must not lie in the table in the clear. Raises InvalidInput for a key that was used
-    for another request.
-    """
-    event = app.current_event
-    key = event.headers.get("idempotency-key")
-    if key is None:
-        return run(lambda _status, _body: None)
-    if not re.fullmatch(r"[\x21-\x7e]{1,128}", key):
-        raise InvalidInput("bad key", code="invalid_idempotency_key", field="Idempotency-Key")
-    fingerprint = _fingerprint(app)
-
-    def given() -> tuple[int, str] | None:
-        known = store.answer(user_id, key)
-        if known is None:
-            return None
-        if known.fingerprint != fingerprint:
-            raise InvalidInput("key used before", code="idempotency_key_reused", field="Idempotency-Key")
-        return known.status, unseal(known.body)
-
-    known = given()
-    for _ in range(2):
-        if known is not None:
-            return known
-        try:
-            return run(lambda status, body: Answer(key=key, fingerprint=fingerprint, status=status, body=seal(body)))
-        except TakenError:
-            known = given()
-        except Rejected:
-            # What refuses this one may be its twin, which came at the same time and has been answered since.
-            known = given()
-            if known is None:
-                raise
-    raise Unavailable("the same request is under way", retry_after=1)
-
-
-def _fingerprint(app: APIGatewayHttpResolver) -> str:
-    event = app.current_event
-    raw: dict[str, Any] = event.raw_event
-    query = raw.get("rawQueryString", "")
-    try:
-        # The order of its members does not make another request.
-        canonical = json.dumps(read_json(event.body or "null"), sort_keys=True)
-    except json.JSONDecodeError:
-        canonical = event.body or ""  # of a route that takes no body and so did not look at this one
-    request = f"{event.http_method}\n{event.path}\n{query}\n{canonical}"
-    return hashlib.sha256(request.encode(errors="backslashreplace")).hexdigest()

@@ -13,6 +13,8 @@ import pytest
 
 from functions.account_commands import app as account_commands
 from shared.application.ports import TakenError
+from shared.application.request import Request
+from shared.application.writing import write
 from shared.bootstrap import Container
 from shared.domain.connection import connection_id
 from shared.domain.ledger import Outcome
@@ -699,10 +701,10 @@ def test_a_table_that_is_down_keeps_nobody_out_and_what_was_done_comes_all_the_s
 def test_where_no_web_page_of_ours_is_known_a_person_reads_a_page_and_no_json(
     world: World, language: str, said: str
 ) -> None:
-    from functions.accounts_api import app
+    from functions.accounts_api.container import container
 
-    container = app.container()
-    container.settings = container.settings.model_copy(update={"return_to_allowed": ("wealthapp://",)})
+    made = container()
+    made.settings = made.settings.model_copy(update={"return_to_allowed": ("wealthapp://",)})
     back = coming_back(world, "state=forged", accept_language=language)
     assert (back.status, back.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert f'<html lang="{language}">' in back.body
@@ -738,14 +740,10 @@ def test_two_devices_that_ask_for_the_first_session_at_once_share_one_powens_use
         world.prepare(container)
         container.sleep = lambda _: (pause.wait(0.01), None)[1]
         barrier.wait()
-        visit = container.open_webview.run(
-            "alice",
-            flow="connect",
-            connection_id=None,
-            language="fr",
-            return_to=ORIGIN,
-            correlation_id="c-1",
-            answer=lambda _: None,
+        open_webview = container.open_webview.run
+        request = Request(user_id="alice", correlation_id="c-1", language="fr")
+        visit = write(
+            lambda: open_webview(request, flow="connect", connection_id=None, language=None, return_to=ORIGIN)
         )
         opened.append(visit.url)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.account_commands import app as account_commands
-from functions.accounts_api import app as accounts_api
+from functions.accounts_api.container import container
 from shared.adapters import dynamodb
 from shared.application.live import OpenSocket
 from shared.domain.connection import connection_id
@@ -36,7 +36,7 @@ def filled(world: World, user: str = "alice", connection: int = 77) -> Connectio
         id=f"socket-{user}", user_id=user, opened_at=world.clock(), until=world.clock() + timedelta(hours=1)
     )
     with world.looking():
-        accounts_api.container().store.add_socket(socket)
+        container().store.add_socket(socket)
     held = world.api("GET", f"/v1/connections/{connection_id(connection)}", user=user).json
     body = {"enabled_account_ids": [held["accounts"][0]["id"]]}
     path = f"/v1/connections/{connection_id(connection)}/selection"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from functions.accounts_api import app as accounts_api
+from functions.accounts_api.container import container
 from functions.outbox_publisher import app as outbox_publisher
 from shared.bootstrap import Container, new_id, utc_now
 from shared.config import PowensSecret
@@ -130,7 +130,7 @@ def test_as_many_of_the_largest_accounts_as_are_kept_fit_one_item(world: World) 
     connection = world.connect(1)
     chance = random.Random(20260305)
     with world.looking():
-        store = accounts_api.container().store
+        store = container().store
         [before] = store.connections("alice")
         after = replace(before, accounts=tuple(largest_account(chance, n) for n in range(MAX_ACCOUNTS)))
         store.save(before, Outcome(connection=after), correlation_id="c")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.accounts_api import app as accounts_api
+from functions.accounts_api.container import container
 from shared.application.ports import StaleWriteError
 from shared.domain.manual import CHUNK, CHUNKS_KEPT, MOST_MANUAL_ACCOUNTS
 from tests.integration.world import TABLE, Reply, World, folded, shown
@@ -202,7 +202,7 @@ def test_an_account_that_is_dropped_on_another_device_is_not_brought_back(world:
 
 def test_writers_who_are_always_late_are_asked_to_come_back(world: World) -> None:
     path = add(world).headers["location"]
-    store = accounts_api.container().store
+    store = container().store
 
     def late(*_: object, **__: object) -> None:
         raise StaleWriteError

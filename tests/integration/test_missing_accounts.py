@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.accounts_api import app as accounts_api
+from functions.accounts_api.container import container
 from shared.domain.connection import AccountType, connection_id
 from shared.domain.diagnosis import PEERS_FLOOR
 from tests.fakes.powens import Connection, Connector
@@ -149,7 +149,7 @@ def test_what_others_got_and_no_longer_have_is_forgotten(world: World, revolut: 
     world.clock.advance(days=101)
     world.refresh_catalogue()
     with world.looking():
-        copy = accounts_api.container().institution_store.catalogue()
+        copy = container().institution_store.catalogue()
     assert copy is not None
     assert copy.catalogue.given_to_others == {}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.accounts_api import app as accounts_api
+from functions.accounts_api.container import container
 from shared.application.ports import StaleWriteError
 from shared.domain.connection import AccountType
 from tests.fakes.powens import Connection
@@ -25,7 +25,7 @@ def wishes(world: World, user: str = "alice") -> list[dict[str, Any]]:
 
 def grant(world: World, *kinds: AccountType, bank: str = BANK) -> tuple[int, bool]:
     with world.invoking():
-        granted = accounts_api.container().grant_wishes.run(bank, kinds, correlation_id="catalogue")
+        granted = container().grant_wishes.run(bank, kinds, correlation_id="catalogue")
     world.publish()
     return granted
 
@@ -263,7 +263,7 @@ def test_a_run_over_many_wishes_that_is_cut_short_goes_on_without_losing_or_doub
 ) -> None:
     monkeypatch.setattr("shared.application.wishes.AT_ONCE", 2)
     users = many(world, 5)
-    use = accounts_api.container().grant_wishes.run
+    use = container().grant_wishes.run
     left = iter([True, True, False])
     with world.invoking():
         granted = use(BANK, [AccountType.SAVINGS], correlation_id="c", in_time=lambda: next(left))
@@ -299,7 +299,7 @@ def test_a_wish_that_is_granted_twice_at_the_same_moment_is_told_once(world: Wor
 def test_writers_of_a_wish_who_are_always_late_are_asked_to_come_back(world: World) -> None:
     world.connect(1)
     made = wish(world).json
-    store = accounts_api.container().store
+    store = container().store
 
     def late(*_: object, **__: object) -> None:
         raise StaleWriteError

@@ -28,6 +28,7 @@ from botocore.validate import ParamValidator
 
 from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
+from functions.accounts_api.container import container
 from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
 from functions.institution_catalogue import app as institution_catalogue
@@ -476,7 +477,7 @@ class World:
 
     def powens_user(self, user: str) -> int | None:
         with self.looking():
-            access = accounts_api.container().store.access(user)
+            access = container().store.access(user)
         return access.powens_user_id if access else None
 
     def held(self, connection: Connection, *, user: str = "alice") -> Any:
@@ -488,7 +489,7 @@ class World:
     def ids(self, connection: Connection) -> dict[int, str]:
         """Our account ids by the Powens ids under which the accounts are known now."""
         with self.looking():
-            held = accounts_api.container().store.connection("alice", connection_id(connection.id))
+            held = container().store.connection("alice", connection_id(connection.id))
         assert held is not None
         return {account.powens_id: account.id for account in held.accounts}
 

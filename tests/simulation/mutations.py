@@ -177,7 +177,7 @@ def an_undo_restores_what_was_chosen() -> Any:
 def if_match_is_not_looked_at() -> Any:
     from functions.accounts_api import app
 
-    return mock.patch.object(app, "matches", return_value=True)
+    return mock.patch.object(app, "editions_of", return_value=None)
 
 
 @mutation(3)
@@ -216,11 +216,11 @@ def a_user_whose_creation_was_cut_short_is_created_again() -> Any:
 
 @mutation(100)
 def an_answer_is_not_kept_for_its_key() -> Any:
-    def apply(real: Any, self: Any, *args: Any, **named: Any) -> Any:
-        named.pop("answer", None)
-        return real(self, *args, **named)
+    def draft(real: Any, self: Any, *args: Any, **named: Any) -> Any:
+        made = real(self, *args, **named)
+        return replace(made, write=lambda _: made.write(None))
 
-    return _method(Changes, "apply", apply)
+    return _method(Changes, "draft", draft)
 
 
 @mutation(5)

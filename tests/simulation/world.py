@@ -719,8 +719,9 @@ def installed() -> Iterator[None]:
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         stack.enter_context(mock.patch("requests.sessions.HTTPAdapter", lambda: _Installed.world.powens))  # noqa: PT008
-        for function, module in MODULES.items():
-            if hasattr(module, "container"):
+        for name, module in list(sys.modules.items()):
+            if name.startswith("functions.") and callable(getattr(module, "container", None)):
+                function = name.split(".")[1]
                 made = lambda function=function: _Installed.world.container(function)  # noqa: E731
                 stack.enter_context(mock.patch.object(module, "container", made))
         yield
