@@ -61,7 +61,7 @@ def test_the_answer_to_a_selection_is_rendered_once(
         rendered.append(operation.id)
         return operation_view(operation, language)
 
-    monkeypatch.setattr("functions.accounts_api.app.operation_view", noted)
+    monkeypatch.setattr("functions.accounts_api.reply.operation_view", noted)
     answer = world.choose(connection, 1, **headers)
 
     assert rendered == [answer.json["id"]]

@@ -175,9 +175,9 @@ def an_undo_restores_what_was_chosen() -> Any:
 
 @mutation(31)
 def if_match_is_not_looked_at() -> Any:
-    from functions.accounts_api import app
+    from functions.accounts_api import connections
 
-    return mock.patch.object(app, "editions_of", return_value=None)
+    return mock.patch.object(connections, "editions_of", return_value=None)
 
 
 @mutation(3)

@@ -340,11 +340,11 @@ def test_only_the_health_check_the_webview_return_and_the_webhooks_are_public(de
     assert {route for route, security in routes.items() if security == [{"Jwt": []}]} == SIGNED_IN
 
 
-_CODE_ROUTE = re.compile(r'^@app\.(get|post|put|patch|delete)\(\s*"([^"]+)"', re.MULTILINE)
+_CODE_ROUTE = re.compile(r'^@(?:app|router)\.(get|post|put|patch|delete)\(\s*"([^"]+)"', re.MULTILINE)
 
 
 def test_the_template_routes_what_the_api_answers_and_nothing_else() -> None:
-    code = (ROOT / "functions" / "accounts_api" / "app.py").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "functions" / "accounts_api").glob("*.py"))
     answered = {f"{method.upper()} {path}" for method, path in _CODE_ROUTE.findall(code)}
     routed = {}
     for route in answered:

@@ -1,0 +1,185 @@
+"""Accounts: synchronised ones are looked at, renamed and chosen; manual ones are kept, valued and linked as well."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any, Concatenate
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.accounts_api.container import container
+from functions.accounts_api.reply import accepted, answers, done, json_reply, shown_id
+from functions.accounts_api.request import IdempotencyKey, Text, read_request
+from shared.application.manual import ManualDraft
+from shared.application.ports import Listed
+from shared.application.request import Request
+from shared.contracts.api import (
+    AccountPatch,
+    AccountView,
+    Around,
+    BalancesView,
+    LinkRequest,
+    ManualAccountRequest,
+    OperationView,
+    account_view,
+    balances_view,
+    manual_view,
+)
+from shared.contracts.texts import Language
+from shared.domain.connection import Connection
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.manual import ManualAccount
+from shared.entrypoints.idempotency import answered_once
+
+router = APIGatewayHttpRouter()
+
+
+@router.get("/v1/accounts/<account_id>", responses=answers(AccountView))
+def get_account(account_id: str) -> Response[Any]:
+    request = read_request(router.current_event)
+    return json_reply(_account(account_id, container().store.listed(request.user_id), request.language))
+
+
+@router.get("/v1/accounts/<account_id>/balances", responses=answers(BalancesView))
+def list_balances(account_id: str, cursor: Text = None) -> Response[Any]:
+    user_id = read_request(router.current_event).user_id
+    balances, following = container().manual_accounts.balances(user_id, account_id, cursor=cursor)
+    return json_reply(balances_view(balances, following).model_dump_json())
+
+
+@router.post("/v1/accounts", responses=answers(AccountView, 201))
+def add_manual_account(
+    body: ManualAccountRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
+) -> Response[Any]:
+    request = read_request(router.current_event)
+    attempt = partial(
+        container().manual_accounts.add,
+        request,
+        name=body.name,
+        kind=body.type,
+        currency=body.currency,
+        balance=Decimal(body.balance),
+        institution_name=body.institution_name,
+    )
+
+    def render(added: tuple[ManualAccount, Listed]) -> tuple[int, str]:
+        account, listed = added
+        return 201, _account(account.id, listed, request.language)
+
+    status, answer = answered_once(container().store, request, attempt, render)
+    return json_reply(answer, status, {"Location": f"/v1/accounts/{shown_id(answer)}"})
+
+
+@router.delete("/v1/accounts/<account_id>", responses={204: {"description": "dropped"}})
+def drop_manual_account(
+    account_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return done(container().manual_accounts.drop, read_request(router.current_event), account_id)
+
+
+@router.put("/v1/accounts/<account_id>/link", responses=answers(AccountView))
+def link_manual_account(
+    account_id: str,
+    body: LinkRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    request = read_request(router.current_event)
+    return _changed(container().manual_accounts.link, request, account_id, body.account_id)
+
+
+@router.delete("/v1/accounts/<account_id>/link", responses=answers(AccountView))
+def unlink_manual_account(
+    account_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return _changed(container().manual_accounts.unlink, read_request(router.current_event), account_id)
+
+
+@router.delete(
+    "/v1/accounts/<account_id>/link-suggestions/<suggested_id>", responses={204: {"description": "not the same"}}
+)
+def dismiss_suggestion(
+    account_id: str,
+    suggested_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return done(container().manual_accounts.dismiss, read_request(router.current_event), account_id, suggested_id)
+
+
+@router.patch("/v1/accounts/<account_id>", responses={**answers(AccountView), **answers(OperationView, 202)})
+def patch_account(
+    account_id: str,
+    body: AccountPatch,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    request = read_request(router.current_event)
+    listed = container().store.listed(request.user_id)
+    if listed.manual_account(account_id) is not None:
+        return _patch_manual(request, account_id, body)
+    connection = _synchronised(account_id, listed)
+    if body.balance is not None:
+        raise Conflict("a synchronised account", code="not_a_manual_account")
+    if body.name is not None:
+        return _rename(request, account_id, body.name, connection, listed)
+    return accepted(container().operations.set_enabled, request, connection.id, account_id, bool(body.enabled))
+
+
+def _patch_manual(request: Request, account_id: str, body: AccountPatch) -> Response[Any]:
+    accounts = container().manual_accounts
+    if body.name is not None:
+        return _changed(accounts.rename, request, account_id, body.name)
+    if body.balance is not None:
+        return _changed(accounts.set_balance, request, account_id, Decimal(body.balance))
+    return _changed(_refuse_selection, request)
+
+
+def _refuse_selection(_: Request) -> ManualDraft:
+    raise Conflict("a manual account", code="account_is_manual")
+
+
+def _rename(request: Request, account_id: str, name: str, connection: Connection, listed: Listed) -> Response[Any]:
+    def render(renamed: Connection) -> tuple[int, str]:
+        return 200, _account(account_id, listed.after(renamed), request.language)
+
+    attempt = partial(container().operations.rename, request, connection.id, account_id, name)
+    status, body = answered_once(container().store, request, attempt, render)
+    return json_reply(body, status)
+
+
+def _changed[**P](
+    use_case: Callable[Concatenate[Request, P], ManualDraft],
+    request: Request,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Response[Any]:
+    """200 with the manual account as `use_case(request, *args, **kwargs)` changes it, once per idempotency key."""
+
+    def render(changed: tuple[ManualAccount, Listed]) -> tuple[int, str]:
+        account, listed = changed
+        return 200, _account(account.id, listed, request.language)
+
+    attempt = partial(use_case, request, *args, **kwargs)
+    status, body = answered_once(container().store, request, attempt, render)
+    return json_reply(body, status)
+
+
+def _account(account_id: str, listed: Listed, language: Language) -> str:
+    around = Around.of(listed, container().clock())
+    manual = listed.manual_account(account_id)
+    if manual is not None:
+        return manual_view(manual, around).model_dump_json()
+    connection = _synchronised(account_id, listed)
+    account = connection.account(account_id)
+    assert account is not None  # noqa: S101 - the connection was found by this very account
+    return account_view(account, connection, around=around, language=language).model_dump_json()
+
+
+def _synchronised(account_id: str, listed: Listed) -> Connection:
+    """The connection that has the account."""
+    connection = listed.having(account_id)
+    if connection is None:
+        raise NotFound("no such account", code="account_not_found")
+    return connection

@@ -1,0 +1,60 @@
+"""All that is held about a user: the history, the export and the erasure."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.accounts_api.container import container
+from functions.accounts_api.reply import ERASURE_RETRY_AFTER, answers, json_reply, shown_id
+from functions.accounts_api.request import IdempotencyKey, Text, read_request
+from shared.contracts.api import (
+    ExportView,
+    HistoryView,
+    OperationView,
+    erasure_view,
+    export_view,
+    history_entry_view,
+)
+from shared.domain.erasure import Erasure
+from shared.entrypoints.idempotency import answered_once
+
+HISTORY_PAGE = 50
+
+router = APIGatewayHttpRouter()
+
+
+@router.get("/v1/history", responses=answers(HistoryView))
+def list_history(connection_id: Text = None, cursor: Text = None) -> Response[Any]:
+    user_id = read_request(router.current_event).user_id
+    entries, following = container().store.history(
+        user_id, connection_id=connection_id, cursor=cursor, limit=HISTORY_PAGE
+    )
+    history = HistoryView(entries=tuple(history_entry_view(entry) for entry in entries), next=following)
+    return json_reply(history.model_dump_json())
+
+
+@router.get("/v1/me/export", responses=answers(ExportView))
+def export_me(cursor: Annotated[str | None, Query(max_length=2000)] = None) -> Response[Any]:
+    user_id = read_request(router.current_event).user_id
+    items, following = container().store.export(user_id, cursor=cursor)
+    exported = export_view(user_id, items, following, container().clock())
+    headers = {"Content-Disposition": 'attachment; filename="synced-accounts.json"'}
+    return json_reply(exported.model_dump_json(), headers=headers)
+
+
+@router.delete("/v1/me", responses=answers(OperationView, 202))
+def erase_me(
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
+) -> Response[Any]:
+    request = read_request(router.current_event)
+
+    def render(erasure: Erasure) -> tuple[int, str]:
+        return 202, erasure_view(erasure).model_dump_json()
+
+    attempt = partial(container().begin_erasure.run, request)
+    status, body = answered_once(container().store, request, attempt, render)
+    location = f"/v1/operations/{shown_id(body)}"
+    return json_reply(body, status, {"Location": location, "Retry-After": ERASURE_RETRY_AFTER})

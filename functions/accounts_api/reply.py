@@ -1,0 +1,63 @@
+"""What is answered: JSON that nobody stores on the way, and the answers to mutations, once per idempotency key."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Concatenate
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import BaseModel
+
+from functions.accounts_api.container import container
+from shared.application.request import Request
+from shared.application.writing import Draft
+from shared.contracts.api import Problem, operation_view
+from shared.domain.connection import Operation
+from shared.entrypoints.http import PROBLEM_JSON
+from shared.entrypoints.idempotency import answered_once
+
+JSON = "application/json"
+ERASURE_RETRY_AFTER = "5"
+"""Seconds between two looks at an erasure that is under way."""
+
+
+def answers(model: type[BaseModel], status: int = 200) -> dict[int, Any]:
+    """The documented answers of a route: `model`, or a problem; `documented` adds what other problems there are."""
+    return {
+        status: {"description": "the answer", "content": {JSON: {"model": model}}},
+        422: {"description": "the request breaks a rule", "content": {PROBLEM_JSON: {"model": Problem}}},
+    }
+
+
+def json_reply(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[Any]:
+    return Response(
+        status_code=status, content_type=JSON, body=body, headers={"Cache-Control": "no-store", **(headers or {})}
+    )
+
+
+def shown_id(body: str) -> str:
+    """The id of what an answer shows. Of an answer that was kept for its key, the body is all that there is."""
+    shown: str = json.loads(body)["id"]
+    return shown
+
+
+def accepted[**P](
+    use_case: Callable[Concatenate[Request, P], Draft[Operation]], request: Request, *args: P.args, **kwargs: P.kwargs
+) -> Response[Any]:
+    """202 with the operation that `use_case(request, *args, **kwargs)` drafts, once per idempotency key."""
+
+    def render(operation: Operation) -> tuple[int, str]:
+        return 202, operation_view(operation, request.language).model_dump_json()
+
+    attempt = partial(use_case, request, *args, **kwargs)
+    status, body = answered_once(container().store, request, attempt, render)
+    return json_reply(body, status, {"Location": f"/v1/operations/{shown_id(body)}", "Retry-After": "1"})
+
+
+def done[**P](
+    use_case: Callable[Concatenate[Request, P], Draft[Any]], request: Request, *args: P.args, **kwargs: P.kwargs
+) -> Response[Any]:
+    """204 when what `use_case(request, *args, **kwargs)` drafts is written, once per idempotency key."""
+    attempt = partial(use_case, request, *args, **kwargs)
+    status, _ = answered_once(container().store, request, attempt, lambda _: (204, ""))
+    return Response(status_code=status)

@@ -1,0 +1,81 @@
+"""What is read from a request: who asks, for what and under which key, and the parameters that several routes have."""
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+
+from shared.application.request import Idempotency, Request
+from shared.contracts.texts import Language, language_of
+from shared.domain.errors import Unauthenticated
+from shared.entrypoints.http import READING_METHODS, read_json
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+LARGEST_PAGE = 100
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="same key and body, same answer")]
+"""Declared by every mutation for the OpenAPI document; `read_request` reads it."""
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description='the `"<revision>"` that the choice was made on, several, or `*`; anything else matches nothing',
+    ),
+]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
+Flag = Annotated[bool, Query()]
+Text = Annotated[str | None, Query(max_length=200)]
+PageSize = Annotated[int, Query(description=f"1 to {LARGEST_PAGE}")]
+
+_ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+def read_request(event: "APIGatewayProxyEventV2") -> Request:
+    """Raises Unauthenticated for a token that names nobody."""
+    subject = (event.request_context.authorizer.jwt_claim or {}).get("sub")
+    if not subject:
+        raise Unauthenticated
+    return Request(
+        user_id=str(subject),
+        correlation_id=event.request_context.request_id,
+        language=read_language(event),
+        idempotency=_idempotency(event),
+    )
+
+
+def read_language(event: "APIGatewayProxyEventV2") -> Language:
+    return language_of(event.headers.get("accept-language"))
+
+
+def editions_of(if_match: str | None) -> frozenset[str] | None:
+    """The editions of a connection that `If-Match` (RFC 9110) allows to change; None: any, empty: what is no tag.
+
+    A weak tag counts like the strong one: gateways that compress an answer weaken its tag on the way.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    unread = _ENTITY_TAG.sub("", if_match).strip(", \t")
+    return frozenset() if unread else frozenset(_ENTITY_TAG.findall(if_match))
+
+
+def _idempotency(event: "APIGatewayProxyEventV2") -> Idempotency | None:
+    key = event.headers.get("idempotency-key")
+    if key is None or event.http_method in READING_METHODS:
+        return None
+    return Idempotency(key=key, fingerprint=_fingerprint(event))
+
+
+def _fingerprint(event: "APIGatewayProxyEventV2") -> str:
+    raw: dict[str, Any] = event.raw_event
+    query = raw.get("rawQueryString", "")
+    try:
+        # The order of its members does not make another request.
+        canonical = json.dumps(read_json(event.body or "null"), sort_keys=True)
+    except json.JSONDecodeError:
+        canonical = event.body or ""  # of a route that takes no body and so did not look at this one
+    request = f"{event.http_method}\n{event.path}\n{query}\n{canonical}"
+    return hashlib.sha256(request.encode(errors="backslashreplace")).hexdigest()

@@ -1,0 +1,78 @@
+"""Visits to the Powens Webview: the way there, and the way back."""
+
+from base64 import b64decode, b64encode
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.accounts_api.container import container
+from functions.accounts_api.reply import answers, json_reply
+from functions.accounts_api.request import IdempotencyKey, read_language, read_request
+from shared.application.webview import Visit
+from shared.contracts.api import WebviewSessionRequest, WebviewSessionView
+from shared.domain.errors import AppError
+from shared.entrypoints.http import page
+from shared.entrypoints.idempotency import answered_once
+from shared.entrypoints.metrics import Metric
+from shared.entrypoints.observability import count, logger
+
+router = APIGatewayHttpRouter()
+
+
+@router.post("/v1/webview-sessions", responses=answers(WebviewSessionView, 201))
+def open_webview(
+    body: WebviewSessionRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
+) -> Response[Any]:
+    request = read_request(router.current_event)
+    user_id = request.user_id
+    attempt = partial(
+        container().open_webview.run,
+        request,
+        flow=body.flow,
+        connection_id=body.connection_id,
+        language=body.language,
+        return_to=body.return_to,
+    )
+
+    def render(visit: Visit) -> tuple[int, str]:
+        return 201, WebviewSessionView(url=visit.url, expires_at=visit.expires_at).model_dump_json()
+
+    # The address holds a code that opens the user's Powens space: it is kept sealed, or not at all.
+    status, answer = answered_once(
+        container().store,
+        request,
+        attempt,
+        render,
+        seal=lambda text: b64encode(container().seal.seal(user_id, text)).decode(),
+        unseal=lambda text: container().seal.unseal(user_id, b64decode(text)),
+    )
+    return json_reply(answer, status)
+
+
+@router.get("/v1/webview-return", include_in_schema=False)
+def return_from_webview() -> Response[Any]:
+    """Where Powens sends the browser. No parameter is declared: a person is never shown why one is refused."""
+    event = router.current_event
+    # Without the empty ones: `error=` says that there is none.
+    query = parse_qs(event.raw_event.get("rawQueryString", ""))
+    address = container().return_from_webview.run(
+        query.get("state", ()),
+        error=next(iter(query.get("error", ())), None),
+        correlation_id=event.request_context.request_id,
+        missed=_missed,
+    )
+    if address is None:
+        return page("webview_return", read_language(event))
+    return Response(
+        status_code=303,
+        headers={"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"},
+    )
+
+
+def _missed(error: AppError) -> None:
+    count(Metric.FAILED_REQUESTS)
+    logger.warning("the return of a visit was not noted", extra={"code": error.code, "kind": type(error).__name__})

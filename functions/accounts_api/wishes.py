@@ -1,0 +1,39 @@
+"""Wishes to hear when an institution gives a type of account."""
+
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.accounts_api.container import container
+from functions.accounts_api.reply import answers, done, json_reply
+from functions.accounts_api.request import IdempotencyKey, read_request
+from shared.application.wishes import RecordedWish
+from shared.contracts.api import WishRequest, WishView, wish_view
+from shared.entrypoints.idempotency import answered_once
+
+router = APIGatewayHttpRouter()
+
+
+@router.post("/v1/wishes", responses={**answers(WishView), **answers(WishView, 201)})
+def add_wish(
+    body: WishRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
+) -> Response[Any]:
+    request = read_request(router.current_event)
+
+    def render(recorded: RecordedWish) -> tuple[int, str]:
+        return 201 if recorded.is_new else 200, wish_view(recorded.wish).model_dump_json()
+
+    attempt = partial(container().wishes.add, request, body.institution_id, body.type)
+    status, answer = answered_once(container().store, request, attempt, render)
+    return json_reply(answer, status)
+
+
+@router.delete("/v1/wishes/<wish_id>", responses={204: {"description": "no longer wished, or read"}})
+def dismiss_wish(
+    wish_id: str,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    return done(container().wishes.dismiss, read_request(router.current_event), wish_id)
