@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from ops.system import System
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.store import DynamoDBStore
 from shared.application.orphans import Listing
 
 

@@ -14,8 +14,8 @@ import boto3
 from botocore.config import Config
 from ulid import ULID
 
-from shared.adapters.dynamodb import DynamoDBStore
-from shared.adapters.institutions import DynamoDBInstitutions, Traces
+from shared.adapters.dynamodb.institutions import DynamoDBInstitutions, Traces
+from shared.adapters.dynamodb.store import DynamoDBStore
 from shared.adapters.kms import KmsSeal
 from shared.adapters.outbox import EventBus, Queues
 from shared.adapters.secrets import read_secret

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.store import DynamoDBStore
 from shared.adapters.kms import KmsSeal
 from shared.application.housekeeping import MOST_USERS
 from tests.e2e.conftest import System

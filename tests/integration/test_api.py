@@ -517,7 +517,7 @@ def test_a_refusal_under_a_key_costs_one_more_look_for_the_answer_of_a_twin(worl
 def test_a_request_whose_twin_never_gets_done_is_told_to_come_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.adapters.dynamodb import DynamoDBStore
+    from shared.adapters.dynamodb.store import DynamoDBStore
 
     def taken(*_: object, **__: object) -> None:
         raise TakenError
@@ -817,7 +817,7 @@ def test_powens_refusing_us_is_not_the_users_fault(world: World) -> None:
 
 
 def test_a_bug_is_answered_without_a_word_about_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shared.adapters.dynamodb import DynamoDBStore
+    from shared.adapters.dynamodb.store import DynamoDBStore
 
     def broken(*_: object) -> Any:
         raise ZeroDivisionError("a detail")

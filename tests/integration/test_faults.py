@@ -10,7 +10,7 @@ import requests
 from functions.account_commands import app as account_commands
 from functions.connection_refresh import app as connection_refresh
 from functions.outbox_publisher import app as outbox_publisher
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.store import DynamoDBStore
 from shared.adapters.outbox import PublishFailedError
 from shared.adapters.powens import PowensUser
 from shared.domain.connection import connection_id

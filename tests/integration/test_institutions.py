@@ -7,7 +7,7 @@ import pytest
 
 from functions.accounts_api import app as accounts_api
 from functions.institution_catalogue import app as institution_catalogue
-from shared.adapters.institutions import CHUNK_KEPT, LARGEST_CHUNK
+from shared.adapters.dynamodb.institutions import CHUNK_KEPT, LARGEST_CHUNK
 from shared.application.institutions import Copy
 from shared.application.ports import StaleWriteError
 from shared.domain.catalogue import Catalogue, CatalogueEntry

@@ -141,7 +141,7 @@ def test_the_history_of_balances_is_bounded_and_goes_with_the_account(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.domain.manual.CHUNK", 2)
-    monkeypatch.setattr("shared.adapters.dynamodb.CHUNKS_KEPT", 3)
+    monkeypatch.setattr("shared.adapters.dynamodb.store.CHUNKS_KEPT", 3)
     path = add(world, balance="0").headers["location"]
     for balance in range(1, 12):
         assert patch(world, path, balance=str(balance)).status == 200

@@ -180,7 +180,7 @@ def test_reading_the_same_again_marks_nothing_and_a_month_later_marks_anew(world
 def test_more_discoveries_than_one_look_takes_in_are_counted_in_the_next(
     world: World, revolut: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.adapters.institutions.MOST_DISCOVERIES", 1)
+    monkeypatch.setattr("shared.adapters.dynamodb.institutions.MOST_DISCOVERIES", 1)
     savers(world, PEERS_FLOOR)
     for _ in range(8):
         world.clock.advance(minutes=10)

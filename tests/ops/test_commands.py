@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from ops.__main__ import main
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.store import DynamoDBStore
 from shared.application.orphans import Listing
 
 STACK = "synced-accounts-test"

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.powens_webhook import app as powens_webhook
 from shared.adapters import outbox, powens, powens_answers
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.store import DynamoDBStore
 from shared.adapters.powens import PowensUser
 from shared.application.access import Access
 from shared.application.changes import Changes

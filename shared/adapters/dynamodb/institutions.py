@@ -1,4 +1,4 @@
-"""What is kept about institutions, in the same table. Keys: see the table in `shared/adapters/dynamodb.py`.
+"""What is kept about institutions, in the same table. Keys: see the table in `shared/adapters/dynamodb`.
 
 Nothing here names a user: whoever discovered a type, or fails, is a keyed hash that differs from institution to
 institution, so that markers of one person at two banks cannot be joined.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from shared.adapters.dynamodb_errors import translated
+from shared.adapters.dynamodb.errors import translated
 from shared.application.institutions import Copy, Counted, Discoveries
 from shared.application.ports import StaleWriteError
 from shared.domain.catalogue import Catalogue, CatalogueEntry, CatalogueSource
