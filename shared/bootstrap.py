@@ -176,15 +176,15 @@ class Container:
 
     @cached_property
     def access(self) -> Access:
-        return Access(self.store, self.powens, self.seal, self.clock, new_id, self.sleep)
+        return Access(self.store, self.store, self.powens, self.seal, self.clock, new_id, self.sleep)
 
     @cached_property
     def manual_accounts(self) -> KeepManualAccounts:
-        return KeepManualAccounts(self.store, self.clock, new_id)
+        return KeepManualAccounts(self.store, self.store, self.store, self.clock, new_id)
 
     @cached_property
     def wishes(self) -> RecordWishes:
-        return RecordWishes(self.store, self.clock, self.institutions.name)
+        return RecordWishes(self.store, self.store, self.store, self.clock, self.institutions.name)
 
     @cached_property
     def grant_wishes(self) -> GrantWishes:
@@ -192,11 +192,13 @@ class Container:
 
     @cached_property
     def operations(self) -> RecordOperation:
-        return RecordOperation(self.store, self.changes, self.clock, new_id)
+        return RecordOperation(self.store, self.store, self.changes, self.clock, new_id)
 
     @cached_property
     def read_back(self) -> ReadBack:
-        return ReadBack(self.store, self.access, self.changes, self.clock, self.budget, self.institutions.institution)
+        return ReadBack(
+            self.store, self.store, self.access, self.changes, self.clock, self.budget, self.institutions.institution
+        )
 
     @cached_property
     def carry_out(self) -> CarryOut:
@@ -217,7 +219,9 @@ class Container:
     @cached_property
     def keep_house(self) -> KeepHouse:
         watch = WatchIncidents(self.institution_store, self.clock)
-        return KeepHouse(self.store, self.changes, self.queues, self.clock, new_id, watch, self.budget)
+        return KeepHouse(
+            self.store, self.store, self.store, self.changes, self.queues, self.clock, new_id, watch, self.budget
+        )
 
     @cached_property
     def open_webview(self) -> OpenWebview:
@@ -226,11 +230,11 @@ class Container:
             return self.powens.webview_url(flow, language, code, state, redirect_uri, powens_connection_id)
 
         allowed = self.settings.return_to_allowed
-        return OpenWebview(self.store, self.access, address, allowed, self.clock, self.budget)
+        return OpenWebview(self.store, self.store, self.access, address, allowed, self.clock, self.budget)
 
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:
-        return ReturnFromWebview(self.store, self.settings.return_to_allowed, self.clock)
+        return ReturnFromWebview(self.store, self.store, self.settings.return_to_allowed, self.clock)
 
 
 class LiveContainer:

@@ -8,10 +8,12 @@ erasure ends exactly once (ADR 0020).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from shared.application.access import Access
 from shared.application.budget import Budget
-from shared.application.ports import Answer, Clock, NewId, StaleWriteError, Store
+from shared.application.ports import Answer, Clock, NewId, PowensAccess, PowensAccesses, StaleWriteError
 from shared.domain.erasure import QUIET_FOR, Erasure
 from shared.domain.errors import Unavailable
 
@@ -27,9 +29,32 @@ class ErasureGoesOnError(Unavailable):
     code = "erasure_goes_on"
 
 
+class ErasureStore(PowensAccesses, Protocol):
+    """What an erasure writes. Every method may raise StoreUnavailable."""
+
+    def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
+        """Mark the user, keep the receipt-to-be and queue the work, in one transaction.
+
+        From then on `access` shows the erasure, and nothing new can be written for the user. Raises StaleWriteError
+        when an erasure is under way, TakenError when `answer`'s key is taken.
+        """
+
+    def erase_items(self, user_id: str, *, in_time: Callable[[], bool]) -> bool:
+        """Delete all that is held of the user and all that points to it, but the mark; connections first.
+
+        False when `in_time` said no before it was done: call again. Harmless to repeat.
+        """
+
+    def end_erasure(self, access: PowensAccess, *, ended_at: datetime) -> None:
+        """Delete the mark, write the receipt and publish `UserErased`, in one transaction, once.
+
+        Raises StaleWriteError when that has happened before.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class BeginErasure:
-    store: Store
+    store: ErasureStore
     clock: Clock
     new_id: NewId
 
@@ -50,7 +75,7 @@ class BeginErasure:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    store: Store
+    store: ErasureStore
     access: Access
     clock: Clock
     remaining_seconds: Callable[[], float]

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 from shared.application.changes import ATTEMPTS
-from shared.application.ports import Answer, Clock, Listed, NewId, StaleWriteError, Store
+from shared.application.ports import Answer, Answers, Clock, Connections, Listed, NewId, StaleWriteError
 from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection
 from shared.domain.copies import duplicates
 from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
-from shared.domain.manual import ManualAccount, ManualOutcome
+from shared.domain.manual import BalancePoint, ManualAccount, ManualOutcome
 
 BALANCES_PAGE = 50
 
@@ -31,6 +31,29 @@ class Balance:
     kind: Literal["manual", "synced"]
 
 
+class ManualAccountStore(Protocol):
+    """Accounts kept by hand. Every method may raise StoreUnavailable."""
+
+    def save_manual(
+        self,
+        before: ManualAccount | None,
+        outcome: ManualOutcome,
+        *,
+        correlation_id: str,
+        answer: Answer | None = None,
+        relied_on: Sequence[Connection] = (),
+    ) -> None:
+        """The new state of an account kept by hand, its balances and its event, in one transaction.
+
+        Raises StaleWriteError when it is no longer `before` (None: new), or a connection no longer as in `relied_on`;
+        TakenError when `answer`'s key is taken; UserBeingErased for a new one. A writer of one of `relied_on` that has
+        read it before meets StaleWriteError in turn.
+        """
+
+    def older_balances(self, account: ManualAccount) -> tuple[BalancePoint, ...]:
+        """The kept balances that no longer lie in the account, oldest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeepManualAccounts:
     """Raises NotFound for an account that is not this user's, Conflict for one that is synchronised.
@@ -38,7 +61,9 @@ class KeepManualAccounts:
     Each change is one query and one transaction; one that changes nothing writes nothing but the answer to keep.
     """
 
-    store: Store
+    store: ManualAccountStore
+    connections: Connections
+    answers: Answers
     clock: Clock
     new_id: NewId
 
@@ -68,7 +93,7 @@ class KeepManualAccounts:
         account = outcome.account
         assert account is not None  # noqa: S101 - it has just been made
         for _ in range(ATTEMPTS):
-            listed = self.store.listed(user_id)
+            listed = self.connections.listed(user_id)
             if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
                 raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
             listed = listed.after_manual(account)
@@ -124,7 +149,7 @@ class KeepManualAccounts:
     def drop(self, user_id: str, account_id: str, *, correlation_id: str, answer: Answer | None) -> None:
         """Raises Conflict `account_is_joined`: parting comes first, so that nobody drops a past that is still shown."""
         for _ in range(ATTEMPTS):
-            listed = self.store.listed(user_id)
+            listed = self.connections.listed(user_id)
             held = _own(listed, account_id)
             if joins.joined_with(held, listed.connections) is not None:
                 raise Conflict("a joined account", code="account_is_joined")
@@ -143,7 +168,7 @@ class KeepManualAccounts:
         InvalidInput for a cursor that is none.
         """
         position = _position(cursor)
-        listed = self.store.listed(user_id)
+        listed = self.connections.listed(user_id)
         connection = listed.having(account_id)
         if connection is not None:
             same = joins.same_account(account_id, listed.connections)
@@ -180,7 +205,7 @@ class KeepManualAccounts:
         relied_on: str | None = None,
     ) -> tuple[ManualAccount, Listed]:
         for _ in range(ATTEMPTS):
-            listed = self.store.listed(user_id)
+            listed = self.connections.listed(user_id)
             held = _own(listed, account_id)
             outcome = decide(held, listed)
             account = outcome.account
@@ -189,7 +214,7 @@ class KeepManualAccounts:
             kept = keep(account, listed)
             if account == held:
                 if kept is not None:
-                    self.store.add_answer(user_id, kept)
+                    self.answers.add_answer(user_id, kept)
                 return account, listed
             try:
                 self.store.save_manual(

@@ -33,7 +33,7 @@ from shared.domain.errors import (
 from shared.entrypoints.observability import count, logger
 
 if TYPE_CHECKING:
-    from shared.application.ports import Store
+    from shared.application.ports import Answers
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -242,7 +242,7 @@ type Keeper = Callable[[int, str], Answer | None]
 
 
 def once(
-    store: "Store",
+    store: "Answers",
     app: APIGatewayHttpResolver,
     user_id: str,
     run: Callable[[Keeper], tuple[int, str]],

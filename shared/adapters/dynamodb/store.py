@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from shared.adapters.dynamodb.errors import translated as _translated
+from shared.application.changes import NOTHING_BESIDE, Beside
+from shared.application.housekeeping import DueOperation
 from shared.application.live import OpenSocket
 from shared.application.orphans import Listing
 from shared.application.ports import (
-    NOTHING_BESIDE,
     Answer,
-    Beside,
-    DueOperation,
     HeldItem,
     HistoryEntry,
     Listed,
@@ -29,9 +28,9 @@ from shared.application.ports import (
     PowensAccess,
     StaleWriteError,
     TakenError,
-    WebviewSession,
-    Wisher,
 )
+from shared.application.webview import WebviewSession
+from shared.application.wishes import Wisher
 from shared.contracts.events import detail_of
 from shared.contracts.messages import Command, EraseUser, HintMessage
 from shared.domain.connection import AccountType, Connection, Operation
@@ -118,7 +117,7 @@ def _instant(at: datetime) -> str:
 
 
 class DynamoDBStore:
-    """`shared.application.ports.Store` on DynamoDB."""
+    """The ports of `shared.application` that keep state, on DynamoDB."""
 
     def __init__(
         self,
@@ -492,6 +491,7 @@ class DynamoDBStore:
     def history(
         self, user_id: str, *, connection_id: str | None, cursor: str | None, limit: int
     ) -> tuple[list[HistoryEntry], str | None]:
+        """Newest first, and the cursor of the next page. Raises InvalidInput for a cursor that is none."""
         if cursor is not None and not _ULID.fullmatch(cursor):
             raise InvalidInput("not a cursor of ours", code="invalid_cursor", field="cursor")
         values: dict[str, Any] = {
@@ -755,6 +755,7 @@ class DynamoDBStore:
         return {"Put": {"TableName": self._table, "Item": item}}
 
     def erasure(self, user_id: str, erasure_id: str) -> Erasure | None:
+        """The receipt of this very user. It is kept for a while after the end."""
         item = self._get(_receipt(user_id, erasure_id), "RECEIPT")
         if item is None:
             return None
@@ -857,6 +858,10 @@ class DynamoDBStore:
         return True
 
     def export(self, user_id: str, *, cursor: str | None) -> tuple[list[HeldItem], str | None]:
+        """A page of all that is held about the user, at most a megabyte of the table, and the cursor of the next.
+
+        Raises InvalidInput for a cursor that is none.
+        """
         query: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :user" + (" AND sk > :after" if cursor is not None else ""),
