@@ -4,17 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.application.ports import Answer, Clock, Connections, Listed, StaleWriteError
+from shared.application.ports import Answer, Clock, Connections, Listed
+from shared.application.writing import retry_lost_race
 from shared.domain import joins, wishes
 from shared.domain.connection import Connection
-from shared.domain.errors import StoreUnavailable
 from shared.domain.facts import Cause
 from shared.domain.ledger import Outcome
 from shared.domain.manual import ManualAccount, ManualOutcome
 from shared.domain.wishes import Wish, WishOutcome
-
-ATTEMPTS = 6
-
 
 type Decide = Callable[[Connection | None, tuple[Connection, ...]], Outcome]
 """(the connection as it is held, the user's other living ones) -> what is decided. The others are given only when the
@@ -70,7 +67,8 @@ class Changes:
         `decide` is pure and may run several times. Raises what it raises, TakenError when the answer's key is taken,
         and StoreUnavailable when other writers were faster each time.
         """
-        for _ in range(ATTEMPTS):
+
+        def change() -> Outcome:
             held = self.store.connection(user_id, connection_id)
             outcome = decide(held, ())
             beside = NOTHING_BESIDE
@@ -81,14 +79,11 @@ class Changes:
                     outcome = decide(held, others)
                 beside = self._beside(listed, held, outcome)
             kept = answer(outcome)
-            if outcome.connection == held and not outcome.facts and kept is None:
-                return outcome
-            try:
+            if outcome.connection != held or outcome.facts or kept is not None:
                 self.store.save(held, outcome, correlation_id=correlation_id, answer=kept, beside=beside)
-            except StaleWriteError:
-                continue
             return outcome
-        raise StoreUnavailable("too many writers of one connection", retry_after=1)
+
+        return retry_lost_race(change, what="one connection")
 
     def _beside(self, listed: Listed, held: Connection | None, outcome: Outcome) -> Beside:
         """What goes with the change to accounts kept by hand and to wishes."""

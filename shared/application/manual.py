@@ -6,12 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from shared.application.changes import ATTEMPTS
-from shared.application.ports import Answer, Answers, Clock, Connections, Listed, NewId, StaleWriteError
+from shared.application.ports import Answer, Answers, Clock, Connections, Listed, NewId
+from shared.application.writing import retry_lost_race
 from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection
 from shared.domain.copies import duplicates
-from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.manual import BalancePoint, ManualAccount, ManualOutcome
 
 BALANCES_PAGE = 50
@@ -92,17 +92,16 @@ class KeepManualAccounts:
         )
         account = outcome.account
         assert account is not None  # noqa: S101 - it has just been made
-        for _ in range(ATTEMPTS):
+
+        def write() -> tuple[ManualAccount, Listed]:
             listed = self.connections.listed(user_id)
             if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
                 raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
             listed = listed.after_manual(account)
-            try:
-                self.store.save_manual(None, outcome, correlation_id=correlation_id, answer=keep(account, listed))
-            except StaleWriteError:
-                continue  # somebody writes to this user right now
+            self.store.save_manual(None, outcome, correlation_id=correlation_id, answer=keep(account, listed))
             return account, listed
-        raise StoreUnavailable("too many writers of one user", retry_after=1)
+
+        return retry_lost_race(write, what="one user")
 
     def rename(
         self, user_id: str, account_id: str, name: str, *, correlation_id: str, keep: Keep
@@ -148,17 +147,15 @@ class KeepManualAccounts:
 
     def drop(self, user_id: str, account_id: str, *, correlation_id: str, answer: Answer | None) -> None:
         """Raises Conflict `account_is_joined`: parting comes first, so that nobody drops a past that is still shown."""
-        for _ in range(ATTEMPTS):
+
+        def write() -> None:
             listed = self.connections.listed(user_id)
             held = _own(listed, account_id)
             if joins.joined_with(held, listed.connections) is not None:
                 raise Conflict("a joined account", code="account_is_joined")
-            try:
-                self.store.save_manual(held, manual.drop(held), correlation_id=correlation_id, answer=answer)
-            except StaleWriteError:
-                continue
-            return
-        raise StoreUnavailable("too many writers of one account", retry_after=1)
+            self.store.save_manual(held, manual.drop(held), correlation_id=correlation_id, answer=answer)
+
+        retry_lost_race(write, what="one account")
 
     def balances(self, user_id: str, account_id: str, *, cursor: str | None) -> tuple[list[Balance], str | None]:
         """The balances of an account, newest first, and the cursor of the next page.
@@ -204,7 +201,7 @@ class KeepManualAccounts:
         *,
         relied_on: str | None = None,
     ) -> tuple[ManualAccount, Listed]:
-        for _ in range(ATTEMPTS):
+        def change() -> tuple[ManualAccount, Listed]:
             listed = self.connections.listed(user_id)
             held = _own(listed, account_id)
             outcome = decide(held, listed)
@@ -216,18 +213,16 @@ class KeepManualAccounts:
                 if kept is not None:
                     self.answers.add_answer(user_id, kept)
                 return account, listed
-            try:
-                self.store.save_manual(
-                    held,
-                    outcome,
-                    correlation_id=correlation_id,
-                    answer=kept,
-                    relied_on=_connections_of(relied_on, listed),
-                )
-            except StaleWriteError:
-                continue  # changed on another device: decide again, on what is there now
+            self.store.save_manual(
+                held,
+                outcome,
+                correlation_id=correlation_id,
+                answer=kept,
+                relied_on=_connections_of(relied_on, listed),
+            )
             return account, listed
-        raise StoreUnavailable("too many writers of one account", retry_after=1)
+
+        return retry_lost_race(change, what="one account")
 
 
 def _own(listed: Listed, account_id: str) -> ManualAccount:

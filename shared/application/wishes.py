@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.application.changes import ATTEMPTS
-from shared.application.ports import Answer, Answers, Clock, Connections, Listed, StaleWriteError
+from shared.application.ports import Answer, Answers, Clock, Connections, Listed
+from shared.application.writing import retry_lost_race
 from shared.domain import wishes
 from shared.domain.connection import AccountType
-from shared.domain.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.facts import Cause
 from shared.domain.wishes import Wish, WishOutcome
 
@@ -66,7 +66,8 @@ class RecordWishes:
 
         Raises InvalidInput `unknown_institution`, Conflict `too_many_wishes`.
         """
-        for _ in range(ATTEMPTS):
+
+        def write() -> tuple[int, Wish]:
             listed = self.connections.listed(user_id)
             wanted = wishes.wish_id(user_id, institution_id, kind)
             held = next((wish for wish in listed.wishes if wish.id == wanted), None)
@@ -84,27 +85,21 @@ class RecordWishes:
                 type=kind,
                 created_at=self.clock(),
             )
-            try:
-                self.store.save_wish(
-                    None, WishOutcome(wish=wish), correlation_id=correlation_id, answer=keep(201, wish)
-                )
-            except StaleWriteError:
-                continue  # the same wish on another device
+            self.store.save_wish(None, WishOutcome(wish=wish), correlation_id=correlation_id, answer=keep(201, wish))
             return 201, wish
-        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+
+        return retry_lost_race(write, what="one wish")
 
     def dismiss(self, user_id: str, wish_id: str, *, answer: Answer | None) -> None:
         """Raises NotFound."""
-        for _ in range(ATTEMPTS):
+
+        def delete() -> None:
             wish = self.store.wish(user_id, wish_id)
             if wish is None:
                 raise NotFound("no such wish", code="wish_not_found")
-            try:
-                self.store.delete_wish(wish, answer=answer)
-            except StaleWriteError:
-                continue  # granted at this very moment
-            return
-        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+            self.store.delete_wish(wish, answer=answer)
+
+        retry_lost_race(delete, what="one wish")
 
     def _name(self, institution_id: str, listed: Listed) -> str:
         """Of a connected institution without another call."""
@@ -147,13 +142,11 @@ class GrantWishes:
         return granted, True
 
     def _grant(self, wisher: Wisher, now: datetime, correlation_id: str) -> bool:
-        for _ in range(ATTEMPTS):
+        def grant() -> bool:
             wish = self.store.wish(wisher.user_id, wisher.wish_id)
             if wish is None or wish.available_at is not None:
                 return False  # dismissed, or granted by a discovery, since it was looked up
-            try:
-                self.store.save_wish(wish, wishes.grant(wish, now, Cause.RECONCILIATION), correlation_id=correlation_id)
-            except StaleWriteError:
-                continue
+            self.store.save_wish(wish, wishes.grant(wish, now, Cause.RECONCILIATION), correlation_id=correlation_id)
             return True
-        raise StoreUnavailable("too many writers of one wish", retry_after=1)
+
+        return retry_lost_race(grant, what="one wish")
