@@ -145,7 +145,7 @@ def _answer(body: str, status: int = 200, headers: Mapping[str, str] | None = No
 
 
 def _listed() -> Listed:
-    return container().store.listed(_user())
+    return container().connection_store.listed(_user())
 
 
 def _connection(connection_id: str) -> tuple[Connection, Around]:
@@ -199,7 +199,7 @@ def _operation(run: Callable[[Keep], Operation]) -> Response[Any]:
     def recorded(keeper: Keeper) -> tuple[int, str]:
         return 202, shown(run(lambda operation: keeper(202, shown(operation))))
 
-    status, body = once(container().store, app, _user(), recorded)
+    status, body = once(container().answer_store, app, _user(), recorded)
     return _answer(body, status, {"Location": f"/v1/operations/{json.loads(body)['id']}", "Retry-After": "1"})
 
 
@@ -210,7 +210,7 @@ def _manual(run: Callable[[KeepManual], tuple[ManualAccount, Listed]], status: i
         account, listed = run(lambda account, listed: keeper(status, _account(account.id, listed)))
         return status, _account(account.id, listed)
 
-    return once(container().store, app, _user(), changed)
+    return once(container().answer_store, app, _user(), changed)
 
 
 @app.get("/health", responses=answers(Health))
@@ -415,7 +415,7 @@ def _done(run: Callable[[Answer | None], None]) -> Response[Any]:
         run(keeper(204, ""))
         return 204, ""
 
-    status, _ = once(container().store, app, _user(), done)
+    status, _ = once(container().answer_store, app, _user(), done)
     return Response(status_code=status)
 
 
@@ -518,7 +518,7 @@ def _rename(account_id: str, name: str, connection: Connection, listed: Listed) 
         )
         return 200, shown(held)
 
-    status, body = once(container().store, app, _user(), renamed)
+    status, body = once(container().answer_store, app, _user(), renamed)
     return _answer(body, status)
 
 
@@ -537,7 +537,7 @@ def add_wish(
         )
         return status, wish_view(wish).model_dump_json()
 
-    status, answer = once(container().store, app, _user(), recorded)
+    status, answer = once(container().answer_store, app, _user(), recorded)
     return _answer(answer, status)
 
 
@@ -551,7 +551,7 @@ def dismiss_wish(
 
 @app.get("/v1/operations/<operation_id>", responses=answers(OperationView))
 def get_operation(operation_id: str) -> Response[Any]:
-    operation = container().store.operation(_user(), operation_id)
+    operation = container().operation_store.operation(_user(), operation_id)
     if operation is None:
         return _erasure(operation_id)
     headers = {"Retry-After": "1"} if operation.open else {}
@@ -559,7 +559,7 @@ def get_operation(operation_id: str) -> Response[Any]:
 
 
 def _erasure(erasure_id: str) -> Response[Any]:
-    erasure = container().store.erasure(_user(), erasure_id)
+    erasure = container().erasure_store.erasure(_user(), erasure_id)
     if erasure is None:
         raise NotFound("no such operation", code="operation_not_found")
     headers = {"Retry-After": ERASURE_RETRY_AFTER} if erasure.ended_at is None else {}
@@ -600,7 +600,7 @@ def open_webview(
 
     # The address holds a code that opens the user's Powens space: it is kept sealed, or not at all.
     status, answer = once(
-        container().store,
+        container().answer_store,
         app,
         user_id,
         opened,
@@ -636,7 +636,7 @@ def _missed(error: AppError) -> None:
 
 @app.get("/v1/history", responses=answers(HistoryView))
 def list_history(connection_id: Text = None, cursor: Text = None) -> Response[Any]:
-    entries, following = container().store.history(
+    entries, following = container().history_store.history(
         _user(), connection_id=connection_id, cursor=cursor, limit=HISTORY_PAGE
     )
     history = HistoryView(entries=tuple(history_entry_view(entry) for entry in entries), next=following)
@@ -645,7 +645,7 @@ def list_history(connection_id: Text = None, cursor: Text = None) -> Response[An
 
 @app.get("/v1/me/export", responses=answers(ExportView))
 def export_me(cursor: Annotated[str | None, Query(max_length=2000)] = None) -> Response[Any]:
-    items, following = container().store.export(_user(), cursor=cursor)
+    items, following = container().export_store.export(_user(), cursor=cursor)
     exported = export_view(_user(), items, following, container().clock())
     headers = {"Content-Disposition": 'attachment; filename="synced-accounts.json"'}
     return _answer(exported.model_dump_json(), headers=headers)
@@ -664,7 +664,7 @@ def erase_me(
         )
         return 202, shown(erasure)
 
-    status, body = once(container().store, app, _user(), begun)
+    status, body = once(container().answer_store, app, _user(), begun)
     location = f"/v1/operations/{json.loads(body)['id']}"
     return _answer(body, status, {"Location": location, "Retry-After": ERASURE_RETRY_AFTER})
 

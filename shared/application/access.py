@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.application.ports import Clock, NewId, PowensAccess, PowensAccesses, PowensUser, StaleWriteError
+from shared.application.ports import Clock, NewId, PowensAccess, PowensUser, PowensUsers, StaleWriteError
 from shared.domain.errors import (
     AppError,
     Misconfigured,
@@ -33,7 +33,7 @@ RECONCILE_EVERY = timedelta(hours=12)
 """Longest time after which a user's connections are read although nobody gave a hint."""
 
 
-class PowensUserStore(PowensAccesses, Protocol):
+class PowensUserStore(PowensUsers, Protocol):
     """How a user becomes one at Powens, and is one no more. Every method may raise StoreUnavailable."""
 
     def claim_access(self, user_id: str, *, by: str, now: datetime, until: datetime) -> bool:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from shared.application.access import Access
 from shared.application.budget import Budget
-from shared.application.ports import Answer, Clock, NewId, PowensAccess, PowensAccesses, StaleWriteError
+from shared.application.ports import Answer, Clock, NewId, PowensAccess, PowensUsers, StaleWriteError
 from shared.domain.erasure import QUIET_FOR, Erasure
 from shared.domain.errors import Unavailable
 
@@ -29,7 +29,7 @@ class ErasureGoesOnError(Unavailable):
     code = "erasure_goes_on"
 
 
-class ErasureStore(PowensAccesses, Protocol):
+class ErasureStore(Protocol):
     """What an erasure writes. Every method may raise StoreUnavailable."""
 
     def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
@@ -55,13 +55,14 @@ class ErasureStore(PowensAccesses, Protocol):
 @dataclass(frozen=True, slots=True)
 class BeginErasure:
     store: ErasureStore
+    users: PowensUsers
     clock: Clock
     new_id: NewId
 
     def __call__(self, user_id: str, *, correlation_id: str, keep: Callable[[Erasure], Answer | None]) -> Erasure:
         """The erasure that now is under way: a new one, or the one that was begun before."""
         for _ in range(2):
-            access = self.store.access(user_id)
+            access = self.users.access(user_id)
             if access is not None and access.erasure is not None:
                 return access.erasure
             erasure = Erasure(id=self.new_id(), requested_at=self.clock(), correlation_id=correlation_id)
@@ -76,6 +77,7 @@ class BeginErasure:
 @dataclass(frozen=True, slots=True)
 class Erase:
     store: ErasureStore
+    users: PowensUsers
     access: Access
     clock: Clock
     remaining_seconds: Callable[[], float]
@@ -83,7 +85,7 @@ class Erase:
 
     def __call__(self, user_id: str, erasure_id: str) -> None:
         """Raises Unavailable while it has to go on; returns once it has ended, whoever ended it."""
-        access = self.store.access(user_id)
+        access = self.users.access(user_id)
         if access is None or access.erasure is None or access.erasure.id != erasure_id:
             return
         self._erase_items(user_id)

@@ -129,7 +129,7 @@ class Answers(Protocol):
         """Raises TakenError when the key is taken."""
 
 
-class PowensAccesses(Protocol):
+class PowensUsers(Protocol):
     """Who a user is at Powens. May raise StoreUnavailable."""
 
     def access(self, user_id: str) -> PowensAccess | None: ...

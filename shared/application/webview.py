@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from shared.application.access import Access
 from shared.application.budget import Budget
-from shared.application.ports import Answer, Clock, Connections, PowensAccesses
+from shared.application.ports import Answer, Clock, Connections, PowensUsers
 from shared.domain.errors import AppError, InvalidInput, NotFound, PowensUserGone, UserBeingErased
 from shared.domain.hints import Hint, HintOrigin
 
@@ -144,7 +144,7 @@ class ReturnFromWebview:
     """
 
     store: SessionStore
-    accesses: PowensAccesses
+    users: PowensUsers
     allowed: Sequence[str]
     clock: Clock
 
@@ -180,7 +180,7 @@ class ReturnFromWebview:
         return next(filter(None, map(self.store.session, ours[:_MOST_STATES])), None)
 
     def _read_back(self, session: WebviewSession, correlation_id: str) -> None:
-        access = self.accesses.access(session.user_id)
+        access = self.users.access(session.user_id)
         if access is None or access.powens_user_id is None:
             return
         hint = Hint(

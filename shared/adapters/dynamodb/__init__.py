@@ -29,8 +29,10 @@
 | receipt of an erasure | RECEIPT#<hash of user and id> | RECEIPT | GetItem; holds no word of the user |
 | event of an erasure | ERASED#<ulid> | EVENT#<ulid> | stream (insert) |
 
-Whatever is held about a user lies in the user's partition or is pointed to from there: `_KINDS` in `store.py` says for
+Whatever is held about a user lies in the user's partition or is pointed to from there: `KINDS` in `kinds.py` says for
 each kind how it is exported, and what else goes with it when the user is erased. A new kind must be added there.
+
+`Table` and `Write` in `table.py` speak to DynamoDB; each subject has a file, which knows its keys and attributes.
 
 `document` holds an aggregate as JSON: it is read and written whole, and its numbers keep their decimals (ADR 0004). A
 very large connection has it compressed, as `packed`.
