@@ -1,6 +1,5 @@
 """The answers to requests that carried an `Idempotency-Key`, written in the transaction that they answer (ADR 0011)."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.keys import expiry, user_key
@@ -26,12 +25,12 @@ def put_answer(user_id: str, answer: Answer, now: datetime) -> Write:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBAnswers:
     """The port `Answers`."""
 
-    table: Table
-    clock: Clock
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self.table = table
+        self.clock = clock
 
     def answer(self, user_id: str, key: str) -> Answer | None:
         item = self.table.get(user_key(user_id, f"IDEMPOTENCY#{key}"))

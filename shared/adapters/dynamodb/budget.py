@@ -1,6 +1,5 @@
 """What all workers share about asking Powens (ADR 0021)."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.keys import expiry, instant
@@ -10,11 +9,11 @@ MINUTE_KEPT = timedelta(hours=1)
 _PAUSE: Key = {"pk": "BUDGET", "sk": "PAUSE"}
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBBudget:
     """The port `BudgetStore`."""
 
-    table: Table
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def paused_until(self) -> datetime | None:
         item = self.table.get(_PAUSE)

@@ -7,7 +7,6 @@ catalogues, and is left for a while once another one has taken its place.
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.catalogue_item import content_of, copy_of, entries_of, pointer_attributes
@@ -36,12 +35,12 @@ def _chunk_key(version: str, number: int) -> Key:
     return {"pk": _PARTITION, "sk": f"CATALOGUE#{version}#{number:02d}"}
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBCatalogue:
     """The port `CatalogueStore`."""
 
-    table: Table
-    clock: Clock
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self.table = table
+        self.clock = clock
 
     def catalogue(self, held: Copy | None = None) -> Copy | None:
         for _ in range(2):

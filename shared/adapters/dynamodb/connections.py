@@ -1,7 +1,5 @@
 """The connections with all that changes beside them, and the list that shows them."""
 
-from dataclasses import dataclass
-
 from shared.adapters.dynamodb.answers import put_answer
 from shared.adapters.dynamodb.connection_item import connection_key, connection_of, put_connection
 from shared.adapters.dynamodb.keys import partition_of
@@ -19,13 +17,13 @@ from shared.domain.connection import Connection
 from shared.domain.ledger import Outcome
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBConnections:
     """The port `ConnectionStore`."""
 
-    table: Table
-    outbox: Outbox
-    markers: InstitutionMarkers
+    def __init__(self, table: Table, outbox: Outbox, markers: InstitutionMarkers) -> None:
+        self.table = table
+        self.outbox = outbox
+        self.markers = markers
 
     def connections(self, user_id: str) -> list[Connection]:
         return list(self.listed(user_id).all_connections)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.answers import put_answer
@@ -32,13 +32,13 @@ ERASED_AT_ONCE = 40
 """Keys of one transaction of an erasure, which takes at most 100 writes (AWS limit)."""
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBErasures:
     """The ports `ErasureStore` and `LateErasures`."""
 
-    table: Table
-    outbox: Outbox
-    markers: InstitutionMarkers
+    def __init__(self, table: Table, outbox: Outbox, markers: InstitutionMarkers) -> None:
+        self.table = table
+        self.outbox = outbox
+        self.markers = markers
 
     def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
         mark = update(

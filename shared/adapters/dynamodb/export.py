@@ -1,7 +1,6 @@
 """All that is held about a user, page by page (ADR 0020)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 
 from shared.adapters.dynamodb.keys import partition_of
 from shared.adapters.dynamodb.kinds import KINDS, kind_of
@@ -10,9 +9,9 @@ from shared.application.ports import HeldItem
 from shared.domain.errors import InvalidInput
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBExport:
-    table: Table
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def export(self, user_id: str, *, cursor: str | None) -> tuple[list[HeldItem], str | None]:
         """A page of all that is held about the user, at most a megabyte of the table, and the cursor of the next.

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import dataclass
 
 from shared.adapters.dynamodb.keys import partition_of
 from shared.adapters.dynamodb.table import Item, Table, Value
@@ -12,9 +11,9 @@ from shared.domain.errors import InvalidInput
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBHistory:
-    table: Table
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def history(
         self, user_id: str, *, connection_id: str | None, cursor: str | None, limit: int

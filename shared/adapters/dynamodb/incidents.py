@@ -1,7 +1,7 @@
 """The incidents, and who fails where, as the markers tell (ADR 0016)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 
@@ -22,11 +22,11 @@ def _codec() -> TypeAdapter[tuple[Incident, ...]]:
     return TypeAdapter(tuple[Incident, ...])
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBIncidents:
     """The port `IncidentStore`."""
 
-    table: Table
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def incidents(self) -> tuple[tuple[Incident, ...], int]:
         item = self.table.get(_INCIDENTS, consistent=False)

@@ -5,7 +5,7 @@ A new kind of item must be added to `KINDS`.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.adapters.dynamodb.connection_item import document_of
 from shared.adapters.dynamodb.live import socket_key
@@ -15,8 +15,7 @@ from shared.adapters.dynamodb.webview import session_key
 from shared.adapters.dynamodb.wishes import pointer_key, wish_of
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """How the items of a user's partition whose sort key begins alike are exported and erased.
 
     `shown` holds no token and no address that opens something; hashes are named as such. `beside` gives the keys of

@@ -1,6 +1,5 @@
 """The open screens (ADR 0013)."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.keys import expiry, instant, partition_of, user_key
@@ -16,11 +15,11 @@ def _user_key(user_id: str, socket_id: str) -> Key:
     return user_key(user_id, f"SOCKET#{socket_id}")
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBSockets:
     """The port `SocketStore`."""
 
-    table: Table
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def add_socket(self, socket: OpenSocket) -> None:
         attributes: Item = {

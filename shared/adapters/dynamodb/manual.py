@@ -1,7 +1,7 @@
 """Accounts kept by hand, with their older balances in chunks of their own (ADR 0017)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -63,12 +63,12 @@ def manual_writes(
     return writes + [outbox.event(f, names, account.institution_name, correlation_id) for f in outcome.facts]
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBManualAccounts:
     """The port `ManualAccountStore`."""
 
-    table: Table
-    outbox: Outbox
+    def __init__(self, table: Table, outbox: Outbox) -> None:
+        self.table = table
+        self.outbox = outbox
 
     def save_manual(
         self,

@@ -5,7 +5,6 @@ institution, so that markers of one person at two banks cannot be joined.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.adapters.dynamodb.keys import expiry, instant, shard_of
@@ -26,15 +25,15 @@ def institution_partition(institution_id: str) -> str:
     return f"INSTITUTION#{institution_id}"
 
 
-@dataclass(frozen=True, slots=True)
 class InstitutionMarkers:
     """The markers of a changed connection, for the transaction that saves it.
 
     `pseudonym` is a keyed hash; it is asked for only when there is something to mark, which is after a read of Powens.
     """
 
-    clock: Clock
-    pseudonym: Callable[[str], str]
+    def __init__(self, clock: Clock, pseudonym: Callable[[str], str]) -> None:
+        self.clock = clock
+        self.pseudonym = pseudonym
 
     def writes(self, before: Connection | None, after: Connection) -> list[Write]:
         return [*self._discovered(before, after), *self._troubled(before, after)]

@@ -1,6 +1,5 @@
 """The operations, each as its last change left it. They change with their connection."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -33,11 +32,11 @@ def put_operation(operation: Operation) -> Write:
     return put(item)
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBOperations:
     """The ports `OperationStore` and `DueOperations`."""
 
-    table: Table
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def operation(self, user_id: str, operation_id: str) -> Operation | None:
         item = self.table.get(user_key(user_id, f"OPERATION#{operation_id}"))

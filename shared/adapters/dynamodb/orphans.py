@@ -1,7 +1,6 @@
 """Users at Powens whom nobody here owns, as the last check left them (ADR 0022)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -18,11 +17,11 @@ def _codec() -> TypeAdapter[Listing]:
     return TypeAdapter(Listing)
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBOrphans:
     """The port `OrphanStore`."""
 
-    table: Table
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def owned(self, powens_user_ids: Sequence[int]) -> set[int]:
         found = self.table.get_many([powens_user_key(known) for known in powens_user_ids], projection="pk")

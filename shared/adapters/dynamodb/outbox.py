@@ -1,7 +1,6 @@
 """What leaves by the stream: events, which are a user's history too, and messages to the queues."""
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.adapters.dynamodb.keys import expiry, user_key
@@ -15,12 +14,12 @@ HISTORY_KEPT = timedelta(days=400)
 OUTBOX_KEPT = timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
 class Outbox:
     """Makes the writes for the transaction of the state that they tell of."""
 
-    clock: Clock
-    new_id: NewId
+    def __init__(self, clock: Clock, new_id: NewId) -> None:
+        self.clock = clock
+        self.new_id = new_id
 
     def event(self, fact: Fact, names: dict[str, str], institution: str | None, correlation_id: str) -> Write:
         """`names` of the accounts, by their ids, and the name of the institution are for the history only."""

@@ -1,6 +1,5 @@
 """Who each user is at Powens: made once, renewed, read back at its time, and found by the id at Powens (ADR 0005)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from shared.adapters.dynamodb.keys import due_items, instant, powens_user_key, profile_key, shard_of
@@ -38,12 +37,12 @@ def access_of(item: Item) -> PowensAccess:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBPowensUsers:
     """The ports `PowensUserStore`, `TokenStore`, `KnownPowensUsers` and `ReconciliationPlan`."""
 
-    table: Table
-    clock: Clock
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self.table = table
+        self.clock = clock
 
     def access(self, user_id: str) -> PowensAccess | None:
         item = self.table.get(profile_key(user_id))

@@ -7,7 +7,7 @@ Values are str, int and bytes. Read back, numbers are `Decimal` and bytes are bo
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
@@ -82,8 +82,7 @@ def unchanged(version: int | None) -> dict[str, Any]:
     return {"condition": "version = :seen", "seen": version}
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """What one Query read. `last` is the key behind which the next page begins; None at the end."""
 
     items: list[Item]

@@ -2,7 +2,6 @@
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.answers import put_answer
@@ -31,12 +30,12 @@ def _pointer_key(user_id: str, state: str) -> Key:
     return user_key(user_id, f"SESSION#{hashlib.sha256(state.encode()).hexdigest()[:32]}")
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBWebviewSessions:
     """The port `SessionStore`."""
 
-    table: Table
-    outbox: Outbox
+    def __init__(self, table: Table, outbox: Outbox) -> None:
+        self.table = table
+        self.outbox = outbox
 
     def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:
         item: Item = {

@@ -1,6 +1,6 @@
 """Wishes, and while one is open what finds it by its institution (ADR 0018)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -50,12 +50,12 @@ def wish_writes(outbox: Outbox, before: Wish | None, outcome: WishOutcome, corre
     return writes + [outbox.event(f, {}, wish.institution_name, correlation_id) for f in outcome.facts]
 
 
-@dataclass(frozen=True, slots=True)
 class DynamoDBWishes:
     """The port `WishStore`."""
 
-    table: Table
-    outbox: Outbox
+    def __init__(self, table: Table, outbox: Outbox) -> None:
+        self.table = table
+        self.outbox = outbox
 
     def wish(self, user_id: str, wish_id: str) -> Wish | None:
         item = self.table.get(_key(user_id, wish_id))
