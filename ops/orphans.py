@@ -1,19 +1,12 @@
 """Users at Powens whom nobody here owns, as the last daily check saw them (ADR 0022)."""
 
-from datetime import UTC, datetime
-from uuid import uuid4
-
 from ops.system import System
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.orphans import DynamoDBOrphans
+from shared.adapters.dynamodb.table import Table
 from shared.application.orphans import Listing
 
 
 def listing(system: System) -> Listing | None:
     """None before the first check. Raises StoreUnavailable."""
-    store = DynamoDBStore(
-        system.client("dynamodb"),
-        system.outputs["TableName"],
-        clock=lambda: datetime.now(UTC),
-        new_id=lambda: uuid4().hex,
-    )
-    return store.orphan_listing()
+    table = Table(system.client("dynamodb"), system.outputs["TableName"])
+    return DynamoDBOrphans(table).orphan_listing()

@@ -14,8 +14,24 @@ import boto3
 from botocore.config import Config
 from ulid import ULID
 
-from shared.adapters.dynamodb import DynamoDBStore
-from shared.adapters.institutions import DynamoDBInstitutions, Traces
+from shared.adapters.dynamodb.answers import DynamoDBAnswers
+from shared.adapters.dynamodb.budget import DynamoDBBudget
+from shared.adapters.dynamodb.catalogue import DynamoDBCatalogue
+from shared.adapters.dynamodb.connections import DynamoDBConnections
+from shared.adapters.dynamodb.erasure import DynamoDBErasures
+from shared.adapters.dynamodb.export import DynamoDBExport
+from shared.adapters.dynamodb.history import DynamoDBHistory
+from shared.adapters.dynamodb.incidents import DynamoDBIncidents
+from shared.adapters.dynamodb.live import DynamoDBSockets
+from shared.adapters.dynamodb.manual import DynamoDBManualAccounts
+from shared.adapters.dynamodb.markers import InstitutionMarkers
+from shared.adapters.dynamodb.operations import DynamoDBOperations
+from shared.adapters.dynamodb.orphans import DynamoDBOrphans
+from shared.adapters.dynamodb.outbox import Outbox
+from shared.adapters.dynamodb.powens_users import DynamoDBPowensUsers
+from shared.adapters.dynamodb.table import Table
+from shared.adapters.dynamodb.webview import DynamoDBWebviewSessions
+from shared.adapters.dynamodb.wishes import DynamoDBWishes
 from shared.adapters.kms import KmsSeal
 from shared.adapters.outbox import EventBus, Queues
 from shared.adapters.secrets import read_secret
@@ -82,27 +98,85 @@ class Container:
     def client(self, service: str) -> Any:
         return _client(service)
 
-    @cached_property
-    def store(self) -> DynamoDBStore:
-        return DynamoDBStore(
-            self.client("dynamodb"),
-            self.settings.table_name,
-            clock=self.clock,
-            new_id=new_id,
-            traces=Traces(self.settings.table_name, self.clock, self._identity),
-        )
+    # --- the table, by subject
 
     @cached_property
-    def institution_store(self) -> DynamoDBInstitutions:
-        return DynamoDBInstitutions(self.client("dynamodb"), self.settings.table_name, clock=self.clock)
+    def table(self) -> Table:
+        return Table(self.client("dynamodb"), self.settings.table_name)
+
+    @cached_property
+    def _outbox(self) -> Outbox:
+        return Outbox(self.clock, new_id)
+
+    @cached_property
+    def _markers(self) -> InstitutionMarkers:
+        return InstitutionMarkers(self.clock, self._identity)
+
+    @cached_property
+    def connection_store(self) -> DynamoDBConnections:
+        return DynamoDBConnections(self.table, self._outbox, self._markers)
+
+    @cached_property
+    def operation_store(self) -> DynamoDBOperations:
+        return DynamoDBOperations(self.table)
+
+    @cached_property
+    def answer_store(self) -> DynamoDBAnswers:
+        return DynamoDBAnswers(self.table, self.clock)
+
+    @cached_property
+    def history_store(self) -> DynamoDBHistory:
+        return DynamoDBHistory(self.table)
+
+    @cached_property
+    def powens_user_store(self) -> DynamoDBPowensUsers:
+        return DynamoDBPowensUsers(self.table, self.clock)
+
+    @cached_property
+    def erasure_store(self) -> DynamoDBErasures:
+        return DynamoDBErasures(self.table, self._outbox, self._markers)
+
+    @cached_property
+    def export_store(self) -> DynamoDBExport:
+        return DynamoDBExport(self.table)
+
+    @cached_property
+    def session_store(self) -> DynamoDBWebviewSessions:
+        return DynamoDBWebviewSessions(self.table, self._outbox)
+
+    @cached_property
+    def manual_account_store(self) -> DynamoDBManualAccounts:
+        return DynamoDBManualAccounts(self.table, self._outbox)
+
+    @cached_property
+    def wish_store(self) -> DynamoDBWishes:
+        return DynamoDBWishes(self.table, self._outbox)
+
+    @cached_property
+    def budget_store(self) -> DynamoDBBudget:
+        return DynamoDBBudget(self.table)
+
+    @cached_property
+    def orphan_store(self) -> DynamoDBOrphans:
+        return DynamoDBOrphans(self.table)
+
+    @cached_property
+    def catalogue_store(self) -> DynamoDBCatalogue:
+        return DynamoDBCatalogue(self.table, self.clock)
+
+    @cached_property
+    def incident_store(self) -> DynamoDBIncidents:
+        return DynamoDBIncidents(self.table)
+
+    # --- the use cases, and what else they need
 
     @cached_property
     def institutions(self) -> Institutions:
-        return Institutions(self.institution_store, self.institution_store, self.clock)
+        return Institutions(self.catalogue_store, self.incident_store, self.clock)
 
     @cached_property
     def refresh_catalogue(self) -> RefreshCatalogue:
-        return RefreshCatalogue(self.institution_store, lambda: self.powens, self.clock, self._grant)
+        return RefreshCatalogue(self.catalogue_store, lambda: self.powens, self.clock, self._grant)
 
     def _grant(self, institution_id: str, kinds: frozenset[AccountType]) -> int:
         granted, all_of_them = self.grant_wishes.run(
@@ -117,11 +191,11 @@ class Container:
 
     @cached_property
     def changes(self) -> Changes:
-        return Changes(self.store, self.clock)
+        return Changes(self.connection_store, self.clock)
 
     @cached_property
     def removal(self) -> Removal:
-        return Removal(self.store, self.access, self.changes, self.clock)
+        return Removal(self.connection_store, self.access, self.changes, self.clock)
 
     @cached_property
     def bus(self) -> EventBus:
@@ -174,7 +248,7 @@ class Container:
 
     @cached_property
     def budget(self) -> Budget:
-        return Budget(self.store, self.clock, self.settings.powens_calls_per_minute)
+        return Budget(self.budget_store, self.clock, self.settings.powens_calls_per_minute)
 
     def _remaining(self) -> float:
         return self.remaining_seconds()
@@ -185,50 +259,71 @@ class Container:
 
     @cached_property
     def access(self) -> Access:
-        return Access(self.store, self.powens, self.seal, self.clock, new_id, self.sleep)
+        users = self.powens_user_store
+        return Access(users, users, self.powens, self.seal, self.clock, new_id, self.sleep)
 
     @cached_property
     def manual_accounts(self) -> KeepManualAccounts:
-        return KeepManualAccounts(self.store, self.clock, new_id)
+        return KeepManualAccounts(
+            self.manual_account_store, self.connection_store, self.answer_store, self.clock, new_id
+        )
 
     @cached_property
     def wishes(self) -> RecordWishes:
-        return RecordWishes(self.store, self.clock, self.institutions.name)
+        return RecordWishes(
+            self.wish_store, self.connection_store, self.answer_store, self.clock, self.institutions.name
+        )
 
     @cached_property
     def grant_wishes(self) -> GrantWishes:
-        return GrantWishes(self.store, self.clock)
+        return GrantWishes(self.wish_store, self.clock)
 
     @cached_property
     def operations(self) -> RecordOperation:
-        return RecordOperation(self.store, self.changes, self.clock, new_id)
+        return RecordOperation(self.operation_store, self.connection_store, self.changes, self.clock, new_id)
 
     @cached_property
     def read_back(self) -> ReadBack:
         return ReadBack(
-            self.store, self.access, self.changes, self.removal, self.clock, self.budget, self.institutions.institution
+            self.connection_store,
+            self.powens_user_store,
+            self.access,
+            self.changes,
+            self.removal,
+            self.clock,
+            self.budget,
+            self.institutions.institution,
         )
 
     @cached_property
     def carry_out(self) -> CarryOut:
-        return CarryOut(self.store, self.access, self.changes, self.removal, self.clock, self.budget)
+        return CarryOut(self.connection_store, self.access, self.changes, self.removal, self.clock, self.budget)
 
     @cached_property
     def check_orphans(self) -> CheckOrphans:
-        return CheckOrphans(self.store, self.powens.user_ids, self.clock, self.budget)
+        return CheckOrphans(self.orphan_store, self.powens.user_ids, self.clock, self.budget)
 
     @cached_property
     def begin_erasure(self) -> BeginErasure:
-        return BeginErasure(self.store, self.clock, new_id)
+        return BeginErasure(self.erasure_store, self.powens_user_store, self.clock, new_id)
 
     @cached_property
     def erase(self) -> Erase:
-        return Erase(self.store, self.access, self.clock, self._remaining, self.budget)
+        return Erase(self.erasure_store, self.powens_user_store, self.access, self.clock, self._remaining, self.budget)
 
     @cached_property
     def keep_house(self) -> KeepHouse:
-        watch = WatchIncidents(self.institution_store, self.clock)
-        return KeepHouse(self.store, self.changes, self.queues, self.clock, new_id, watch, self.budget)
+        return KeepHouse(
+            self.operation_store,
+            self.powens_user_store,
+            self.erasure_store,
+            self.changes,
+            self.queues,
+            self.clock,
+            new_id,
+            WatchIncidents(self.incident_store, self.clock),
+            self.budget,
+        )
 
     @cached_property
     def open_webview(self) -> OpenWebview:
@@ -237,11 +332,22 @@ class Container:
             return self.powens.webview_url(flow, language, code, state, redirect_uri, powens_connection_id)
 
         allowed = self.settings.return_to_allowed
-        return OpenWebview(self.store, self.access, self.removal, address, allowed, self.clock, self.budget)
+        return OpenWebview(
+            self.session_store,
+            self.connection_store,
+            self.access,
+            self.removal,
+            address,
+            allowed,
+            self.clock,
+            self.budget,
+        )
 
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:
-        return ReturnFromWebview(self.store, self.settings.return_to_allowed, self.clock)
+        return ReturnFromWebview(
+            self.session_store, self.powens_user_store, self.settings.return_to_allowed, self.clock
+        )
 
 
 class LiveContainer:
@@ -263,6 +369,6 @@ class LiveContainer:
 
     @cached_property
     def live(self) -> Live:
-        store = DynamoDBStore(_client("dynamodb"), self.settings.table_name, clock=self.clock, new_id=new_id)
+        store = DynamoDBSockets(Table(_client("dynamodb"), self.settings.table_name))
         sockets = Sockets(_client("apigatewaymanagementapi", endpoint_url=self.settings.live_endpoint))
         return Live(store, sockets, self.clock)

@@ -38,7 +38,7 @@ router = APIGatewayHttpRouter()
 @router.get("/v1/accounts/<account_id>", responses=answers(AccountView))
 def get_account(account_id: str) -> Response[Any]:
     request = read_request(router.current_event)
-    return json_reply(_account(account_id, container().store.listed(request.user_id), request.language))
+    return json_reply(_account(account_id, container().connection_store.listed(request.user_id), request.language))
 
 
 @router.get("/v1/accounts/<account_id>/balances", responses=answers(BalancesView))
@@ -68,7 +68,7 @@ def add_manual_account(
         account, listed = added
         return 201, _account(account.id, listed, request.language)
 
-    status, answer = answered_once(container().store, request, attempt, render)
+    status, answer = answered_once(container().answer_store, request, attempt, render)
     return json_reply(answer, status, {"Location": f"/v1/accounts/{shown_id(answer)}"})
 
 
@@ -116,7 +116,7 @@ def patch_account(
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
     request = read_request(router.current_event)
-    listed = container().store.listed(request.user_id)
+    listed = container().connection_store.listed(request.user_id)
     if listed.manual_account(account_id) is not None:
         return _patch_manual(request, account_id, body)
     connection = _synchronised(account_id, listed)
@@ -145,7 +145,7 @@ def _rename(request: Request, account_id: str, name: str, connection: Connection
         return 200, _account(account_id, listed.after(renamed), request.language)
 
     attempt = partial(container().operations.rename, request, connection.id, account_id, name)
-    status, body = answered_once(container().store, request, attempt, render)
+    status, body = answered_once(container().answer_store, request, attempt, render)
     return json_reply(body, status)
 
 
@@ -162,7 +162,7 @@ def _changed[**P](
         return 200, _account(account.id, listed, request.language)
 
     attempt = partial(use_case, request, *args, **kwargs)
-    status, body = answered_once(container().store, request, attempt, render)
+    status, body = answered_once(container().answer_store, request, attempt, render)
     return json_reply(body, status)
 
 

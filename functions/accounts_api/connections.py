@@ -41,7 +41,7 @@ router = APIGatewayHttpRouter()
 @router.get("/v1/connections", responses=answers(ConnectionList))
 def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
     request = read_request(router.current_event)
-    listed = container().store.listed(request.user_id)
+    listed = container().connection_store.listed(request.user_id)
     around = Around.of(listed, container().clock())
     shown = ConnectionList(
         connections=tuple(_view(connection, around, request.language) for connection in listed.connections),
@@ -58,7 +58,7 @@ def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
 @router.get("/v1/connections/<connection_id>", responses=answers(ConnectionView))
 def get_connection(connection_id: str) -> Response[Any]:
     request = read_request(router.current_event)
-    listed = container().store.listed(request.user_id)
+    listed = container().connection_store.listed(request.user_id)
     connection = _find(connection_id, listed)
     view = _view(connection, Around.of(listed, container().clock()), request.language)
     return json_reply(view.model_dump_json(), headers={"ETag": entity_tag(connection)})
@@ -77,7 +77,7 @@ def put_selection(
     request = read_request(router.current_event)
     editions = editions_of(if_match)
     if dry_run:
-        connection = _find(connection_id, container().store.listed(request.user_id))
+        connection = _find(connection_id, container().connection_store.listed(request.user_id))
         require_edition(connection, editions)
         wants = ledger.selection(connection, body.enabled_account_ids)
         return json_reply(preview_view(connection, ledger.preview(connection, wants)).model_dump_json())
@@ -122,7 +122,7 @@ def explain_missing_accounts(connection_id: str, type: Text = None) -> Response[
     if type is not None and type not in list(AccountType):
         raise InvalidInput(f"no type {type}", code="unknown_account_type", field="type")
     request = read_request(router.current_event)
-    listed = container().store.listed(request.user_id)
+    listed = container().connection_store.listed(request.user_id)
     connection = _find(connection_id, listed)
     known = container().institutions.known(listed.connections)
     now = container().clock()

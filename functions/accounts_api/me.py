@@ -29,7 +29,7 @@ router = APIGatewayHttpRouter()
 @router.get("/v1/history", responses=answers(HistoryView))
 def list_history(connection_id: Text = None, cursor: Text = None) -> Response[Any]:
     user_id = read_request(router.current_event).user_id
-    entries, following = container().store.history(
+    entries, following = container().history_store.history(
         user_id, connection_id=connection_id, cursor=cursor, limit=HISTORY_PAGE
     )
     history = HistoryView(entries=tuple(history_entry_view(entry) for entry in entries), next=following)
@@ -39,7 +39,7 @@ def list_history(connection_id: Text = None, cursor: Text = None) -> Response[An
 @router.get("/v1/me/export", responses=answers(ExportView))
 def export_me(cursor: Annotated[str | None, Query(max_length=2000)] = None) -> Response[Any]:
     user_id = read_request(router.current_event).user_id
-    items, following = container().store.export(user_id, cursor=cursor)
+    items, following = container().export_store.export(user_id, cursor=cursor)
     exported = export_view(user_id, items, following, container().clock())
     headers = {"Content-Disposition": 'attachment; filename="synced-accounts.json"'}
     return json_reply(exported.model_dump_json(), headers=headers)
@@ -55,6 +55,6 @@ def erase_me(
         return 202, erasure_view(erasure).model_dump_json()
 
     attempt = partial(container().begin_erasure.run, request)
-    status, body = answered_once(container().store, request, attempt, render)
+    status, body = answered_once(container().answer_store, request, attempt, render)
     location = f"/v1/operations/{shown_id(body)}"
     return json_reply(body, status, {"Location": location, "Retry-After": ERASURE_RETRY_AFTER})

@@ -18,7 +18,7 @@ router = APIGatewayHttpRouter()
 @router.get("/v1/operations/<operation_id>", responses=answers(OperationView))
 def get_operation(operation_id: str) -> Response[Any]:
     request = read_request(router.current_event)
-    operation = container().store.operation(request.user_id, operation_id)
+    operation = container().operation_store.operation(request.user_id, operation_id)
     if operation is None:
         return _erasure(request, operation_id)
     headers = {"Retry-After": "1"} if operation.open else {}
@@ -26,7 +26,7 @@ def get_operation(operation_id: str) -> Response[Any]:
 
 
 def _erasure(request: Request, erasure_id: str) -> Response[Any]:
-    erasure = container().store.erasure(request.user_id, erasure_id)
+    erasure = container().erasure_store.erasure(request.user_id, erasure_id)
     if erasure is None:
         raise NotFound("no such operation", code="operation_not_found")
     headers = {"Retry-After": ERASURE_RETRY_AFTER} if erasure.ended_at is None else {}

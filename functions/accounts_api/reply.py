@@ -50,7 +50,7 @@ def accepted[**P](
         return 202, operation_view(operation, request.language).model_dump_json()
 
     attempt = partial(use_case, request, *args, **kwargs)
-    status, body = answered_once(container().store, request, attempt, render)
+    status, body = answered_once(container().answer_store, request, attempt, render)
     return json_reply(body, status, {"Location": f"/v1/operations/{shown_id(body)}", "Retry-After": "1"})
 
 
@@ -59,5 +59,5 @@ def done[**P](
 ) -> Response[Any]:
     """204 when what `use_case(request, *args, **kwargs)` drafts is written, once per idempotency key."""
     attempt = partial(use_case, request, *args, **kwargs)
-    status, _ = answered_once(container().store, request, attempt, lambda _: (204, ""))
+    status, _ = answered_once(container().answer_store, request, attempt, lambda _: (204, ""))
     return Response(status_code=status)

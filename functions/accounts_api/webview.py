@@ -43,7 +43,7 @@ def open_webview(
 
     # The address holds a code that opens the user's Powens space: it is kept sealed, or not at all.
     status, answer = answered_once(
-        container().store,
+        container().answer_store,
         request,
         attempt,
         render,

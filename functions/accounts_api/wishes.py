@@ -27,7 +27,7 @@ def add_wish(
         return 201 if recorded.is_new else 200, wish_view(recorded.wish).model_dump_json()
 
     attempt = partial(container().wishes.add, request, body.institution_id, body.type)
-    status, answer = answered_once(container().store, request, attempt, render)
+    status, answer = answered_once(container().answer_store, request, attempt, render)
     return json_reply(answer, status)
 
 

@@ -15,7 +15,7 @@ _PERMANENT = {"InvalidCiphertextException", "IncorrectKeyException", "AccessDeni
 
 @dataclass(frozen=True, slots=True)
 class KmsSeal:
-    """`shared.application.ports.TokenSeal` on KMS."""
+    """`shared.application.access.TokenSeal` on KMS."""
 
     client: "KMSClient"
     key_id: str

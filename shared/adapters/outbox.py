@@ -90,7 +90,7 @@ class EventBus:
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The FIFO queues by name (`commands`, `refresh`); also `shared.application.ports.HintQueue`."""
+    """The FIFO queues by name (`commands`, `refresh`); also `shared.application.housekeeping.HintQueue`."""
 
     client: "SQSClient"
     urls: dict[str, str] = field(default_factory=dict)

@@ -8,9 +8,10 @@ A crash at any point leaves either nothing or an id to go on with (ADR 0005).
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from shared.application.ports import Clock, NewId, Powens, PowensAccess, PowensUser, StaleWriteError, Store, TokenSeal
+from shared.application.ports import Clock, NewId, PowensAccess, PowensUser, PowensUsers, StaleWriteError
 from shared.domain.errors import (
     AppError,
     Misconfigured,
@@ -32,9 +33,84 @@ RECONCILE_EVERY = timedelta(hours=12)
 """Longest time after which a user's connections are read although nobody gave a hint."""
 
 
+class PowensUserStore(PowensUsers, Protocol):
+    """How a user becomes one at Powens, and is one no more. Every method may raise StoreUnavailable."""
+
+    def claim_access(self, user_id: str, *, by: str, now: datetime, until: datetime) -> bool:
+        """Whether `by` alone may now create this user's Powens user, until `until`."""
+
+    def release_access(self, user_id: str, *, by: str) -> None:
+        """Give a claim back. Raises StaleWriteError when `by` no longer holds it."""
+
+    def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str, instead_of: int | None = None) -> None:
+        """Remember the Powens user under both ids, before it is made permanent. Raises StaleWriteError.
+
+        `instead_of`: the one that was noted before and is gone; when another is noted, or one at all without it, that
+        too is a StaleWriteError.
+        """
+
+    def complete_access(self, user_id: str, sealed_token: bytes, *, by: str, reconcile_at: datetime) -> None:
+        """Keep the permanent token. Raises StaleWriteError when `by` no longer holds the claim."""
+
+    def forget_access(self, access: PowensAccess) -> None:
+        """Drop a Powens user that is gone, under both ids.
+
+        Raises StaleWriteError when the user has another by now, or is being erased.
+        """
+
+
+class TokenStore(Protocol):
+    """The token of a user at Powens, and who may renew it. Every method may raise StoreUnavailable."""
+
+    def replace_token(self, user_id: str, sealed_token: bytes, *, powens_user_id: int) -> None:
+        """Raises StaleWriteError when the user is no longer that Powens user."""
+
+    def claim_renewal(
+        self, user_id: str, *, powens_user_id: int, now: datetime, until: datetime, since: datetime
+    ) -> bool:
+        """Whether the caller alone may get another token until `until`: False when there were two after `since`."""
+
+    def release_renewal(self, user_id: str, *, until: datetime) -> None:
+        """Give the claim back whose end is `until`: no token came of it."""
+
+
+class TokenSeal(Protocol):
+    def seal(self, user_id: str, token: str) -> bytes: ...
+
+    def unseal(self, user_id: str, sealed: bytes) -> str:
+        """Raises Misconfigured for a token that was sealed for another user or under another key."""
+
+
+class TemporaryPowensUser(Protocol):
+    @property
+    def id_user(self) -> int: ...
+
+    @property
+    def token(self) -> str: ...
+
+
+class Powens(Protocol):
+    def create_temporary_user(self) -> TemporaryPowensUser: ...
+
+    def make_permanent(self, temporary_token: str) -> str: ...
+
+    def renew(self, id_user: int) -> str:
+        """Raises PowensUserGone."""
+
+    def as_user(
+        self,
+        id_user: int,
+        token: str,
+        on_renewed: Callable[[str], None],
+        after_forbidden: Callable[[str], str | None],
+    ) -> PowensUser:
+        """`after_forbidden` is told the token of a 403 and may give another one to try."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
-    store: Store
+    store: PowensUserStore
+    tokens: TokenStore
     powens: Powens
     seal: TokenSeal
     clock: Clock
@@ -137,7 +213,7 @@ class Access:
         def keep(renewed: str) -> None:
             sealed = self.seal.seal(access.user_id, renewed)
             try:
-                self.store.replace_token(access.user_id, sealed, powens_user_id=powens_user_id)
+                self.tokens.replace_token(access.user_id, sealed, powens_user_id=powens_user_id)
             except StaleWriteError as error:
                 raise Unavailable("the user has another Powens user by now", retry_after=1) from error
 
@@ -154,13 +230,13 @@ class Access:
                 if newest.renewing_until is not None and newest.renewing_until > now:
                     raise Unavailable("another worker is renewing the token", retry_after=2)
                 until, since = now + CLAIM_FOR, now - RENEWED_AGAIN_AFTER
-                if self.store.claim_renewal(
+                if self.tokens.claim_renewal(
                     access.user_id, powens_user_id=powens_user_id, now=now, until=until, since=since
                 ):
                     try:
                         renewed = self.powens.renew(powens_user_id)
                     except AppError:
-                        self.store.release_renewal(access.user_id, until=until)
+                        self.tokens.release_renewal(access.user_id, until=until)
                         raise
                     keep(renewed)
                     return renewed

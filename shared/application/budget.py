@@ -7,9 +7,10 @@ nobody waits for, and repairs of ours, stop at half of it. So while taps need no
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from shared.application.ports import BudgetStore, Clock
+from shared.application.ports import Clock
 from shared.domain.errors import Unavailable
 
 USUAL_PAUSE = timedelta(seconds=30)
@@ -19,6 +20,19 @@ LONGEST_PAUSE = timedelta(minutes=15)
 CALLS_OF_A_READ = 2
 """Connections and accounts; each further page is one more, which is not counted."""
 MINUTE = timedelta(minutes=1)
+
+
+class BudgetStore(Protocol):
+    """What all workers share about asking Powens. Every method may raise StoreUnavailable."""
+
+    def paused_until(self) -> datetime | None:
+        """When Powens may be asked again; None when it was never throttling."""
+
+    def pause(self, until: datetime) -> None:
+        """Nobody asks before `until`; a longer pause that is on stays."""
+
+    def spend(self, minute: datetime, calls: int, *, most: int) -> bool:
+        """Add to the calls of a minute, unless they would be more than `most`: then False, and nothing is added."""
 
 
 class PowensBusyError(Unavailable):

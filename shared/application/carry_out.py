@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.application.access import Access
 from shared.application.budget import CALLS_OF_A_READ, Budget
 from shared.application.changes import Changes
-from shared.application.ports import Clock, PowensUser, Store
+from shared.application.ports import Clock, Connections, PowensUser
 from shared.application.removal import Removal
 from shared.domain import ledger
 from shared.domain.connection import Connection, Operation, OperationKind, OperationStatus
@@ -30,7 +30,7 @@ from shared.domain.ledger import Order, Ordered, Outcome
 from shared.domain.observation import ObservedConnection
 from shared.domain.status import just_refreshed
 
-type Connections = tuple[Connection, ...]
+type Others = tuple[Connection, ...]
 
 _NOT_FOUND = 404
 _CONFLICT = 409
@@ -46,7 +46,7 @@ class NotYetVisibleError(Unavailable):
 class CarryOut:
     """Raises Unavailable while the operation has to go on; returns once it has ended, whoever ended it."""
 
-    store: Store
+    store: Connections
     access: Access
     changes: Changes
     removal: Removal
@@ -139,7 +139,7 @@ class CarryOut:
             if seen is None:
                 return
 
-            def note_and_read(now_held: Connection, others: Connections) -> Outcome:
+            def note_and_read(now_held: Connection, others: Others) -> Outcome:
                 noted = note(now_held)
                 denied = frozenset(order.order.powens_id for order in lost)
                 read = ledger.then(noted, self._reconcile(noted.connection, seen, operation, others, denied))
@@ -223,7 +223,7 @@ class CarryOut:
         held: Connection,
         seen: ObservedConnection,
         operation: Operation,
-        others: Connections,
+        others: Others,
         denied: frozenset[int] = frozenset(),
     ) -> Outcome:
         return ledger.reconcile(
@@ -247,10 +247,10 @@ class CarryOut:
     def _change(self, operation: Operation, decide: Callable[[Connection], Outcome]) -> Outcome:
         return self._learn(operation, lambda held, _: decide(held))
 
-    def _learn(self, operation: Operation, decide: Callable[[Connection, Connections], Outcome]) -> Outcome:
+    def _learn(self, operation: Operation, decide: Callable[[Connection, Others], Outcome]) -> Outcome:
         """Change the connection by what was read, which may bring an account from another connection."""
 
-        def on_newest(held: Connection | None, others: Connections) -> Outcome:
+        def on_newest(held: Connection | None, others: Others) -> Outcome:
             if held is None:
                 raise UserBeingErased  # nothing else deletes a connection that has an operation
             return decide(held, others)

@@ -2,22 +2,55 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from shared.application.ports import NOTHING_BESIDE, Answer, Beside, Clock, Listed, Store
+from shared.application.ports import Answer, Clock, Connections, Listed
 from shared.application.writing import Draft, write
 from shared.domain import joins, wishes
 from shared.domain.connection import Connection
 from shared.domain.facts import Cause
 from shared.domain.ledger import Outcome
+from shared.domain.manual import ManualAccount, ManualOutcome
+from shared.domain.wishes import Wish, WishOutcome
 
 type Decide = Callable[[Connection | None, tuple[Connection, ...]], Outcome]
 """(the connection as it is held, the user's other living ones) -> what is decided. The others are given only when the
 connection gets an account that one of them has, which has moved."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a change of a connection does beside it: to joined accounts, and to wishes. Each with its state before."""
+
+    manual: tuple[tuple[ManualAccount, ManualOutcome], ...] = ()
+    wishes: tuple[tuple[Wish, WishOutcome], ...] = ()
+
+
+NOTHING_BESIDE = Beside()
+
+
+class ConnectionStore(Connections, Protocol):
+    def save(
+        self,
+        before: Connection | None,
+        outcome: Outcome,
+        *,
+        correlation_id: str,
+        answer: Answer | None = None,
+        beside: Beside = NOTHING_BESIDE,
+    ) -> None:
+        """The new state, its changed operations, its events and the commands of new operations, in one transaction.
+
+        With what changes beside it. Raises StaleWriteError when the connection, or something of `beside`, is no longer
+        as before, TakenError when `answer`'s key is taken. A connection that is new (`before` None) is only written for
+        the Powens user that it was read of: raises UserBeingErased when the user has another one by now, none, or is
+        being erased.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
-    store: Store
+    store: ConnectionStore
     clock: Clock
 
     def apply(

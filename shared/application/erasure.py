@@ -8,10 +8,12 @@ erasure ends exactly once (ADR 0020).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from shared.application.access import Access
 from shared.application.budget import Budget
-from shared.application.ports import Answer, Clock, NewId, StaleWriteError, Store
+from shared.application.ports import Answer, Clock, NewId, PowensAccess, PowensUsers, StaleWriteError
 from shared.application.request import Request
 from shared.application.writing import Draft
 from shared.domain.erasure import QUIET_FOR, Erasure
@@ -29,15 +31,39 @@ class ErasureGoesOnError(Unavailable):
     code = "erasure_goes_on"
 
 
+class ErasureStore(Protocol):
+    """What an erasure writes. Every method may raise StoreUnavailable."""
+
+    def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
+        """Mark the user, keep the receipt-to-be and queue the work, in one transaction.
+
+        From then on `access` shows the erasure, and nothing new can be written for the user. Raises StaleWriteError
+        when an erasure is under way, TakenError when `answer`'s key is taken.
+        """
+
+    def erase_items(self, user_id: str, *, in_time: Callable[[], bool]) -> bool:
+        """Delete all that is held of the user and all that points to it, but the mark; connections first.
+
+        False when `in_time` said no before it was done: call again. Harmless to repeat.
+        """
+
+    def end_erasure(self, access: PowensAccess, *, ended_at: datetime) -> None:
+        """Delete the mark, write the receipt and publish `UserErased`, in one transaction, once.
+
+        Raises StaleWriteError when that has happened before.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class BeginErasure:
-    store: Store
+    store: ErasureStore
+    users: PowensUsers
     clock: Clock
     new_id: NewId
 
     def run(self, request: Request) -> Draft[Erasure]:
         """The erasure that is then under way: a new one, or the one that was begun before, which writes nothing."""
-        access = self.store.access(request.user_id)
+        access = self.users.access(request.user_id)
         if access is not None and access.erasure is not None:
             return Draft(access.erasure, lambda _: None)
         erasure = Erasure(id=self.new_id(), requested_at=self.clock(), correlation_id=request.correlation_id)
@@ -50,7 +76,8 @@ class BeginErasure:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    store: Store
+    store: ErasureStore
+    users: PowensUsers
     access: Access
     clock: Clock
     remaining_seconds: Callable[[], float]
@@ -58,7 +85,7 @@ class Erase:
 
     def run(self, user_id: str, erasure_id: str) -> None:
         """Raises Unavailable while it has to go on; returns once it has ended, whoever ended it."""
-        access = self.store.access(user_id)
+        access = self.users.access(user_id)
         if access is None or access.erasure is None or access.erasure.id != erasure_id:
             return
         self._erase_items(user_id)

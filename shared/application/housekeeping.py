@@ -1,15 +1,17 @@
 """What must happen even when nobody calls: operations end, and every user is read back now and then."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from shared.application.access import RECONCILE_EVERY
 from shared.application.budget import Budget
 from shared.application.changes import Changes
 from shared.application.institutions import WatchIncidents
-from shared.application.ports import Clock, HintQueue, NewId, Store
+from shared.application.operations import OperationStore
+from shared.application.ports import Clock, NewId, PowensAccess
 from shared.domain import ledger
 from shared.domain.connection import Connection
 from shared.domain.erasure import LATE_AFTER
@@ -37,9 +39,49 @@ class Done:
     incidents: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueOperation:
+    """An open operation whose deadline has passed."""
+
+    user_id: str
+    connection_id: str
+    operation_id: str
+
+
+class DueOperations(OperationStore, Protocol):
+    """Every method may raise StoreUnavailable."""
+
+    def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]: ...
+
+
+class ReconciliationPlan(Protocol):
+    """When each user is read back next. Every method may raise StoreUnavailable."""
+
+    def due_accesses(self, now: datetime, *, limit: int) -> list[PowensAccess]: ...
+
+    def plan_reconciliation(self, access: PowensAccess, at: datetime) -> bool:
+        """Move a user's next reconciliation; False when somebody else did."""
+
+
+class LateErasures(Protocol):
+    """Erasures that have not ended in time. Every method may raise StoreUnavailable."""
+
+    def due_erasures(self, now: datetime, *, limit: int) -> list[PowensAccess]: ...
+
+    def queue_erasure_again(self, access: PowensAccess, at: datetime) -> bool:
+        """Queue the work of an erasure anew and look again `at`; False when somebody else did, or it has ended."""
+
+
+class HintQueue(Protocol):
+    def send(self, hints: Sequence[Hint]) -> None:
+        """Queue hints for `connection_refresh`. Raises Unavailable when any was not queued."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeepHouse:
-    store: Store
+    operations: DueOperations
+    plan: ReconciliationPlan
+    erasures: LateErasures
     changes: Changes
     queue: HintQueue
     clock: Clock
@@ -61,7 +103,7 @@ class KeepHouse:
         return Done(**done)
 
     def _end_overdue(self) -> dict[str, int]:
-        due = self.store.due_operations(self.clock(), limit=MOST_OPERATIONS)
+        due = self.operations.due_operations(self.clock(), limit=MOST_OPERATIONS)
         troubles: list[AppError] = []
         for operation in due:
             try:
@@ -70,7 +112,7 @@ class KeepHouse:
                 )
             except NotFound as trouble:
                 # The index lags behind: an erasure may have taken both meanwhile.
-                if self.store.operation(operation.user_id, operation.operation_id) is not None:
+                if self.operations.operation(operation.user_id, operation.operation_id) is not None:
                     troubles.append(trouble)
             except AppError as trouble:
                 troubles.append(trouble)  # one stuck operation must not keep the others open
@@ -87,7 +129,7 @@ class KeepHouse:
         """Queue a read-only hint for each user who is due. Queued first: killed in between, it is queued twice."""
         now = self.clock()
         most = self.budget.users_per_pass(MOST_USERS)
-        found = self.store.due_accesses(now, limit=MOST_USERS)
+        found = self.plan.due_accesses(now, limit=MOST_USERS)
         found.sort(key=lambda access: access.reconcile_at or now)
         due = [access for access in found if access.powens_user_id is not None]
         waited = max((now - access.reconcile_at for access in due if access.reconcile_at), default=timedelta())
@@ -108,14 +150,14 @@ class KeepHouse:
         )
         for access in due:
             # Earlier by up to a tenth, never later: users who came on one day drift apart.
-            self.store.plan_reconciliation(access, now + RECONCILE_EVERY * (1 - 0.1 * self.spread()))
+            self.plan.plan_reconciliation(access, now + RECONCILE_EVERY * (1 - 0.1 * self.spread()))
         return {"planned": len(due), "lag_seconds": round(waited.total_seconds())}
 
     def _queue_erasures(self) -> dict[str, int]:
         """An erasure that its own command has not brought to an end in time is queued anew, until it ends."""
         now = self.clock()
-        due = self.store.due_erasures(now, limit=MOST_ERASURES)
-        return {"late_erasures": sum(self.store.queue_erasure_again(access, now + LATE_AFTER) for access in due)}
+        due = self.erasures.due_erasures(now, limit=MOST_ERASURES)
+        return {"late_erasures": sum(self.erasures.queue_erasure_again(access, now + LATE_AFTER) for access in due)}
 
     def _watch_incidents(self) -> dict[str, int]:
         return {"incidents": len(self.watch.run())}

@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
-from shared.application.ports import Answer, Clock, Listed, NewId, Store
+from shared.application.ports import Answer, Answers, Clock, Connections, Listed, NewId
 from shared.application.request import Request
 from shared.application.writing import Draft
 from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection
 from shared.domain.copies import duplicates
 from shared.domain.errors import Conflict, InvalidInput, NotFound
-from shared.domain.manual import ManualAccount, ManualOutcome
+from shared.domain.manual import BalancePoint, ManualAccount, ManualOutcome
 
 BALANCES_PAGE = 50
 
@@ -32,6 +32,29 @@ class Balance:
     kind: Literal["manual", "synced"]
 
 
+class ManualAccountStore(Protocol):
+    """Accounts kept by hand. Every method may raise StoreUnavailable."""
+
+    def save_manual(
+        self,
+        before: ManualAccount | None,
+        outcome: ManualOutcome,
+        *,
+        correlation_id: str,
+        answer: Answer | None = None,
+        relied_on: Sequence[Connection] = (),
+    ) -> None:
+        """The new state of an account kept by hand, its balances and its event, in one transaction.
+
+        Raises StaleWriteError when it is no longer `before` (None: new), or a connection no longer as in `relied_on`;
+        TakenError when `answer`'s key is taken; UserBeingErased for a new one. A writer of one of `relied_on` that has
+        read it before meets StaleWriteError in turn.
+        """
+
+    def older_balances(self, account: ManualAccount) -> tuple[BalancePoint, ...]:
+        """The kept balances that no longer lie in the account, oldest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeepManualAccounts:
     """Raises NotFound for an account that is not this user's, Conflict for one that is synchronised.
@@ -39,7 +62,9 @@ class KeepManualAccounts:
     Each change is one query and one transaction; one that changes nothing writes nothing but the answer to keep.
     """
 
-    store: Store
+    store: ManualAccountStore
+    connections: Connections
+    answers: Answers
     clock: Clock
     new_id: NewId
 
@@ -66,7 +91,7 @@ class KeepManualAccounts:
         )
         account = outcome.account
         assert account is not None  # noqa: S101 - it has just been made
-        listed = self.store.listed(request.user_id)
+        listed = self.connections.listed(request.user_id)
         if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
             raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
 
@@ -105,7 +130,7 @@ class KeepManualAccounts:
 
     def drop(self, request: Request, account_id: str) -> Draft[None]:
         """Raises Conflict `account_is_joined`: parting comes first, so that nobody drops a past that is still shown."""
-        listed = self.store.listed(request.user_id)
+        listed = self.connections.listed(request.user_id)
         held = _own(listed, account_id)
         if joins.joined_with(held, listed.connections) is not None:
             raise Conflict("a joined account", code="account_is_joined")
@@ -123,7 +148,7 @@ class KeepManualAccounts:
         InvalidInput for a cursor that is none.
         """
         position = _position(cursor)
-        listed = self.store.listed(user_id)
+        listed = self.connections.listed(user_id)
         connection = listed.having(account_id)
         if connection is not None:
             same = joins.same_account(account_id, listed.connections)
@@ -152,7 +177,7 @@ class KeepManualAccounts:
     def _change(
         self, request: Request, account_id: str, decide: Decide, *, relied_on: str | None = None
     ) -> ManualDraft:
-        before = self.store.listed(request.user_id)
+        before = self.connections.listed(request.user_id)
         held = _own(before, account_id)
         outcome = decide(held, before)
         account = outcome.account
@@ -169,7 +194,7 @@ class KeepManualAccounts:
                     relied_on=_connections_of(relied_on, listed),
                 )
             elif answer is not None:
-                self.store.add_answer(request.user_id, answer)
+                self.answers.add_answer(request.user_id, answer)
 
         return Draft((account, listed), save)
 

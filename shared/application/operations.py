@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from shared.application.changes import Changes
 from shared.application.institutions import folded
-from shared.application.ports import Clock, NewId, Store
+from shared.application.ports import Clock, Connections, NewId
 from shared.application.request import Request
 from shared.application.writing import Draft
 from shared.domain import ledger
@@ -18,11 +19,17 @@ class _MovedError(Exception):
     """An account of the operation is no longer in its connection. Never leaves this module."""
 
 
+class OperationStore(Protocol):
+    def operation(self, user_id: str, operation_id: str) -> Operation | None:
+        """May raise StoreUnavailable."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordOperation:
     """Raises NotFound for a connection, account or operation that is not this user's."""
 
-    store: Store
+    store: OperationStore
+    connections: Connections
     changes: Changes
     clock: Clock
     new_id: NewId
@@ -75,7 +82,7 @@ class RecordOperation:
         try:
             return self._choose(request, undone.connection_id, all_here)
         except _MovedError:
-            listed = self.store.listed(request.user_id)
+            listed = self.connections.listed(request.user_id)
             places = {found.id for wanted_id in before if (found := listed.having(wanted_id)) is not None}
             if len(places) > 1:
                 raise Conflict("the accounts have moved apart", code="not_undoable") from None

@@ -1,17 +1,18 @@
-"""What the use cases need of the world, by role. Implementations: `shared/adapters`."""
+"""What several use cases need of the world, by role; a port that one of them needs is beside it.
 
-from collections.abc import Callable, Sequence
+Implementations: `shared/adapters`.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.connection import Account, AccountType, Connection, Operation
+from shared.domain.connection import Account, Connection
 from shared.domain.erasure import Erasure
-from shared.domain.hints import Hint
-from shared.domain.ledger import Outcome
-from shared.domain.manual import BalancePoint, ManualAccount, ManualOutcome
+from shared.domain.manual import ManualAccount
 from shared.domain.observation import ObservedConnection
-from shared.domain.wishes import Wish, WishOutcome
+from shared.domain.wishes import Wish
 
 type Clock = Callable[[], datetime]
 """Now, aware, UTC."""
@@ -44,21 +45,6 @@ class PowensAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebviewSession:
-    """A visit to the Powens Webview, found again by `state` each time that the browser comes back from it.
-
-    `expires_at`: until when the visit can be begun. It may last, and come back, for longer.
-    """
-
-    state: str
-    user_id: str
-    flow: str
-    return_to: str
-    powens_connection_id: int | None
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The answer to a request that carried an `Idempotency-Key`. `body` is JSON."""
 
@@ -85,15 +71,6 @@ class HeldItem:
 
     kind: str
     content: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DueOperation:
-    """An open operation whose deadline has passed."""
-
-    user_id: str
-    connection_id: str
-    operation_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,222 +107,32 @@ class Listed:
         return replace(self, manual_accounts=(*others, account))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What a change of a connection does beside it: to joined accounts, and to wishes. Each with its state before."""
-
-    manual: tuple[tuple[ManualAccount, ManualOutcome], ...] = ()
-    wishes: tuple[tuple[Wish, WishOutcome], ...] = ()
-
-
-NOTHING_BESIDE = Beside()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wisher:
-    """Whose wish it is, and which."""
-
-    user_id: str
-    wish_id: str
-    type: AccountType
-
-
-class Store(Protocol):
-    """The state. Every method may raise StoreUnavailable."""
-
-    def listed(self, user_id: str) -> Listed:
-        """All that a user's list shows, in one query."""
-
-    def connections(self, user_id: str) -> list[Connection]:
-        """The connections alone, at the same price."""
-
-    def save_manual(
-        self,
-        before: ManualAccount | None,
-        outcome: ManualOutcome,
-        *,
-        correlation_id: str,
-        answer: Answer | None = None,
-        relied_on: Sequence[Connection] = (),
-    ) -> None:
-        """The new state of an account kept by hand, its balances and its event, in one transaction.
-
-        Raises StaleWriteError when it is no longer `before` (None: new), or a connection no longer as in `relied_on`;
-        TakenError when `answer`'s key is taken; UserBeingErased for a new one. A writer of one of `relied_on` that has
-        read it before meets StaleWriteError in turn.
-        """
-
-    def older_balances(self, account: ManualAccount) -> tuple[BalancePoint, ...]:
-        """The kept balances that no longer lie in the account, oldest first."""
-
-    def wish(self, user_id: str, wish_id: str) -> Wish | None: ...
-
-    def save_wish(
-        self, before: Wish | None, outcome: WishOutcome, *, correlation_id: str, answer: Answer | None = None
-    ) -> None:
-        """The wish, what finds it by its institution while it is open, and its event, in one transaction.
-
-        Raises StaleWriteError when it is no longer `before` (None: new), TakenError, UserBeingErased for a new one.
-        """
-
-    def delete_wish(self, wish: Wish, *, answer: Answer | None = None) -> None:
-        """Raises StaleWriteError when it is no longer `wish`, TakenError when `answer`'s key is taken."""
-
-    def wishers(self, institution_id: str, kind: AccountType, *, after: Wisher | None, limit: int) -> list[Wisher]:
-        """Those whose wish for this type of this institution is open, a page at a time; an empty one is the end."""
+class Connections(Protocol):
+    """A user's connections and list, as of the last write. Every method may raise StoreUnavailable."""
 
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         """One connection, as of the last write."""
 
-    def save(
-        self,
-        before: Connection | None,
-        outcome: Outcome,
-        *,
-        correlation_id: str,
-        answer: Answer | None = None,
-        beside: Beside = NOTHING_BESIDE,
-    ) -> None:
-        """The new state, its changed operations, its events and the commands of new operations, in one transaction.
+    def connections(self, user_id: str) -> list[Connection]:
+        """The connections alone, at the same price."""
 
-        With what changes beside it. Raises StaleWriteError when the connection, or something of `beside`, is no longer
-        as before, TakenError when `answer`'s key is taken. A
-        connection that is new (`before` None) is only written for the Powens user that it was read of: raises
-        UserBeingErased when the user has another one by now, none, or is being erased.
-        """
+    def listed(self, user_id: str) -> Listed:
+        """All that a user's list shows, in one query."""
 
-    def operation(self, user_id: str, operation_id: str) -> Operation | None: ...
+
+class Answers(Protocol):
+    """The answers that are kept for idempotency keys. Every method may raise StoreUnavailable."""
 
     def answer(self, user_id: str, key: str) -> Answer | None: ...
 
     def add_answer(self, user_id: str, answer: Answer) -> None:
         """Raises TakenError when the key is taken."""
 
-    def history(
-        self, user_id: str, *, connection_id: str | None, cursor: str | None, limit: int
-    ) -> tuple[list[HistoryEntry], str | None]:
-        """Newest first, and the cursor of the next page. Raises InvalidInput for a cursor that is none."""
+
+class PowensUsers(Protocol):
+    """Who a user is at Powens. May raise StoreUnavailable."""
 
     def access(self, user_id: str) -> PowensAccess | None: ...
-
-    def claim_access(self, user_id: str, *, by: str, now: datetime, until: datetime) -> bool:
-        """Whether `by` alone may now create this user's Powens user, until `until`."""
-
-    def release_access(self, user_id: str, *, by: str) -> None:
-        """Give a claim back. Raises StaleWriteError when `by` no longer holds it."""
-
-    def note_powens_user(self, user_id: str, powens_user_id: int, *, by: str, instead_of: int | None = None) -> None:
-        """Remember the Powens user under both ids, before it is made permanent. Raises StaleWriteError.
-
-        `instead_of`: the one that was noted before and is gone; when another is noted, or one at all without it, that
-        too is a StaleWriteError.
-        """
-
-    def complete_access(self, user_id: str, sealed_token: bytes, *, by: str, reconcile_at: datetime) -> None:
-        """Keep the permanent token. Raises StaleWriteError when `by` no longer holds the claim."""
-
-    def forget_access(self, access: PowensAccess) -> None:
-        """Drop a Powens user that is gone, under both ids.
-
-        Raises StaleWriteError when the user has another by now, or is being erased.
-        """
-
-    def replace_token(self, user_id: str, sealed_token: bytes, *, powens_user_id: int) -> None:
-        """Raises StaleWriteError when the user is no longer that Powens user."""
-
-    def claim_renewal(
-        self, user_id: str, *, powens_user_id: int, now: datetime, until: datetime, since: datetime
-    ) -> bool:
-        """Whether the caller alone may get another token until `until`: False when there were two after `since`."""
-
-    def release_renewal(self, user_id: str, *, until: datetime) -> None:
-        """Give the claim back whose end is `until`: no token came of it."""
-
-    def user_of(self, powens_user_id: int) -> str | None: ...
-
-    def add_session(self, session: WebviewSession, *, answer: Answer | None = None) -> None:
-        """Open a session. Raises TakenError when `answer`'s key is taken, UserBeingErased."""
-
-    def session(self, state: str) -> WebviewSession | None: ...
-
-    def add_hint(self, user_id: str, hint: Hint) -> None:
-        """Queue a hint. Raises UserBeingErased also for a user who is another one at Powens by now."""
-
-    def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]: ...
-
-    def due_accesses(self, now: datetime, *, limit: int) -> list[PowensAccess]: ...
-
-    def plan_reconciliation(self, access: PowensAccess, at: datetime) -> bool:
-        """Move a user's next reconciliation; False when somebody else did."""
-
-    def bring_forward(self, user_id: str, at: datetime) -> None:
-        """Have the user read back `at`, unless that is planned for earlier or the user is being erased."""
-
-    def begin_erasure(self, user_id: str, erasure: Erasure, *, answer: Answer | None = None) -> None:
-        """Mark the user, keep the receipt-to-be and queue the work, in one transaction.
-
-        From then on `access` shows the erasure, and nothing new can be written for the user. Raises StaleWriteError
-        when an erasure is under way, TakenError when `answer`'s key is taken.
-        """
-
-    def erasure(self, user_id: str, erasure_id: str) -> Erasure | None:
-        """The receipt of this very user. It is kept for a while after the end."""
-
-    def erase_items(self, user_id: str, *, in_time: Callable[[], bool]) -> bool:
-        """Delete all that is held of the user and all that points to it, but the mark; connections first.
-
-        False when `in_time` said no before it was done: call again. Harmless to repeat.
-        """
-
-    def end_erasure(self, access: PowensAccess, *, ended_at: datetime) -> None:
-        """Delete the mark, write the receipt and publish `UserErased`, in one transaction, once.
-
-        Raises StaleWriteError when that has happened before.
-        """
-
-    def due_erasures(self, now: datetime, *, limit: int) -> list[PowensAccess]: ...
-
-    def queue_erasure_again(self, access: PowensAccess, at: datetime) -> bool:
-        """Queue the work of an erasure anew and look again `at`; False when somebody else did, or it has ended."""
-
-    def export(self, user_id: str, *, cursor: str | None) -> tuple[list[HeldItem], str | None]:
-        """A page of all that is held about the user, at most a megabyte of the table, and the cursor of the next.
-
-        Raises InvalidInput for a cursor that is none.
-        """
-
-
-class BudgetStore(Protocol):
-    """What all workers share about asking Powens. Every method may raise StoreUnavailable."""
-
-    def paused_until(self) -> datetime | None:
-        """When Powens may be asked again; None when it was never throttling."""
-
-    def pause(self, until: datetime) -> None:
-        """Nobody asks before `until`; a longer pause that is on stays."""
-
-    def spend(self, minute: datetime, calls: int, *, most: int) -> bool:
-        """Add to the calls of a minute, unless they would be more than `most`: then False, and nothing is added."""
-
-
-class HintQueue(Protocol):
-    def send(self, hints: Sequence[Hint]) -> None:
-        """Queue hints for `connection_refresh`. Raises Unavailable when any was not queued."""
-
-
-class TokenSeal(Protocol):
-    def seal(self, user_id: str, token: str) -> bytes: ...
-
-    def unseal(self, user_id: str, sealed: bytes) -> str:
-        """Raises Misconfigured for a token that was sealed for another user or under another key."""
-
-
-class TemporaryPowensUser(Protocol):
-    @property
-    def id_user(self) -> int: ...
-
-    @property
-    def token(self) -> str: ...
 
 
 class PowensUser(Protocol):
@@ -372,21 +159,3 @@ class PowensUser(Protocol):
 
     def delete_user(self) -> None:
         """One that is gone already is fine."""
-
-
-class Powens(Protocol):
-    def create_temporary_user(self) -> TemporaryPowensUser: ...
-
-    def make_permanent(self, temporary_token: str) -> str: ...
-
-    def renew(self, id_user: int) -> str:
-        """Raises PowensUserGone."""
-
-    def as_user(
-        self,
-        id_user: int,
-        token: str,
-        on_renewed: Callable[[str], None],
-        after_forbidden: Callable[[str], str | None],
-    ) -> PowensUser:
-        """`after_forbidden` is told the token of a 403 and may give another one to try."""

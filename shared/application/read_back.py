@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from shared.application.access import Access
 from shared.application.budget import CALLS_OF_A_READ, Budget, PowensBusyError
 from shared.application.changes import Changes
-from shared.application.ports import Clock, PowensUser, Store
+from shared.application.ports import Clock, Connections, PowensUser
 from shared.application.removal import Removal
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
@@ -94,11 +95,21 @@ class _Apart:
             raise min(recently, key=lambda error: error.retry_after or 0)
 
 
+class KnownPowensUsers(Protocol):
+    """Who is whose user at Powens. Every method may raise StoreUnavailable."""
+
+    def user_of(self, powens_user_id: int) -> str | None: ...
+
+    def bring_forward(self, user_id: str, at: datetime) -> None:
+        """Have the user read back `at`, unless that is planned for earlier or the user is being erased."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadBack:
     """Answers hints about one Powens user. `institution` finds a bank in the catalogue by its id."""
 
-    store: Store
+    store: Connections
+    users: KnownPowensUsers
     access: Access
     changes: Changes
     removal: Removal
@@ -115,7 +126,7 @@ class ReadBack:
         those who have waited for longest first.
         """
         newest = max(hints, key=lambda hint: hint.received_at)
-        user_id = self.store.user_of(newest.powens_user_id)
+        user_id = self.users.user_of(newest.powens_user_id)
         if user_id is None:
             return Reading(known_user=False)
         try:
@@ -123,7 +134,7 @@ class ReadBack:
         except PowensBusyError as busy:
             if _somebody_waits(hints):
                 raise
-            self.store.bring_forward(user_id, self.clock() + timedelta(seconds=busy.retry_after or 0))
+            self.users.bring_forward(user_id, self.clock() + timedelta(seconds=busy.retry_after or 0))
             return Reading(put_off=True)
         except UserBeingErased:
             return Reading()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared.application.access import Access
 from shared.application.changes import Changes
-from shared.application.ports import Clock, Store
+from shared.application.ports import Clock, Connections
 from shared.domain import ledger
 from shared.domain.connection import Connection
 from shared.domain.facts import Cause
@@ -16,7 +16,7 @@ from shared.domain.ledger import Outcome
 class Removal:
     """`at`, everywhere: when Powens was asked. What has been read since then is newer than its answer, and stays."""
 
-    store: Store
+    store: Connections
     access: Access
     changes: Changes
     clock: Clock

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from shared.application.access import Access
 from shared.application.budget import Budget
-from shared.application.ports import Answer, Clock, Store, WebviewSession
+from shared.application.ports import Answer, Clock, Connections, PowensUsers
 from shared.application.removal import Removal
 from shared.application.request import Request
 from shared.application.writing import Draft
@@ -39,9 +39,37 @@ class Visit:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebviewSession:
+    """A visit to the Powens Webview, found again by `state` each time that the browser comes back from it.
+
+    `expires_at`: until when the visit can be begun. It may last, and come back, for longer.
+    """
+
+    state: str
+    user_id: str
+    flow: str
+    return_to: str
+    powens_connection_id: int | None
+    expires_at: datetime
+
+
+class SessionStore(Protocol):
+    """Visits to the Webview. Every method may raise StoreUnavailable."""
+
+    def add_session(self, session: WebviewSession, *, answer: Answer | None = None) -> None:
+        """Open a session. Raises TakenError when `answer`'s key is taken, UserBeingErased."""
+
+    def session(self, state: str) -> WebviewSession | None: ...
+
+    def add_hint(self, user_id: str, hint: Hint) -> None:
+        """Queue a hint. Raises UserBeingErased also for a user who is another one at Powens by now."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenWebview:
-    store: Store
+    store: SessionStore
+    connections: Connections
     access: Access
     removal: Removal
     webview_url: WebviewUrl
@@ -69,7 +97,7 @@ class OpenWebview:
         user_id = request.user_id
         powens_connection_id = None
         if connection_id is not None:
-            connection = self.store.connection(user_id, connection_id)
+            connection = self.connections.connection(user_id, connection_id)
             if connection is None or connection.removed_at is not None:
                 raise NotFound("no such connection", code="connection_not_found")
             powens_connection_id = connection.powens_id
@@ -111,7 +139,8 @@ class ReturnFromWebview:
     Whoever comes is a person who wants to be back in the app, so this raises nothing.
     """
 
-    store: Store
+    store: SessionStore
+    users: PowensUsers
     allowed: Sequence[str]
     clock: Clock
 
@@ -147,7 +176,7 @@ class ReturnFromWebview:
         return next(filter(None, map(self.store.session, ours[:_MOST_STATES])), None)
 
     def _read_back(self, session: WebviewSession, correlation_id: str) -> None:
-        access = self.store.access(session.user_id)
+        access = self.users.access(session.user_id)
         if access is None or access.powens_user_id is None:
             return
         hint = Hint(

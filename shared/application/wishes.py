@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
-from shared.application.ports import Answer, Clock, Listed, Store, Wisher
+from shared.application.ports import Answer, Answers, Clock, Connections, Listed
 from shared.application.request import Request
 from shared.application.writing import Draft, write
 from shared.domain import wishes
@@ -21,6 +22,35 @@ type InstitutionName = Callable[[str], str | None]
 """The name of an institution that Powens knows; None for another one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wisher:
+    """Whose wish it is, and which."""
+
+    user_id: str
+    wish_id: str
+    type: AccountType
+
+
+class WishStore(Protocol):
+    """Every method may raise StoreUnavailable."""
+
+    def wish(self, user_id: str, wish_id: str) -> Wish | None: ...
+
+    def save_wish(
+        self, before: Wish | None, outcome: WishOutcome, *, correlation_id: str, answer: Answer | None = None
+    ) -> None:
+        """The wish, what finds it by its institution while it is open, and its event, in one transaction.
+
+        Raises StaleWriteError when it is no longer `before` (None: new), TakenError, UserBeingErased for a new one.
+        """
+
+    def delete_wish(self, wish: Wish, *, answer: Answer | None = None) -> None:
+        """Raises StaleWriteError when it is no longer `wish`, TakenError when `answer`'s key is taken."""
+
+    def wishers(self, institution_id: str, kind: AccountType, *, after: Wisher | None, limit: int) -> list[Wisher]:
+        """Those whose wish for this type of this institution is open, a page at a time; an empty one is the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedWish:
     wish: Wish
@@ -29,7 +59,9 @@ class RecordedWish:
 
 @dataclass(frozen=True, slots=True)
 class RecordWishes:
-    store: Store
+    store: WishStore
+    connections: Connections
+    answers: Answers
     clock: Clock
     institution_name: InstitutionName
 
@@ -39,7 +71,7 @@ class RecordWishes:
         Raises InvalidInput `unknown_institution`, Conflict `too_many_wishes`.
         """
         user_id = request.user_id
-        listed = self.store.listed(user_id)
+        listed = self.connections.listed(user_id)
         wanted = wishes.wish_id(user_id, institution_id, kind)
         held = next((wish for wish in listed.wishes if wish.id == wanted), None)
         if held is not None:
@@ -70,7 +102,7 @@ class RecordWishes:
 
     def _keep(self, user_id: str, answer: Answer | None) -> None:
         if answer is not None:
-            self.store.add_answer(user_id, answer)
+            self.answers.add_answer(user_id, answer)
 
     def _name(self, institution_id: str, listed: Listed) -> str:
         """Of a connected institution without another call."""
@@ -89,7 +121,7 @@ class GrantWishes:
     cut short leaves the rest open and findable, and nothing else remembers them.
     """
 
-    store: Store
+    store: WishStore
     clock: Clock
 
     def run(

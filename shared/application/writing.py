@@ -1,10 +1,11 @@
 """How what a use case decides is written, and decided again when somebody else wrote first.
 
-A use case reads and decides, and returns a draft. Whoever asked for it has it written here; the API renders its answer
-in between, which is then written in the same transaction (ADR 0011, ADR 0034).
+A use case of the API reads and decides, and returns a draft. Whoever asked for it has it written here; the API renders
+its answer in between, which is then written in the same transaction (ADR 0011, ADR 0034).
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.application.ports import Answer, StaleWriteError
@@ -44,9 +45,7 @@ def write_with_answer[T, A](attempt: Callable[[], Draft[T]], render: Callable[[T
     for _ in range(ATTEMPTS):
         draft = attempt()
         answer, kept = render(draft.subject)
-        try:
+        with suppress(StaleWriteError):
             draft.write(kept)
-        except StaleWriteError:
-            continue
-        return answer
+            return answer
     raise StoreUnavailable("too many writers of the same thing", retry_after=1)

@@ -10,13 +10,13 @@ from shared.application.writing import Draft, write_with_answer
 from shared.domain.errors import InvalidInput, Rejected, Unavailable
 
 if TYPE_CHECKING:
-    from shared.application.ports import Store
+    from shared.application.ports import Answers
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def answered_once[T](
-    store: "Store",
+    store: "Answers",
     request: Request,
     attempt: Callable[[], Draft[T]],
     render: Callable[[T], tuple[int, str]],
@@ -57,7 +57,7 @@ def answered_once[T](
     raise Unavailable("the same request is under way", retry_after=1)
 
 
-def _given(store: "Store", user_id: str, idempotency: Idempotency) -> Answer | None:
+def _given(store: "Answers", user_id: str, idempotency: Idempotency) -> Answer | None:
     known = store.answer(user_id, idempotency.key)
     if known is not None and known.fingerprint != idempotency.fingerprint:
         raise InvalidInput("key used before", code="idempotency_key_reused", field="Idempotency-Key")

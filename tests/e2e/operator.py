@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.powens_users import DynamoDBPowensUsers
+from shared.adapters.dynamodb.table import Table
 from shared.adapters.kms import KmsSeal
 from shared.application.housekeeping import MOST_USERS
 from tests.e2e.conftest import System
@@ -31,12 +32,10 @@ class Operator:
     def __init__(self, system: System) -> None:
         self.system = system
         self.sqs, self.table, self.lambdas = (system.client(name) for name in ("sqs", "dynamodb", "lambda"))
-        self.store = DynamoDBStore(
-            self.table, system.outputs["TableName"], clock=lambda: datetime.now(UTC), new_id=lambda: ""
-        )
+        self.users = DynamoDBPowensUsers(Table(self.table, system.outputs["TableName"]), lambda: datetime.now(UTC))
 
     def powens_user(self, user_id: str) -> int | None:
-        access = self.store.access(user_id)
+        access = self.users.access(user_id)
         return access.powens_user_id if access else None
 
     @cached_property
@@ -51,7 +50,7 @@ class Operator:
             value = json.loads(manager.get_secret_value(SecretId=f"synced-accounts/dev/{name}")["SecretString"])
             found |= {f"{name} {key}": str(secret) for key, secret in value.items() if key != "client_id"}
         for user_id in user_ids:
-            access = self.store.access(user_id)
+            access = self.users.access(user_id)
             if access is not None and access.sealed_token is not None:
                 found[f"the token of {user_id}"] = self._seal.unseal(user_id, access.sealed_token)
         return found
@@ -138,9 +137,9 @@ class Operator:
         now = datetime.now(UTC)
         for users in itertools.batched(user_ids, MOST_USERS, strict=False):
             for user_id in users:
-                access = self.store.access(user_id)
+                access = self.users.access(user_id)
                 if access is not None and access.reconcile_at is not None:
-                    self.store.plan_reconciliation(access, now)
+                    self.users.plan_reconciliation(access, now)
             self.lambdas.invoke(FunctionName=self.system.outputs["HousekeepingFunctionName"], Payload=b"{}")
 
     # --- processes and what they printed ---------------------------------------------------------------------------

@@ -353,7 +353,7 @@ def named(world: World, connection: Connection, name: str) -> None:
     """The connection is held with an institution of this name."""
     with world.looking():
         container = account_commands.container()
-        held = container.store.connection("alice", connection_id(connection.id))
+        held = container.connection_store.connection("alice", connection_id(connection.id))
         assert held is not None
         container.changes.apply(
             "alice",
@@ -519,13 +519,13 @@ def test_a_refusal_under_a_key_costs_one_more_look_for_the_answer_of_a_twin(worl
 def test_a_request_whose_twin_never_gets_done_is_told_to_come_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.adapters.dynamodb import DynamoDBStore
+    from shared.adapters.dynamodb.connections import DynamoDBConnections
 
     def taken(*_: object, **__: object) -> None:
         raise TakenError
 
     connection = world.connect(1, 2)
-    monkeypatch.setattr(DynamoDBStore, "save", taken)
+    monkeypatch.setattr(DynamoDBConnections, "save", taken)
     refused(world.choose(connection, 1, idempotency_key=key(1)), 503, "temporarily_unavailable")
 
 
@@ -815,12 +815,12 @@ def test_powens_refusing_us_is_not_the_users_fault(world: World) -> None:
 
 
 def test_a_bug_is_answered_without_a_word_about_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shared.adapters.dynamodb import DynamoDBStore
+    from shared.adapters.dynamodb.connections import DynamoDBConnections
 
     def broken(*_: object) -> Any:
         raise ZeroDivisionError("a detail")
 
-    monkeypatch.setattr(DynamoDBStore, "listed", broken)
+    monkeypatch.setattr(DynamoDBConnections, "listed", broken)
     reply = world.api("GET", "/v1/connections")
     refused(reply, 500, "internal_error")
     assert "a detail" not in reply.body

@@ -151,7 +151,7 @@ def test_hints_that_must_wait_become_one_planned_read_and_no_dead_letter(
 
 
 def world_store(world: World) -> Any:
-    return FUNCTIONS[0].container().store
+    return FUNCTIONS[0].container().budget_store
 
 
 def test_who_comes_back_from_the_webview_does_not_wait_behind_a_sweep(

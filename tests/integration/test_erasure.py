@@ -11,6 +11,8 @@ import pytest
 from functions.account_commands import app as account_commands
 from functions.accounts_api.container import container
 from shared.adapters import dynamodb
+from shared.adapters.dynamodb.kinds import KINDS
+from shared.adapters.dynamodb.live import DynamoDBSockets
 from shared.application.live import OpenSocket
 from shared.domain.connection import connection_id
 from shared.domain.erasure import LATE_AFTER, QUIET_FOR
@@ -36,7 +38,7 @@ def filled(world: World, user: str = "alice", connection: int = 77) -> Connectio
         id=f"socket-{user}", user_id=user, opened_at=world.clock(), until=world.clock() + timedelta(hours=1)
     )
     with world.looking():
-        container().store.add_socket(socket)
+        DynamoDBSockets(container().table).add_socket(socket)
     held = world.api("GET", f"/v1/connections/{connection_id(connection)}", user=user).json
     body = {"enabled_account_ids": [held["accounts"][0]["id"]]}
     path = f"/v1/connections/{connection_id(connection)}/selection"
@@ -445,7 +447,7 @@ def test_an_export_shows_everything_that_is_held_and_no_secret(world: World) -> 
     world.publish()
     items = exported(world)
     kinds = {item["kind"] for item in items}
-    assert kinds == {kind.name for kind in dynamodb._KINDS.values()}
+    assert kinds == {kind.name for kind in KINDS.values()}
     assert len(items) == len([item for item in world.items() if item["pk"]["S"] == "USER#alice"])
     text = json.dumps(items, default=str)
     for secret in world.powens.secrets:
@@ -507,7 +509,7 @@ def test_every_kind_of_item_in_a_users_partition_says_how_it_is_exported_and_era
     rows = re.findall(r"^\| .+ \| USER#<user> \| (\S+) \|", dynamodb.__doc__ or "", re.MULTILINE)
     assert len(rows) > 8
     for sort_key in rows:
-        assert sort_key.startswith(tuple(dynamodb._KINDS)), f"{sort_key} has no entry in _KINDS"
+        assert sort_key.startswith(tuple(KINDS)), f"{sort_key} has no entry in KINDS"
 
 
 def test_every_item_outside_a_users_partition_that_names_the_user_is_reached_from_inside(world: World) -> None:

@@ -10,7 +10,7 @@ import requests
 from functions.account_commands import app as account_commands
 from functions.connection_refresh import app as connection_refresh
 from functions.outbox_publisher import app as outbox_publisher
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.connections import DynamoDBConnections
 from shared.adapters.outbox import PublishFailedError
 from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
@@ -219,9 +219,9 @@ class Killed(BaseException):
 
 def kill_once(monkeypatch: pytest.MonkeyPatch, world: World, nth: int, *, after: bool = False) -> list[int]:
     """The worker dies at its `nth` write of a connection, before or after it."""
-    real, calls = DynamoDBStore.save, [0]
+    real, calls = DynamoDBConnections.save, [0]
 
-    def save(self: DynamoDBStore, *given: Any, **named: Any) -> None:
+    def save(self: DynamoDBConnections, *given: Any, **named: Any) -> None:
         calls[0] += 1
         if calls[0] == nth and not after:
             raise Killed
@@ -229,7 +229,7 @@ def kill_once(monkeypatch: pytest.MonkeyPatch, world: World, nth: int, *, after:
         if calls[0] == nth:
             raise Killed
 
-    monkeypatch.setattr(DynamoDBStore, "save", save)
+    monkeypatch.setattr(DynamoDBConnections, "save", save)
 
     def surviving(name: str, handler: Any) -> Any:
         def call(event: dict[str, Any], context: Any) -> Any:
@@ -530,7 +530,7 @@ def test_two_runs_of_housekeeping_at_once_plan_a_user_once_more_at_most(world: W
     failed = ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
     from functions.housekeeping import app as housekeeping
 
-    conditional = housekeeping.container().store._client.exceptions.ConditionalCheckFailedException
+    conditional = housekeeping.container().table.client.exceptions.ConditionalCheckFailedException
     world.aws.raising("UpdateItem", conditional(failed.response, "UpdateItem"))
     world.keep_house()
     world.settle()
@@ -595,7 +595,7 @@ def test_a_writer_who_always_comes_second_gives_up_with_a_problem_to_retry(
     def stale(*_: object, **__: object) -> None:
         raise StaleWriteError
 
-    monkeypatch.setattr(DynamoDBStore, "save", stale)
+    monkeypatch.setattr(DynamoDBConnections, "save", stale)
     refused = world.choose(connection, 1)
     assert (refused.status, refused.json["code"]) == (503, "store_unavailable")
 
@@ -798,9 +798,9 @@ def test_a_bug_in_a_worker_is_logged_with_its_trace_and_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = world.connect(1, 2)
-    real, left = DynamoDBStore.connection, [1]
+    real, left = DynamoDBConnections.connection, [1]
 
-    def broken(self: DynamoDBStore, user_id: str, connection_id: str) -> Any:
+    def broken(self: DynamoDBConnections, user_id: str, connection_id: str) -> Any:
         if left[0]:
             left[0] -= 1
             raise ZeroDivisionError
@@ -808,7 +808,7 @@ def test_a_bug_in_a_worker_is_logged_with_its_trace_and_tried_again(
 
     world.choose(connection, 1)
     world.publish()
-    monkeypatch.setattr(DynamoDBStore, "connection", broken)
+    monkeypatch.setattr(DynamoDBConnections, "connection", broken)
     world.settle()
     settled(world, connection, 1)
     assert any("ZeroDivisionError" in line.get("exception", "") for line in world.lines())

@@ -124,7 +124,7 @@ def test_an_incident_stays_while_more_fail_than_one_look_takes_in(
     connections = users(world, OPENS_AT)
     fail(world, connections)
     look(world)
-    monkeypatch.setattr("shared.adapters.institutions.MOST_TROUBLES", CLOSES_AT - 1)
+    monkeypatch.setattr("shared.adapters.dynamodb.incidents.MOST_TROUBLES", CLOSES_AT - 1)
     look(world, 60)
     assert len(incidents(world)) == 1
 

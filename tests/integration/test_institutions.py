@@ -7,7 +7,7 @@ import pytest
 
 from functions.accounts_api.container import container
 from functions.institution_catalogue import app as institution_catalogue
-from shared.adapters.institutions import CHUNK_KEPT, LARGEST_CHUNK
+from shared.adapters.dynamodb.catalogue import CHUNK_KEPT, LARGEST_CHUNK
 from shared.application.institutions import Copy
 from shared.application.ports import StaleWriteError
 from shared.domain.catalogue import Catalogue, CatalogueEntry
@@ -38,12 +38,12 @@ def names(world: World, query: str = "") -> list[str]:
 
 def kept(world: World) -> Copy | None:
     with world.looking():
-        return container().institution_store.catalogue()
+        return container().catalogue_store.catalogue()
 
 
 def keep(world: World, copy: Copy) -> None:
     with world.looking():
-        container().institution_store.keep(copy)
+        container().catalogue_store.keep(copy)
 
 
 def test_before_the_first_refresh_there_is_nothing_and_that_is_said(world: World) -> None:
@@ -239,7 +239,7 @@ def test_a_reader_whose_catalogue_is_replaced_while_it_reads_takes_the_new_one(w
 
 def test_two_who_write_incidents_at_once_do_not_overwrite_each_other(world: World) -> None:
     with world.looking():
-        store = container().institution_store
+        store = container().incident_store
         store.keep_incidents((), version=0)
         with pytest.raises(StaleWriteError):
             store.keep_incidents((), version=0)

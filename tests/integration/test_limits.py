@@ -130,7 +130,7 @@ def test_as_many_of_the_largest_accounts_as_are_kept_fit_one_item(world: World) 
     connection = world.connect(1)
     chance = random.Random(20260305)
     with world.looking():
-        store = container().store
+        store = container().connection_store
         [before] = store.connections("alice")
         after = replace(before, accounts=tuple(largest_account(chance, n) for n in range(MAX_ACCOUNTS)))
         store.save(before, Outcome(connection=after), correlation_id="c")

@@ -141,7 +141,7 @@ def test_the_history_of_balances_is_bounded_and_goes_with_the_account(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.domain.manual.CHUNK", 2)
-    monkeypatch.setattr("shared.adapters.dynamodb.CHUNKS_KEPT", 3)
+    monkeypatch.setattr("shared.adapters.dynamodb.manual.CHUNKS_KEPT", 3)
     path = add(world, balance="0").headers["location"]
     for balance in range(1, 12):
         assert patch(world, path, balance=str(balance)).status == 200
@@ -202,7 +202,7 @@ def test_an_account_that_is_dropped_on_another_device_is_not_brought_back(world:
 
 def test_writers_who_are_always_late_are_asked_to_come_back(world: World) -> None:
     path = add(world).headers["location"]
-    store = container().store
+    store = container().manual_account_store
 
     def late(*_: object, **__: object) -> None:
         raise StaleWriteError

@@ -149,7 +149,7 @@ def test_what_others_got_and_no_longer_have_is_forgotten(world: World, revolut: 
     world.clock.advance(days=101)
     world.refresh_catalogue()
     with world.looking():
-        copy = container().institution_store.catalogue()
+        copy = container().catalogue_store.catalogue()
     assert copy is not None
     assert copy.catalogue.given_to_others == {}
 
@@ -180,7 +180,7 @@ def test_reading_the_same_again_marks_nothing_and_a_month_later_marks_anew(world
 def test_more_discoveries_than_one_look_takes_in_are_counted_in_the_next(
     world: World, revolut: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.adapters.institutions.MOST_DISCOVERIES", 1)
+    monkeypatch.setattr("shared.adapters.dynamodb.catalogue.MOST_DISCOVERIES", 1)
     savers(world, PEERS_FLOOR)
     for _ in range(8):
         world.clock.advance(minutes=10)

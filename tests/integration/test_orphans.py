@@ -107,7 +107,7 @@ def test_a_users_token_that_powens_refuses_is_for_operators(world: World) -> Non
 
 def test_a_check_while_powens_pauses_is_left_to_the_next_day(listing: World) -> None:
     with listing.looking():
-        FUNCTIONS[0].container().store.pause(listing.clock.now + timedelta(minutes=1))
+        FUNCTIONS[0].container().budget_store.pause(listing.clock.now + timedelta(minutes=1))
     check(listing)
     assert listing.powens.log == []
     assert counted(listing, "OrphanChecksSkipped") == [1]
@@ -150,7 +150,7 @@ def test_more_owners_than_one_request_takes_are_looked_up_all(listing: World) ->
         for known in range(1000, 1150):
             key = {"pk": {"S": f"POWENS#{known}"}, "sk": {"S": "USER"}, "user_id": {"S": "somebody"}}
             world.dynamodb.put_item(TableName="accounts-table", Item=key)
-    owned = orphan_check.container().store.owned(list(range(990, 1160)))
+    owned = orphan_check.container().orphan_store.owned(list(range(990, 1160)))
     assert owned == set(range(1000, 1150))
 
 

@@ -299,7 +299,7 @@ def test_a_wish_that_is_granted_twice_at_the_same_moment_is_told_once(world: Wor
 def test_writers_of_a_wish_who_are_always_late_are_asked_to_come_back(world: World) -> None:
     world.connect(1)
     made = wish(world).json
-    store = container().store
+    store = container().wish_store
 
     def late(*_: object, **__: object) -> None:
         raise StaleWriteError

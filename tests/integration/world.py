@@ -477,7 +477,7 @@ class World:
 
     def powens_user(self, user: str) -> int | None:
         with self.looking():
-            access = container().store.access(user)
+            access = container().powens_user_store.access(user)
         return access.powens_user_id if access else None
 
     def held(self, connection: Connection, *, user: str = "alice") -> Any:
@@ -489,7 +489,7 @@ class World:
     def ids(self, connection: Connection) -> dict[int, str]:
         """Our account ids by the Powens ids under which the accounts are known now."""
         with self.looking():
-            held = container().store.connection("alice", connection_id(connection.id))
+            held = container().connection_store.connection("alice", connection_id(connection.id))
         assert held is not None
         return {account.powens_id: account.id for account in held.accounts}
 

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from ops.__main__ import main
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb.orphans import DynamoDBOrphans
+from shared.adapters.dynamodb.table import Table
 from shared.application.orphans import Listing
 
 STACK = "synced-accounts-test"
@@ -28,7 +29,7 @@ class CloudFormation:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBStore]:
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBOrphans]:
     """The table of a deployed stack, whose name is in the environment as the Makefile leaves it there."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("STACK", STACK)
@@ -43,11 +44,11 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBStore]:
         )
         services = {"cloudformation": CloudFormation(), "dynamodb": client}
         monkeypatch.setattr(boto3.session.Session, "client", lambda _, service: services[service])
-        yield DynamoDBStore(client, TABLE, clock=lambda: datetime.now(UTC), new_id=lambda: "")
+        yield DynamoDBOrphans(Table(client, TABLE))
 
 
 def test_orphans_are_listed_by_id_and_date_as_the_last_check_saw_them(
-    store: DynamoDBStore, capsys: pytest.CaptureFixture[str]
+    store: DynamoDBOrphans, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["orphans"]) == 0
     assert capsys.readouterr().out == "no check has run yet\n"

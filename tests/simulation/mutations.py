@@ -11,7 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.powens_webhook import app as powens_webhook
 from shared.adapters import outbox
-from shared.adapters.dynamodb import DynamoDBStore
+from shared.adapters.dynamodb import connections as dynamodb_connections
+from shared.adapters.dynamodb.table import Table, Write
+from shared.adapters.dynamodb.webview import DynamoDBWebviewSessions
 from shared.adapters.powens import answers, lists
 from shared.adapters.powens.user import PowensUser
 from shared.application import live
@@ -52,20 +54,22 @@ def _method(owner: Any, name: str, changed: Callable[..., Any]) -> Any:
     return mock.patch.object(owner, name, lambda *args, **named: changed(real, *args, **named))
 
 
-def _transaction(changed: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Any:
-    """Change what a transaction of the store writes."""
-    return _method(DynamoDBStore, "_transact", lambda real, self, writes, **named: real(self, changed(writes), **named))
+def _transaction(changed: Callable[[list[Write]], list[Write]]) -> Any:
+    """Change what a transaction writes."""
+    return _method(Table, "transact", lambda real, self, writes, **named: real(self, changed(list(writes)), **named))
+
+
+def _puts(write: Write, sort: str) -> bool:
+    """Whether it writes an item whose sort key begins so."""
+    return write.kind == "Put" and str(write.content["sk"]).startswith(sort)
 
 
 @mutation(57)
 def a_connection_is_written_over_whatever_somebody_else_wrote() -> Any:
-    def unconditional(real: Any, self: Any, before: Any, after: Any) -> Any:
-        write = real(self, before, after)
-        for name in ("ConditionExpression", "ExpressionAttributeValues"):
-            write["Put"].pop(name, None)
-        return write
+    def unconditional(real: Any, before: Any, after: Any) -> Any:
+        return replace(real(before, after), condition="", values={})
 
-    return _method(DynamoDBStore, "_put_connection", unconditional)
+    return _method(dynamodb_connections, "put_connection", unconditional)
 
 
 @mutation(3)
@@ -79,16 +83,13 @@ def a_webhook_is_accepted_before_it_is_queued() -> Any:
 
 @mutation(10)
 def an_operation_is_recorded_without_its_command() -> Any:
-    def kept(write: dict[str, Any]) -> bool:
-        return not write.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("COMMAND#")
-
-    return _transaction(lambda writes: [write for write in writes if kept(write)])
+    return _transaction(lambda writes: [write for write in writes if not _puts(write, "COMMAND#")])
 
 
 @mutation(3)
 def the_second_event_of_a_transaction_is_forgotten() -> Any:
-    def changed(writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        events = [w for w in writes if w.get("Put", {}).get("Item", {}).get("sk", {}).get("S", "").startswith("EVENT#")]
+    def changed(writes: list[Write]) -> list[Write]:
+        events = [write for write in writes if _puts(write, "EVENT#")]
         return [write for write in writes if write not in events[1:]]
 
     return _transaction(changed)
@@ -316,7 +317,7 @@ def the_second_return_of_a_visit_is_thrown_away() -> Any:
         used.add(state)
         return known
 
-    return _method(DynamoDBStore, "session", session)
+    return _method(DynamoDBWebviewSessions, "session", session)
 
 
 @mutation(74)

@@ -123,7 +123,7 @@ def test_the_domain_has_no_clock_no_randomness_and_no_input_or_output(path: Path
 
 
 STORAGE = ROOT / "shared" / "adapters"
-KEY_OWNERS = {*STORAGE.glob("dynamodb*.py"), *(STORAGE / "dynamodb").rglob("*.py"), STORAGE / "institutions.py"}
+KEY_OWNERS = set((STORAGE / "dynamodb").rglob("*.py"))
 KEYS = {"PROFILE", "ORPHANS", "LISTING", "INSTITUTIONS", "CATALOGUE", "INCIDENTS"}
 """Keys of the table without an id in them. The others begin with a word and a `#`."""
 
@@ -148,3 +148,12 @@ def test_the_files_that_own_the_tables_keys_are_known_to_spell_them() -> None:
 @pytest.mark.parametrize("path", sorted({*modules("shared", "functions", "ops", "local")} - KEY_OWNERS), ids=of)
 def test_no_other_file_spells_a_key_of_the_table(path: Path) -> None:
     assert [text for text in texts(path) if is_key(text)] == []
+
+
+SPEAK_TO_DYNAMODB = {STORAGE / "dynamodb" / name for name in ("table.py", "errors.py")}
+
+
+@pytest.mark.parametrize("path", sorted(KEY_OWNERS - SPEAK_TO_DYNAMODB), ids=of)
+def test_the_subjects_of_the_table_speak_to_it_and_not_to_dynamodb(path: Path) -> None:
+    assert not [name for name in imports(path) if name.startswith(("boto", "mypy_boto"))]
+    assert {"S", "N", "B"}.isdisjoint(texts(path)), "values are plain; the table puts them into DynamoDB's form"

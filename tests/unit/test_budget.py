@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.application.budget import LONGEST_PAUSE, USUAL_PAUSE, Budget, PowensBusyError
-from shared.application.ports import BudgetStore
+from shared.application.budget import LONGEST_PAUSE, USUAL_PAUSE, Budget, BudgetStore, PowensBusyError
 from tests.builders import NOW, FixedClock
 
 

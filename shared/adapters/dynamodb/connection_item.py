@@ -1,0 +1,53 @@
+"""A connection with its accounts, as one item (ADR 0004)."""
+
+import zlib
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+
+from pydantic import TypeAdapter
+
+from shared.adapters.dynamodb.keys import expiry, user_key
+from shared.adapters.dynamodb.table import Item, Key, Write, put, unchanged
+from shared.domain.connection import Connection
+
+LARGEST_PLAIN_BYTES = 300_000
+"""Of a document. A larger one is compressed: DynamoDB's items end at 400 kB (ADR 0004)."""
+TOMBSTONE_KEPT = timedelta(days=90)
+
+
+@cache
+def _codec() -> TypeAdapter[Connection]:
+    return TypeAdapter(Connection)
+
+
+def connection_key(user_id: str, connection_id: str) -> Key:
+    return user_key(user_id, f"LIST#CONNECTION#{connection_id}")
+
+
+def put_connection(before: Connection | None, after: Connection) -> Write:
+    item: Item = {
+        **connection_key(after.user_id, after.id),
+        "version": after.version + 1,
+        "revision": after.revision,
+        **_packed(_codec().dump_json(after, exclude_defaults=True, exclude={"version"})),
+    }
+    if after.removed_at is not None:
+        item["ttl"] = expiry(after.removed_at, TOMBSTONE_KEPT)
+    return put(item, **unchanged(before.version if before is not None else None))
+
+
+def connection_of(item: Item) -> Connection:
+    return replace(_codec().validate_json(document_of(item)), version=int(item["version"]))
+
+
+def document_of(item: Item) -> str | bytes:
+    """JSON."""
+    return zlib.decompress(bytes(item["packed"])) if "packed" in item else str(item["document"])
+
+
+def _packed(document: bytes) -> Item:
+    """As text, which an operator can read, unless it would not surely fit the item beside its keys."""
+    if len(document) <= LARGEST_PLAIN_BYTES:
+        return {"document": document.decode()}
+    return {"packed": zlib.compress(document)}

@@ -1,0 +1,53 @@
+"""The operations, each as its last change left it. They change with their connection."""
+
+from datetime import datetime, timedelta
+from functools import cache
+
+from pydantic import TypeAdapter
+
+from shared.adapters.dynamodb.keys import due_items, expiry, instant, shard_of, user_key
+from shared.adapters.dynamodb.table import Item, Table, Write, put
+from shared.application.housekeeping import DueOperation
+from shared.domain.connection import Operation
+
+OPERATION_KEPT = timedelta(days=90)
+
+
+@cache
+def _codec() -> TypeAdapter[Operation]:
+    return TypeAdapter(Operation)
+
+
+def put_operation(operation: Operation) -> Write:
+    """While it is open, the index finds it by its deadline."""
+    item: Item = {
+        **user_key(operation.user_id, f"OPERATION#{operation.id}"),
+        "document": _codec().dump_json(operation, exclude_defaults=True).decode(),
+        "ttl": expiry(operation.created_at, OPERATION_KEPT),
+    }
+    if operation.open:
+        item["due_pk"] = f"OPERATION#{shard_of(operation.id)}"
+        item["due_sk"] = f"{instant(operation.deadline_at)}#{operation.id}"
+        item["connection_id"] = operation.connection_id
+    return put(item)
+
+
+class DynamoDBOperations:
+    """The ports `OperationStore` and `DueOperations`."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def operation(self, user_id: str, operation_id: str) -> Operation | None:
+        item = self.table.get(user_key(user_id, f"OPERATION#{operation_id}"))
+        return _codec().validate_json(item["document"]) if item else None
+
+    def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]:
+        return [
+            DueOperation(
+                user_id=item["pk"].removeprefix("USER#"),
+                connection_id=item["connection_id"],
+                operation_id=item["sk"].removeprefix("OPERATION#"),
+            )
+            for item in due_items(self.table, "OPERATION", now, limit)
+        ]
