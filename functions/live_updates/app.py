@@ -16,6 +16,7 @@ from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
 PROTOCOL = "synced-accounts"
+USER_ERASED = "UserErased"
 
 
 @cache
@@ -46,6 +47,7 @@ def _tell(event: dict[str, Any]) -> None:
         event=event["detail-type"],
         connection_id=data.get("connection_id"),
         revision=data["revision"],
+        is_last=event["detail-type"] == USER_ERASED,
     )
     count(Metric.SCREENS_TOLD, heard)
 

@@ -57,8 +57,11 @@ class Live:
     def close(self, socket_id: str) -> None:
         self.store.remove_socket(socket_id)
 
-    def tell(self, user_id: str, *, event: str, connection_id: str | None, revision: int) -> int:
-        """How many screens heard it. Raises an ExceptionGroup once all were tried, when some could not be reached."""
+    def tell(self, user_id: str, *, event: str, connection_id: str | None, revision: int, is_last: bool = False) -> int:
+        """How many screens heard it. Raises an ExceptionGroup once all were tried, when some could not be reached.
+
+        `is_last`: nothing else is held of the user, so that the screens are closed and forgotten after it.
+        """
         message = json.dumps({"type": "changed", "event": event, "connection_id": connection_id, "revision": revision})
         heard = 0
         troubles: list[AppError] = []
@@ -70,11 +73,13 @@ class Live:
                     self.store.remove_socket(socket.id)
                     continue
                 open_still = self.screens.send(socket.id, message)
+                if is_last and open_still:
+                    self.screens.close(socket.id)
             except AppError as trouble:
                 troubles.append(trouble)
                 continue
             heard += open_still
-            if not open_still and self.clock() - socket.opened_at > SETTLED_AFTER:
+            if is_last or (not open_still and self.clock() - socket.opened_at > SETTLED_AFTER):
                 self.store.remove_socket(socket.id)
         if troubles:
             raise ExceptionGroup(f"{len(troubles)} screens could not be told", troubles)

@@ -13,7 +13,7 @@ from functions.accounts_api.container import container
 from shared.adapters import dynamodb
 from shared.adapters.dynamodb.kinds import KINDS
 from shared.adapters.dynamodb.live import DynamoDBSockets
-from shared.application.live import OpenSocket
+from shared.application.live import Live, OpenSocket
 from shared.domain.connection import connection_id
 from shared.domain.erasure import LATE_AFTER, QUIET_FOR
 from tests.fakes.powens import Connection, error
@@ -21,6 +21,21 @@ from tests.integration.world import ORIGIN, Context, KilledError, Reply, World, 
 from tests.powens_wire import Answer
 
 MANUAL: dict[str, Any] = {"name": "Livret souple", "type": "savings", "currency": "EUR", "balance": "1200.50"}
+
+
+class Screens:
+    """Sockets that are all open."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.closed: list[str] = []
+
+    def send(self, _: str, message: str) -> bool:
+        self.heard.append(message)
+        return True
+
+    def close(self, socket_id: str) -> None:
+        self.closed.append(socket_id)
 
 
 def filled(world: World, user: str = "alice", connection: int = 77) -> Connection:
@@ -57,8 +72,10 @@ def receipt(world: World, begun: Reply, user: str = "alice") -> Reply:
 
 
 def traces(world: World, user: str) -> list[dict[str, Any]]:
-    """Items that name the user, the event of the erasure aside."""
-    return [item for item in world.items() if user in json.dumps(item, default=str) and "ERASED#" not in str(item)]
+    """Items that name the user, the event of the erasure and the screens that are to hear of it aside."""
+    aside = ("ERASED#", "SOCKET#")
+    named = (item for item in world.items() if user in json.dumps(item, default=str))
+    return [item for item in named if not any(name in str(item) for name in aside)]
 
 
 def erased(world: World, begun: Reply) -> None:
@@ -96,6 +113,23 @@ def test_nothing_is_left_of_an_erased_user_here_or_at_powens_but_a_receipt(world
     # A neighbour keeps everything.
     assert [item for item in world.items() if "bob" in json.dumps(item, default=str)] == before
     assert world.powens.connections == {other.id: other}
+
+
+def test_open_screens_hear_of_the_end_and_are_forgotten_with_it(world: World) -> None:
+    filled(world)
+    filled(world, user="bob", connection=99)
+    erase(world)
+    world.settle()
+    screens = Screens()
+    with world.looking():
+        store = DynamoDBSockets(container().table)
+        Live(store, screens, world.clock).tell(
+            "alice", event="UserErased", connection_id=None, revision=0, is_last=True
+        )
+    assert [json.loads(message)["event"] for message in screens.heard] == ["UserErased"]
+    assert screens.closed == ["socket-alice"]
+    assert {item["sk"]["S"] for item in world.items() if "SOCKET" in str(item)} == {"SOCKET", "SOCKET#socket-bob"}
+    assert not [item for item in world.items() if "SOCKET" in str(item) and "alice" in str(item)]
 
 
 def test_the_receipt_says_nothing_of_who_it_was_and_only_they_can_read_it(world: World) -> None:

@@ -287,6 +287,17 @@ def test_one_screen_out_of_reach_keeps_no_other_from_hearing_and_the_call_fails(
     assert room.tells("alice") == (1 if expired else 2)
 
 
+def test_after_the_end_of_a_user_no_screen_is_held_open_or_remembered(room: Room) -> None:
+    assert app.USER_ERASED == FactType.USER_ERASED
+    for socket in ("phone", "young and gone"):
+        room.opens(socket, "alice")
+    room.screens.gone.add("young and gone")
+
+    assert room.live.tell("alice", event="UserErased", connection_id=None, revision=0, is_last=True) == 1
+    assert room.screens.gone == {"phone", "young and gone"}
+    assert room.store.kept == {}
+
+
 def test_a_closed_socket_is_told_nothing(room: Room) -> None:
     room.opens("s", "alice")
     room.live.close("s")

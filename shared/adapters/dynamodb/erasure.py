@@ -28,6 +28,7 @@ from shared.domain.erasure import DEADLINE, LATE_AFTER, Erasure
 from shared.domain.facts import Cause, Fact, FactType
 
 RECEIPT_KEPT = timedelta(days=90)
+_KEPT_TO_THE_END = ("PROFILE", "SOCKET#")
 ERASED_AT_ONCE = 40
 """Keys of one transaction of an erasure, which takes at most 100 writes (AWS limit)."""
 
@@ -88,12 +89,15 @@ class DynamoDBErasures:
         return beside
 
     def _some_items(self, user_id: str, prefix: str) -> list[Item]:
-        """A page of the user's partition, without the mark of the erasure. Empty when there is nothing else."""
+        """A page of the user's partition, without the mark of the erasure. Empty when there is nothing else.
+
+        Nor are the open screens in it: they are to hear of the end, and are forgotten with that (ADR 0020).
+        """
         keys, values = "pk = :user", {"user": partition_of(user_id)}
         if prefix:
             keys, values["prefix"] = f"{keys} AND begins_with(sk, :prefix)", prefix
         for page in self.table.pages(keys, {"ConsistentRead": True}, **values):
-            if items := [item for item in page if item["sk"] != "PROFILE"]:
+            if items := [item for item in page if not item["sk"].startswith(_KEPT_TO_THE_END)]:
                 return items
         return []
 
