@@ -8,10 +8,11 @@ from shared.adapters.dynamodb.table import Item, Write, put
 from shared.application.ports import Clock, NewId
 from shared.contracts.events import detail_of
 from shared.contracts.messages import Command, EraseUser, HintMessage
-from shared.domain.facts import Fact
+from shared.domain.facts import Cause, Change, Fact
 
 HISTORY_KEPT = timedelta(days=400)
 OUTBOX_KEPT = timedelta(days=7)
+"""Also of events that only say that data is newer: most of all, and history to nobody after some days."""
 
 
 class Outbox:
@@ -33,7 +34,7 @@ class Outbox:
             "detail": detail.as_json(),
             "names": json.dumps(of_accounts, ensure_ascii=False),
             "institution": institution or "",
-            "ttl": expiry(now, HISTORY_KEPT),
+            "ttl": expiry(now, OUTBOX_KEPT if _is_news_of_a_day(fact) else HISTORY_KEPT),
         }
         if fact.connection_id is not None:
             item["connection_id"] = fact.connection_id
@@ -49,3 +50,8 @@ class Outbox:
                 "ttl": expiry(self.clock(), OUTBOX_KEPT),
             }
         )
+
+
+def _is_news_of_a_day(fact: Fact) -> bool:
+    by_user = fact.cause is Cause.USER
+    return not by_user and bool(fact.accounts) and all(line.change is Change.REFRESHED for line in fact.accounts)
