@@ -1,0 +1,203 @@
+"""Choices that a user makes through our API: what they would do, what they do, and what undoes them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.domain.connection import (
+    Account,
+    Choice,
+    Connection,
+    ItemStatus,
+    Operation,
+    OperationItem,
+    OperationKind,
+)
+from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.facts import Cause, Change, change_of
+from shared.domain.ledger.outcome import OPERATION_DEADLINE, Outcome, conclude, with_facts, with_item_ends
+
+UNDO_FOR = timedelta(hours=24)
+MOST_OPEN_OPERATIONS = 20
+"""Operations of one connection that may be open at once; all their ends must fit one transaction of 100 writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The effect that a selection would have."""
+
+    enable: tuple[str, ...]
+    disable: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    enabled_total: int
+
+
+def by_current_id(connection: Connection, wants: Mapping[str, bool]) -> dict[str, bool]:
+    """What is wanted of which account. Raises InvalidInput for an account that this connection does not have."""
+    found = {}
+    for wanted_id, wanted in wants.items():
+        account = connection.account(wanted_id)
+        if account is None:
+            raise InvalidInput(f"no account {wanted_id} here", code="unknown_account", field="enabled_account_ids")
+        found[account.id] = wanted
+    return found
+
+
+def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool = False) -> list[Account]:
+    """The accounts about which `wants` says something new. Repeating what is wanted is no choice, unless `insist`.
+
+    Raises InvalidInput for an account that the bank closed.
+    """
+    changed = []
+    for account in connection.accounts:
+        if account.id not in wants:
+            continue
+        wanted = wants[account.id]
+        told_already = account.choice is not None or account.closed_at is not None or not insist
+        if account.wanted == wanted and told_already and not (account.problem and account.enabled != wanted):
+            continue
+        if wanted and account.closed_at is not None:
+            raise InvalidInput(
+                f"account {account.id} is closed", code="account_closed_at_bank", field="enabled_account_ids"
+            )
+        changed.append(account)
+    return changed
+
+
+def selection(connection: Connection, enabled_ids: Iterable[str]) -> dict[str, bool]:
+    """What a full selection says about the accounts of the connection.
+
+    It says nothing about one that the bank closed and that it leaves out: nobody can tick such an account, so leaving
+    it out is no choice. Raises InvalidInput for an account that is not here.
+    """
+    ids = by_current_id(connection, dict.fromkeys(enabled_ids, True))
+    return {a.id: a.id in ids for a in connection.accounts if a.closed_at is None or a.id in ids}
+
+
+def preview(connection: Connection, wants: Mapping[str, bool]) -> Preview:
+    """What `choose` would do."""
+    wants = by_current_id(connection, wants)
+    changed = {account.id for account in _changes(connection, wants)}
+    total = sum(wants[a.id] if a.id in changed else a.wanted for a in connection.accounts if a.closed_at is None)
+    return Preview(
+        enable=tuple(a.id for a in connection.accounts if a.id in changed and wants[a.id]),
+        disable=tuple(a.id for a in connection.accounts if a.id in changed and not wants[a.id]),
+        unchanged=tuple(a.id for a in connection.accounts if a.id not in changed),
+        enabled_total=total,
+    )
+
+
+def choose(
+    connection: Connection,
+    wants: Mapping[str, bool],
+    *,
+    operation_id: str,
+    correlation_id: str,
+    now: datetime,
+    insist: bool = False,
+) -> Outcome:
+    """Record a user's choices. Only the accounts it changes belong to the operation; siblings are left alone.
+
+    A choice for the state that is already there ends at once, unless an earlier opposite order may still be under way:
+    then Powens is told again (`doubt`). Earlier operations lose the accounts chosen anew.
+
+    `insist`: the user named these very accounts, so Powens is told even what is thought to be so already: it may have
+    changed there since it was last read. Raises Conflict `too_many_open_operations`.
+    """
+    if connection.removed_at is not None:
+        raise Conflict("the connection is ended", code="connection_removed")
+    if len(connection.operations) >= MOST_OPEN_OPERATIONS:
+        raise Conflict("too many choices are still being carried out", code="too_many_open_operations")
+    operation = Operation(
+        id=operation_id,
+        user_id=connection.user_id,
+        connection_id=connection.id,
+        kind=OperationKind.SELECTION,
+        created_at=now,
+        deadline_at=now + OPERATION_DEADLINE,
+        correlation_id=correlation_id,
+        undo_until=now + UNDO_FOR,
+    )
+    items = []
+    lines = []
+    wants = by_current_id(connection, wants)
+    for account in _changes(connection, wants, insist=insist):
+        wanted = wants[account.id]
+        doubt = account.choice is not None or (insist and account.wanted == wanted)
+        closed = account.closed_at is not None  # nothing to stop at Powens: should it come back, `wanted` decides
+        settled = closed or (account.enabled == wanted and not doubt)
+        choice = None if settled else Choice(operation_id=operation_id, doubt=doubt)
+        chosen = replace(
+            account,
+            wanted=wanted,
+            enabled=wanted if closed else account.enabled,
+            choice=choice,
+            problem=None,
+            chosen_at=now,
+            repairs=(),
+        )
+        connection = connection.with_account(chosen)
+        if chosen.enabled != account.enabled:
+            lines.append(change_of(chosen, Change.DISABLED))
+        items.append(
+            OperationItem(
+                account_id=account.id,
+                wanted=wanted,
+                before=account.enabled if account.problem else account.wanted,
+                status=ItemStatus.DONE if settled else ItemStatus.PENDING,
+            )
+        )
+    superseded = {item.account_id for item in items}
+    earlier = tuple(
+        with_item_ends(
+            o, {i.account_id: (ItemStatus.SUPERSEDED, "newer_choice") for i in o.items if i.account_id in superseded}
+        )
+        for o in connection.operations
+    )
+    connection = replace(connection, operations=(*earlier, replace(operation, items=tuple(items))))
+    return conclude(connection, now, Cause.USER, lines)
+
+
+def begin(
+    connection: Connection, kind: OperationKind, *, operation_id: str, correlation_id: str, now: datetime
+) -> Outcome:
+    """Open an operation on the connection as a whole: a refresh or its deletion. An open one of the kind is reused."""
+    if connection.removed_at is not None:
+        raise Conflict("the connection is ended", code="connection_removed")
+    under_way = next((o for o in connection.operations if o.kind is kind), None)
+    if under_way is not None:
+        return Outcome(connection=connection, operations=(under_way,))
+    operation = Operation(
+        id=operation_id,
+        user_id=connection.user_id,
+        connection_id=connection.id,
+        kind=kind,
+        created_at=now,
+        deadline_at=now + OPERATION_DEADLINE,
+        correlation_id=correlation_id,
+        last_success_at=connection.last_success_at if kind is OperationKind.REFRESH else None,
+    )
+    return Outcome(
+        connection=replace(connection, operations=(*connection.operations, operation)), operations=(operation,)
+    )
+
+
+def rename(connection: Connection, wanted_id: str, name: str) -> Outcome:
+    """Give an account the user's own name; Powens is not told."""
+    if connection.removed_at is not None:
+        raise Conflict("the connection is ended", code="connection_removed")
+    account = connection.account(wanted_id)
+    assert account is not None  # noqa: S101 - callers look the account up in this very connection
+    if account.custom_name == name:
+        return Outcome(connection=connection)
+    renamed = replace(account, custom_name=name)
+    return with_facts(connection.with_account(renamed), [change_of(renamed, Change.RENAMED)], Cause.USER, "", ())
+
+
+def undo(operation: Operation, now: datetime) -> dict[str, bool]:
+    """The choices that restore the selection before `operation`. Raises Conflict when it cannot be undone."""
+    if operation.kind is not OperationKind.SELECTION or operation.undo_until is None:
+        raise Conflict("only a selection can be undone", code="not_undoable")
+    if now > operation.undo_until:
+        raise Conflict("too late to undo", code="undo_expired")
+    return {item.account_id: item.before for item in operation.items}
