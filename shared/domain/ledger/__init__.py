@@ -25,10 +25,11 @@ from shared.domain.ledger.choices import (
     selection,
     undo,
 )
+from shared.domain.ledger.draft import MOST_REPAIRS
 from shared.domain.ledger.endings import end_operation, expire, remove
 from shared.domain.ledger.order import Order, Ordered, orders, record
 from shared.domain.ledger.outcome import OPERATION_DEADLINE, Outcome, then
-from shared.domain.ledger.reconciler import MOST_REPAIRS, covered, reconcile
+from shared.domain.ledger.reconciler import covered, reconcile
 
 __all__ = [
     "MOST_OPEN_OPERATIONS",

@@ -1,4 +1,4 @@
-"""One account as a read changes it: what Powens says of it, and two that turn out to be one."""
+"""One account as a read changes it: how Powens describes it, and two accounts that are the same one."""
 
 from dataclasses import replace
 
@@ -6,30 +6,34 @@ from shared.domain.connection import Account
 from shared.domain.observation import ObservedAccount
 
 
-def described(account: Account, seen: ObservedAccount, failing: bool) -> Account:
-    """What Powens says of an account, without its selection. A field that Powens leaves out keeps its last value.
+def described(account: Account, observed: ObservedAccount, failing: bool) -> Account:
+    """The account with what Powens says about it, its selection aside. A field that Powens leaves out keeps its value.
 
-    So does the balance of an account that is not ticked, or that fails: the last good one, whose age is shown.
+    A disabled or failing account keeps its last good balance too, whose age is shown.
     """
-    kept = seen.balance is None and (seen.disabled or failing)
+    kept = observed.balance is None and (observed.disabled or failing)
+    newest = observed.last_update if observed.error is None else None
     return replace(
         account,
-        name=seen.name or account.name,
-        provider_type=seen.provider_type,
-        currency=seen.currency or account.currency,
-        balance=account.balance if kept else seen.balance,
-        iban_key=seen.iban_key or account.iban_key,
-        iban_last4=seen.iban_last4 or account.iban_last4,
-        number_key=seen.number_key or account.number_key,
-        source_id=seen.source_id if seen.source_id is not None else account.source_id,
-        error=seen.error,
-        last_success_at=(seen.last_update or account.last_success_at)
-        if seen.error is None
-        else account.last_success_at,
+        name=observed.name or account.name,
+        provider_type=observed.provider_type,
+        currency=observed.currency or account.currency,
+        balance=account.balance if kept else observed.balance,
+        iban_key=observed.iban_key or account.iban_key,
+        iban_last4=observed.iban_last4 or account.iban_last4,
+        number_key=observed.number_key or account.number_key,
+        source_id=observed.source_id if observed.source_id is not None else account.source_id,
+        error=observed.error,
+        last_success_at=newest or account.last_success_at,
     )
 
 
-def data(account: Account) -> tuple[object, ...]:
+def same_data(account: Account, other: Account) -> bool:
+    """Whether two states of an account are equal in what a synchronisation brings."""
+    return _data(account) == _data(other)
+
+
+def _data(account: Account) -> tuple[object, ...]:
     return (
         account.balance,
         account.currency,
@@ -41,9 +45,9 @@ def data(account: Account) -> tuple[object, ...]:
     )
 
 
-def merge(older: Account, newer: Account) -> Account:
-    """The older account, under the Powens id of the newer: with its id, its history, and the newest choice of both."""
-    # A wish that could not be carried out was given up: what is left of it is nobody's choice.
+def merged_account(older: Account, newer: Account) -> Account:
+    """The older account under the newer one's Powens id: with its own id and history, and the newest choice of both."""
+    # A choice that could not be carried out was given up: `wanted` is nobody's choice then.
     given_up = older.problem is not None and older.wanted == older.enabled
     chosen_later = newer.chosen_at is not None and (older.chosen_at is None or older.chosen_at < newer.chosen_at)
     chosen_later = older.choice is None and (chosen_later or given_up)
