@@ -26,7 +26,7 @@ from shared.domain.errors import (
     UserBeingErased,
 )
 from shared.domain.facts import Cause
-from shared.domain.ledger import Order, Ordered, Outcome
+from shared.domain.ledger import Order, OrderResult, Outcome
 from shared.domain.observation import ObservedConnection
 from shared.domain.status import just_refreshed
 
@@ -104,7 +104,7 @@ class CarryOut:
         at = self.clock()
 
         def refuse(now_held: Connection) -> Outcome:
-            refused = [Ordered(order=order, refusal=error.code) for order in ledger.orders(now_held)]
+            refused = [OrderResult(order=order, refusal=error.code) for order in ledger.orders(now_held)]
             return ledger.record(now_held, refused, operation_id=operation.id, at=at, now=self.clock())
 
         held = self._change(operation, refuse).connection
@@ -266,24 +266,26 @@ def _open_operation(held: Connection | None, operation_id: str) -> Operation | N
     return next((operation for operation in held.operations if operation.id == operation_id), None)
 
 
-def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered], list[Ordered], Unavailable | None]:
+def _order(
+    powens: PowensUser, orders: tuple[Order, ...]
+) -> tuple[list[OrderResult], list[OrderResult], Unavailable | None]:
     """Tell Powens, account by account; what one account is refused does not stop the others, trouble does.
 
     Returns the answers, the accounts to enable that Powens does not know under their id, and the trouble.
     """
-    results: list[Ordered] = []
-    lost: list[Ordered] = []
+    results: list[OrderResult] = []
+    lost: list[OrderResult] = []
     for order in orders:
         try:
             powens.set_account_enabled(order.powens_id, order.enabled)
         except PowensNotFound:
-            (lost if order.enabled else results).append(Ordered(order=order, refusal="not_found_at_powens"))
+            (lost if order.enabled else results).append(OrderResult(order=order, refusal="not_found_at_powens"))
         except PowensUserGone:
             raise
         except PowensRefused as error:
-            results.append(Ordered(order=order, refusal=error.code))
+            results.append(OrderResult(order=order, refusal=error.code))
         except Unavailable as error:
             return results, lost, error
         else:
-            results.append(Ordered(order=order))
+            results.append(OrderResult(order=order))
     return results, lost, None

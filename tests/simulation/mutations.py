@@ -22,8 +22,8 @@ from shared.contracts.events import SOURCE
 from shared.domain import copies, ledger, matching
 from shared.domain.errors import AppError, PowensForbidden
 from shared.domain.ledger import outcome, reconciler
-from shared.domain.ledger.draft import Draft
 from shared.domain.ledger.moves import Moves
+from shared.domain.ledger.transition import Transition
 from shared.entrypoints.observability import logger
 
 
@@ -167,7 +167,7 @@ def an_account_that_an_answer_leaves_out_is_closed_at_once() -> Any:
 @mutation(5)
 def an_account_that_comes_back_disabled_is_taken_for_a_choice() -> Any:
     return mock.patch.object(
-        Draft, "restore", lambda self, account, observed, ask=None: replace(account, wanted=account.enabled)
+        Transition, "restore", lambda self, account, observed, ask=None: replace(account, wanted=account.enabled)
     )
 
 
@@ -279,14 +279,14 @@ def no_balance_overwrites_the_last_good_one() -> Any:
 
 @mutation(80)
 def an_older_date_ends_a_refresh() -> Any:
-    def end(real: Any, draft: Any, before: Any) -> None:
-        if draft.connection.last_success_at != before.last_success_at:
+    def end(real: Any, transition: Any, before: Any) -> None:
+        if transition.connection.last_success_at != before.last_success_at:
             operations = [
-                replace(o, last_success_at=None) if o.kind == "refresh" else o for o in draft.connection.operations
+                replace(o, last_success_at=None) if o.kind == "refresh" else o for o in transition.connection.operations
             ]
-            draft.connection = replace(draft.connection, operations=tuple(operations))
+            transition.connection = replace(transition.connection, operations=tuple(operations))
             before = replace(before, last_success_at=None)
-        real(draft, before)
+        real(transition, before)
 
     return _method(reconciler, "_end_refreshes", end)
 

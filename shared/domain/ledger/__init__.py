@@ -1,17 +1,18 @@
-"""The rules of the ledger, each stated once, as pure functions of what is held, what was seen and the time.
+"""The ledger: its rules, each stated once, as pure functions of a stored connection, one read of Powens and the time.
 
 | rule | says | stated in |
 | --- | --- | --- |
 | 1 | a discovered account is not an enabled one | `reconciler` |
-| 2 | a flip that we did not order is a choice, and the newest choice wins | `reconciler`, `choices` |
-| 3 | an account re-created under another id is the same account | `matching`, `accounts`, `reconciler` |
-| 4 | a removed account stays removed | `order` (from `wanted` alone), `reconciler`; `endings` for connections |
+| 2 | a change that we did not order is a choice, and the newest choice wins | `transition`, `choices` |
+| 3 | an account that Powens re-creates under another id is the same account | `matching`, `accounts`, `transition` |
+| 4 | a removed account stays removed | `order` (from `wanted` alone), `transition`; of a connection, `endings.remove` |
 | 5 | an empty or partial answer removes nothing | `reconciler` |
-| 6 | one real account seen through two connections counts once | `copies` |
-| 7 | a read that began before the last known write or read does not speak | `reconciler` |
-| 8 | a hint from before the last read's start is covered | `reconciler.covered` |
+| 6 | one real account that two connections show counts once | `copies` |
+| 7 | a read that began before the last known write or read changes nothing | `reconciler`; of a choice, `transition` |
+| 8 | a hint that came before the last read began needs no new read | `reconciler.covered` |
 
-Level-triggered: nothing here applies a message; every function compares levels, so repeating one is harmless.
+`matching` and `copies` lie beside this package. Everything is level-triggered: no function applies a message, each one
+compares states, so repeating it is harmless.
 """
 
 from shared.domain.ledger.choices import (
@@ -25,11 +26,11 @@ from shared.domain.ledger.choices import (
     selection,
     undo,
 )
-from shared.domain.ledger.draft import MOST_REPAIRS
 from shared.domain.ledger.endings import end_operation, expire, remove
-from shared.domain.ledger.order import Order, Ordered, orders, record
+from shared.domain.ledger.order import Order, OrderResult, orders, record
 from shared.domain.ledger.outcome import OPERATION_DEADLINE, Outcome, then
 from shared.domain.ledger.reconciler import covered, reconcile
+from shared.domain.ledger.transition import MOST_REPAIRS
 
 __all__ = [
     "MOST_OPEN_OPERATIONS",
@@ -37,7 +38,7 @@ __all__ = [
     "OPERATION_DEADLINE",
     "UNDO_FOR",
     "Order",
-    "Ordered",
+    "OrderResult",
     "Outcome",
     "Preview",
     "begin",

@@ -1,4 +1,4 @@
-"""Choices that a user makes through our API: what they would do, what they do, and what undoes them."""
+"""Choices that a user makes in our app: their effect before and after the confirm, and how to undo them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -32,29 +32,29 @@ class Preview:
     enabled_total: int
 
 
-def by_current_id(connection: Connection, wants: Mapping[str, bool]) -> dict[str, bool]:
-    """What is wanted of which account. Raises InvalidInput for an account that this connection does not have."""
-    found = {}
-    for wanted_id, wanted in wants.items():
-        account = connection.account(wanted_id)
+def _by_current_id(connection: Connection, wants: Mapping[str, bool]) -> dict[str, bool]:
+    """`wants` with the current id of each account. Raises InvalidInput `unknown_account`."""
+    current = {}
+    for account_id, wanted in wants.items():
+        account = connection.account(account_id)
         if account is None:
-            raise InvalidInput(f"no account {wanted_id} here", code="unknown_account", field="enabled_account_ids")
-        found[account.id] = wanted
-    return found
+            raise InvalidInput(f"no account {account_id} here", code="unknown_account", field="enabled_account_ids")
+        current[account.id] = wanted
+    return current
 
 
 def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool = False) -> list[Account]:
-    """The accounts about which `wants` says something new. Repeating what is wanted is no choice, unless `insist`.
+    """The accounts for which `wants` is a new choice. Repeating the current choice is none, unless `insist`.
 
-    Raises InvalidInput for an account that the bank closed.
+    Raises InvalidInput `account_closed_at_bank` for enabling an account that the bank closed.
     """
     changed = []
     for account in connection.accounts:
         if account.id not in wants:
             continue
         wanted = wants[account.id]
-        told_already = account.choice is not None or account.closed_at is not None or not insist
-        if account.wanted == wanted and told_already and not (account.problem and account.enabled != wanted):
+        no_new_order = account.choice is not None or account.closed_at is not None or not insist
+        if account.wanted == wanted and no_new_order and not (account.problem and account.enabled != wanted):
             continue
         if wanted and account.closed_at is not None:
             raise InvalidInput(
@@ -65,18 +65,18 @@ def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool 
 
 
 def selection(connection: Connection, enabled_ids: Iterable[str]) -> dict[str, bool]:
-    """What a full selection says about the accounts of the connection.
+    """The wanted state of each account, from the ids of all accounts that shall be enabled.
 
-    It says nothing about one that the bank closed and that it leaves out: nobody can tick such an account, so leaving
-    it out is no choice. Raises InvalidInput for an account that is not here.
+    An account that the bank closed and that is left out is not among them: nobody can tick it, so leaving it out is no
+    choice. Raises InvalidInput `unknown_account`.
     """
-    ids = by_current_id(connection, dict.fromkeys(enabled_ids, True))
+    ids = _by_current_id(connection, dict.fromkeys(enabled_ids, True))
     return {a.id: a.id in ids for a in connection.accounts if a.closed_at is None or a.id in ids}
 
 
 def preview(connection: Connection, wants: Mapping[str, bool]) -> Preview:
-    """What `choose` would do."""
-    wants = by_current_id(connection, wants)
+    """The effect that `choose` would have. Raises InvalidInput as `choose` does."""
+    wants = _by_current_id(connection, wants)
     changed = {account.id for account in _changes(connection, wants)}
     total = sum(wants[a.id] if a.id in changed else a.wanted for a in connection.accounts if a.closed_at is None)
     return Preview(
@@ -96,13 +96,14 @@ def choose(
     now: datetime,
     insist: bool = False,
 ) -> Outcome:
-    """Record a user's choices. Only the accounts it changes belong to the operation; siblings are left alone.
+    """Record a user's choices as one operation, which has only the accounts that change.
 
-    A choice for the state that is already there ends at once, unless an earlier opposite order may still be under way:
-    then Powens is told again (`doubt`). Earlier operations lose the accounts chosen anew.
+    A choice of the current state is done at once, unless an earlier opposite order may still take effect: then the
+    order is given again (`Choice.doubt`). In earlier operations the items of the same accounts are superseded.
 
-    `insist`: the user named these very accounts, so Powens is told even what is thought to be so already: it may have
-    changed there since it was last read. Raises Conflict `too_many_open_operations`.
+    `insist`: the user named these very accounts, so an order is given even where nothing seems to change: the account
+    may have changed at Powens since the last read. Raises Conflict `connection_removed` or `too_many_open_operations`,
+    and InvalidInput `unknown_account` or `account_closed_at_bank`.
     """
     if connection.removed_at is not None:
         raise Conflict("the connection is ended", code="connection_removed")
@@ -120,11 +121,11 @@ def choose(
     )
     items = []
     lines = []
-    wants = by_current_id(connection, wants)
+    wants = _by_current_id(connection, wants)
     for account in _changes(connection, wants, insist=insist):
         wanted = wants[account.id]
         doubt = account.choice is not None or (insist and account.wanted == wanted)
-        closed = account.closed_at is not None  # nothing to stop at Powens: should it come back, `wanted` decides
+        closed = account.closed_at is not None  # no order is possible; `wanted` decides if it comes back
         settled = closed or (account.enabled == wanted and not doubt)
         choice = None if settled else Choice(operation_id=operation_id, doubt=doubt)
         chosen = replace(
@@ -161,7 +162,10 @@ def choose(
 def begin(
     connection: Connection, kind: OperationKind, *, operation_id: str, correlation_id: str, now: datetime
 ) -> Outcome:
-    """Open an operation on the connection as a whole: a refresh or its deletion. An open one of the kind is reused."""
+    """Open a refresh or a deletion, which are about the whole connection. An open operation of that kind is reused.
+
+    Raises Conflict `connection_removed`.
+    """
     if connection.removed_at is not None:
         raise Conflict("the connection is ended", code="connection_removed")
     under_way = next((o for o in connection.operations if o.kind is kind), None)
@@ -182,11 +186,11 @@ def begin(
     )
 
 
-def rename(connection: Connection, wanted_id: str, name: str) -> Outcome:
-    """Give an account the user's own name; Powens is not told."""
+def rename(connection: Connection, account_id: str, name: str) -> Outcome:
+    """Give an account the user's own name, which Powens does not get. Raises Conflict `connection_removed`."""
     if connection.removed_at is not None:
         raise Conflict("the connection is ended", code="connection_removed")
-    account = connection.account(wanted_id)
+    account = connection.account(account_id)
     assert account is not None  # noqa: S101 - callers look the account up in this very connection
     if account.custom_name == name:
         return Outcome(connection=connection)
@@ -195,7 +199,7 @@ def rename(connection: Connection, wanted_id: str, name: str) -> Outcome:
 
 
 def undo(operation: Operation, now: datetime) -> dict[str, bool]:
-    """The choices that restore the selection before `operation`. Raises Conflict when it cannot be undone."""
+    """The choices that restore the selection before `operation`. Raises Conflict `not_undoable` or `undo_expired`."""
     if operation.kind is not OperationKind.SELECTION or operation.undo_until is None:
         raise Conflict("only a selection can be undone", code="not_undoable")
     if now > operation.undo_until:

@@ -1,4 +1,4 @@
-"""Ends that no read shows: a deadline that is over, a refusal, and a connection that is gone."""
+"""Endings that do not come from a read: a missed deadline, a refusal, a removed connection."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.domain.ledger.outcome import Outcome, conclude, flip_lines, with_end
 
 
 def expire(connection: Connection, now: datetime) -> Outcome:
-    """End every operation past its deadline: what was seen is done, the rest failed, and the accounts say so."""
+    """End every operation past its deadline: items whose effect was seen are done, the others have failed."""
     overdue = {o.id: o for o in connection.operations if o.deadline_at <= now}
     if not overdue:
         return Outcome(connection=connection)
@@ -27,7 +27,7 @@ def expire(connection: Connection, now: datetime) -> Outcome:
             ended = give_up(account, question(account))
             item = (ItemStatus.NEEDS_USER, question(account))
         else:
-            problem = "timed_out" if choice.confirmed_at is None else _unseen(account)
+            problem = "timed_out" if choice.confirmed_at is None else _missing_effect(account)
             ended = give_up(account, problem)
             item = (ItemStatus.FAILED, problem)
         connection = connection.with_account(ended)
@@ -46,15 +46,15 @@ def expire(connection: Connection, now: datetime) -> Outcome:
     return conclude(replace(connection, operations=tuple(operations)), now, Cause.USER, lines)
 
 
-def _unseen(account: Account) -> str:
-    """Why an order that Powens acknowledged was not seen: it did not follow, or nobody can read what it did."""
+def _missing_effect(account: Account) -> str:
+    """Reason code for an order that Powens acknowledged and that no read showed: ignored, or unreadable."""
     return "unreadable_at_powens" if account.unreadable else "not_applied"
 
 
 def end_operation(
     connection: Connection, operation_id: str, status: OperationStatus, reason: str | None, now: datetime
 ) -> Outcome:
-    """End a refresh or deletion for a reason that no read shows: Powens refused it, or has nothing to refresh."""
+    """End a refresh or deletion because Powens refused it, or had nothing to refresh."""
     success = connection.last_success_at
     operations = tuple(
         replace(with_end(o, status, now, reason), last_success_at=success if o.kind is OperationKind.REFRESH else None)
@@ -66,9 +66,9 @@ def end_operation(
 
 
 def remove(connection: Connection, *, cause: Cause, at: datetime, now: datetime) -> Outcome:
-    """Mark the connection as gone from Powens, known from a write or read that ended at `at`.
+    """Mark the connection as removed at Powens, after a write or read that ended at `at`.
 
-    It is kept as a tombstone, so that no read begun earlier can bring it back (rules 4 and 7).
+    It stays as a tombstone, so that no read that began earlier can bring it back (rules 4 and 7).
     """
     if connection.removed_at is not None:
         return Outcome(connection=connection)

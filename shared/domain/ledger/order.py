@@ -1,4 +1,4 @@
-"""The calls to make at Powens, and how they went."""
+"""Orders: the calls to make at Powens, and what Powens answered."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,15 +19,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ordered:
-    """How an order went: acknowledged (`refusal` None) or refused for good, with a reason code."""
+class OrderResult:
+    """What Powens answered to an order: acknowledged (`refusal` None), or refused for good with a reason code."""
 
     order: Order
     refusal: str | None = None
 
 
 def orders(connection: Connection) -> tuple[Order, ...]:
-    """The calls still to make at Powens. They follow from what is wanted now, never from an old message (rule 4)."""
+    """The calls that are still to be made. They follow from what is wanted now, never from an old message (rule 4)."""
     return tuple(
         Order(account_id=a.id, powens_id=a.powens_id, enabled=a.wanted)
         for a in connection.accounts
@@ -36,11 +36,11 @@ def orders(connection: Connection) -> tuple[Order, ...]:
 
 
 def record(
-    connection: Connection, results: Iterable[Ordered], *, operation_id: str, at: datetime, now: datetime
+    connection: Connection, results: Iterable[OrderResult], *, operation_id: str, at: datetime, now: datetime
 ) -> Outcome:
-    """Note what Powens answered while `operation_id` was carried out, the last answer having come at `at`.
+    """Record Powens' answers to the orders of `operation_id`; the last one came at `at`.
 
-    An answer to an order that a newer choice has overtaken says nothing about the newer one.
+    An answer to an order that a newer choice has replaced is ignored.
     """
     ended: dict[str, dict[str, tuple[ItemStatus, str | None]]] = {}
     lines: list[AccountChange] = []
@@ -81,18 +81,23 @@ def _failure(connection: Connection, choice: Choice) -> ItemStatus:
 
 
 def question(account: Account) -> str:
-    """What the user is asked about an account that does not stay as wanted, and that we could not put right."""
+    """Reason code of the question to the user about an account that does not stay as wanted, whatever we repair."""
     return "recreated_by_powens" if account.wanted else "reenabled_by_powens"
 
 
 def give_up(account: Account, problem: str) -> Account:
-    """Drop a choice that cannot be carried out: what is there stays, and the account says why.
+    """The account without its choice, which cannot be carried out: it keeps its state at Powens and gets a `problem`.
 
-    A wish that Powens undid by itself (rules 3 and 4) stays on record: the user is asked instead. An account that is as
-    it was wanted has no problem, though its operation could not be seen through.
+    `wanted` stays when Powens undid the choice by itself (rules 3 and 4), as then the user is asked. An account that is
+    in the wanted state has no problem, though its operation failed.
     """
-    seen = account.choice.seen if account.choice is not None else None
-    enabled = account.enabled if seen is None else seen
+    shown = account.choice.seen if account.choice is not None else None
+    enabled = account.enabled if shown is None else shown
     wanted = account.wanted if problem == question(account) else enabled
-    left = problem if enabled != account.wanted else None
-    return replace(account, choice=None, enabled=enabled, wanted=wanted, problem=left)
+    return replace(
+        account,
+        choice=None,
+        enabled=enabled,
+        wanted=wanted,
+        problem=problem if enabled != account.wanted else None,
+    )

@@ -21,9 +21,9 @@ OPERATION_DEADLINE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a rule decided: the next state, the facts to publish with it, and every operation whose record changed.
+    """The next state, the facts to publish with it, and every operation whose record changed.
 
-    `others`: what it means for other connections of the same user, each as it was and what becomes of it.
+    `others`: other connections of the same user that change too, each as it was and what becomes of it.
     """
 
     connection: Connection
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def then(first: Outcome, second: Outcome) -> Outcome:
-    """Two decisions taken one after the other, as one."""
+    """Two outcomes, the second of which starts where the first ends, as one."""
     operations = {operation.id: operation for operation in (*first.operations, *second.operations)}
     return Outcome(
         connection=second.connection,
@@ -44,31 +44,36 @@ def then(first: Outcome, second: Outcome) -> Outcome:
 
 
 def conclude(connection: Connection, now: datetime, cause: Cause, lines: list[AccountChange]) -> Outcome:
-    """End the operations that have nothing left to wait for, keep the open ones inside, and write the facts."""
-    touched = [with_end(o, _verdict(o), now) if _all_items_ended(o) else o for o in connection.operations]
-    ended = [operation for operation in touched if not operation.open]
+    """End the operations that wait for nothing more, keep the open ones in the connection, and add the facts.
+
+    `lines`: the account changes of the fact, caused by `cause`.
+    """
+    operations = [with_end(o, _final_status(o), now) if _all_items_ended(o) else o for o in connection.operations]
+    closed = [operation for operation in operations if not operation.open]
     connection = replace(
         connection,
-        operations=tuple(operation for operation in touched if operation.open),
+        operations=tuple(operation for operation in operations if operation.open),
         accounts=tuple(
             replace(a, synchronised_since=now) if a.enabled and a.synchronised_since is None else a
             for a in connection.accounts
         ),
     )
-    return with_facts(connection, lines, cause, announced(connection, now), (*ended, *connection.operations))
+    return with_facts(connection, lines, cause, announced(connection, now), (*closed, *connection.operations))
 
 
 def with_facts(
     connection: Connection, lines: list[AccountChange], cause: Cause, status: str, operations: tuple[Operation, ...]
 ) -> Outcome:
+    """The outcome with the facts that follow: account changes, a new status (`announced`), ended operations."""
     facts = []
     if lines:
         connection = replace(connection, revision=connection.revision + 1)
-        facts.append(_fact(connection, FactType.ACCOUNTS_UPDATED, cause, accounts=_one_each(lines)))
+        facts.append(_fact(connection, FactType.ACCOUNTS_UPDATED, cause, accounts=_one_line_each(lines)))
     if status and connection.removed_at is None and status != connection.announced_status:
         connection = replace(connection, revision=connection.revision + 1, announced_status=status)
-        found = Cause.BANK if cause is Cause.USER else cause  # whoever asked for the read, the bank changed the status
-        facts.append(_fact(connection, FactType.CONNECTION_UPDATED, found, status=status.partition(":")[0]))
+        # A user may have asked for the read, but it is the bank that changed the status.
+        status_cause = Cause.BANK if cause is Cause.USER else cause
+        facts.append(_fact(connection, FactType.CONNECTION_UPDATED, status_cause, status=status.partition(":")[0]))
     for operation in operations:
         if not operation.open:
             by = Cause.RECONCILIATION if operation.kind is OperationKind.RESTORATION else Cause.USER
@@ -84,14 +89,15 @@ def with_facts(
     return Outcome(connection=connection, facts=tuple(facts), operations=operations)
 
 
-def _one_each(lines: list[AccountChange]) -> tuple[AccountChange, ...]:
-    """One line for each account: as it is now, with the most telling of the changes."""
+def _one_line_each(lines: list[AccountChange]) -> tuple[AccountChange, ...]:
+    """One line for each account: its state after all changes, with the most important change (order of `Change`)."""
     ranks = list(Change)
-    told: dict[str, AccountChange] = {}
+    by_account: dict[str, AccountChange] = {}
     for line in lines:
-        changes = [line.change] if line.account_id not in told else [told[line.account_id].change, line.change]
-        told[line.account_id] = replace(line, change=min(changes, key=ranks.index))
-    return tuple(told.values())
+        earlier = by_account.get(line.account_id, line)
+        change = min(earlier.change, line.change, key=ranks.index)
+        by_account[line.account_id] = replace(line, change=change)
+    return tuple(by_account.values())
 
 
 def _fact(
@@ -116,7 +122,7 @@ def _fact(
 
 
 def with_item_ends(operation: Operation, ends: Mapping[str, tuple[ItemStatus, str | None]]) -> Operation:
-    """Give accounts of the operation their end; an end once reached stays."""
+    """End items of the operation: status and reason code by account id. An item that has ended stays as it is."""
     items = tuple(
         replace(i, status=ends[i.account_id][0], reason=ends[i.account_id][1])
         if i.account_id in ends and i.status is ItemStatus.PENDING
@@ -130,13 +136,13 @@ def with_end(operation: Operation, status: OperationStatus, now: datetime, reaso
     return replace(operation, status=status, ended_at=now, reason=reason)
 
 
-def _verdict(operation: Operation) -> OperationStatus:
-    """The end of an operation whose accounts have all ended. A choice that the user made anew is no failure."""
-    ends = {item.status for item in operation.items}
-    good = ends & {ItemStatus.DONE, ItemStatus.SUPERSEDED}
-    if ItemStatus.NEEDS_USER in ends:
+def _final_status(operation: Operation) -> OperationStatus:
+    """The status of an operation whose items have all ended. An item that a newer choice superseded is no failure."""
+    statuses = {item.status for item in operation.items}
+    good = statuses & {ItemStatus.DONE, ItemStatus.SUPERSEDED}
+    if ItemStatus.NEEDS_USER in statuses:
         return OperationStatus.NEEDS_USER
-    if ItemStatus.FAILED not in ends:
+    if ItemStatus.FAILED not in statuses:
         return OperationStatus.COMPLETED
     if good:
         return OperationStatus.PARTIALLY_COMPLETED
@@ -151,11 +157,12 @@ def _all_items_ended(operation: Operation) -> bool:
 
 
 def operation_of(connection: Connection, choice: Choice) -> Operation:
-    """The open operation that carries a choice out: a choice is there exactly as long as an operation waits for it."""
+    """The open operation of a choice: a choice exists exactly as long as its operation is open."""
     return next(o for o in connection.operations if o.id == choice.operation_id)
 
 
 def flip_lines(before: Account, after: Account) -> list[AccountChange]:
+    """The line of an account that was enabled or disabled; empty when it was neither."""
     if before.enabled == after.enabled:
         return []
     return [change_of(after, Change.ENABLED if after.enabled else Change.DISABLED)]

@@ -19,9 +19,9 @@ from shared.domain.connection import (
 from shared.domain.errors import TooManyAccounts
 from shared.domain.facts import AccountChange, Cause, Change, change_of
 from shared.domain.ledger.accounts import described, merged_account, same_data
-from shared.domain.ledger.draft import Draft
 from shared.domain.ledger.moves import Moves
 from shared.domain.ledger.outcome import Outcome, conclude, flip_lines, operation_of, with_end
+from shared.domain.ledger.transition import Transition
 from shared.domain.matching import MISSING_FOR, Succession, succession
 from shared.domain.observation import ObservedAccount, ObservedConnection
 from shared.domain.status import ConnectionStatus, believable, connection_status
@@ -66,18 +66,20 @@ def reconcile(
         complete=complete,
         denied=denied,
     )
-    draft = Draft(_with_description(before, observation, now), observation.read_started_at, now, correlation_id)
+    transition = Transition(
+        _with_description(before, observation, now), observation.read_started_at, now, correlation_id
+    )
     reopened = before.removed_at is not None
-    _apply_accounts(draft, moves, matches, reopened=reopened)
+    _apply_accounts(transition, moves, matches, reopened=reopened)
     if reopened:
-        _announce_all(draft)
-    _close_absent(draft, {observed.powens_id for observed in moves.shown}, complete=complete)
-    _settle(draft)
-    _end_refreshes(draft, before)
-    _add_refreshed_lines(draft, before)
-    if len(draft.connection.accounts) > MAX_ACCOUNTS:
-        raise TooManyAccounts(f"{len(draft.connection.accounts)} accounts, {MAX_ACCOUNTS} fit")
-    closed = conclude(draft.connection, now, draft.cause or trigger, draft.lines)
+        _announce_all(transition)
+    _close_absent(transition, {observed.powens_id for observed in moves.shown}, complete=complete)
+    _settle(transition)
+    _end_refreshes(transition, before)
+    _add_refreshed_lines(transition, before)
+    if len(transition.connection.accounts) > MAX_ACCOUNTS:
+        raise TooManyAccounts(f"{len(transition.connection.accounts)} accounts, {MAX_ACCOUNTS} fit")
+    closed = conclude(transition.connection, now, transition.cause or trigger, transition.lines)
     return replace(closed, others=moves.departures(now, trigger))
 
 
@@ -110,21 +112,21 @@ def _with_description(before: Connection, observation: ObservedConnection, now: 
     )
 
 
-def _apply_accounts(draft: Draft, moves: Moves, matches: Succession, *, reopened: bool) -> None:
+def _apply_accounts(transition: Transition, moves: Moves, matches: Succession, *, reopened: bool) -> None:
     """Match each observed account with the account that it is: known, known under another id, moved here, or new."""
-    merged = _merge(draft, matches)
-    by_powens_id = {account.powens_id: account for account in draft.connection.accounts}
+    merged = _merge(transition, matches)
+    by_powens_id = {account.powens_id: account for account in transition.connection.accounts}
     heir_to = {powens_id: older for older, powens_id in matches.heir_of.items()}
-    replaced = {a.powens_id for a in draft.connection.accounts if a.id in matches.heir_of} - set(heir_to)
+    replaced = {a.powens_id for a in transition.connection.accounts if a.id in matches.heir_of} - set(heir_to)
     for observed in moves.shown:
-        older = draft.connection.account(heir_to.get(observed.powens_id, ""))
+        older = transition.connection.account(heir_to.get(observed.powens_id, ""))
         account = older or by_powens_id.get(observed.powens_id)
         if account is not None and account.powens_id in replaced and older is None:
             continue  # the old Powens id of an account that has another one now
         if account is not None:
             returned = account.id in merged or (account.closed_at is not None and not observed.deleted)
             _update(
-                draft,
+                transition,
                 account,
                 observed,
                 reopened=reopened,
@@ -133,48 +135,48 @@ def _apply_accounts(draft: Draft, moves: Moves, matches: Succession, *, reopened
                 tied=account.id in matches.tied,
             )
         elif observed.powens_id in moves.arriving:
-            _arrive(draft, moves.arriving[observed.powens_id], observed)
+            _arrive(transition, moves.arriving[observed.powens_id], observed)
         elif not observed.deleted:
-            _discover(draft, observed)
+            _discover(transition, observed)
 
 
 # --- one account -----------------------------------------------------------------------------------------------------
 
 
-def _merge(draft: Draft, matches: Succession) -> set[str]:
+def _merge(transition: Transition, matches: Succession) -> set[str]:
     """Rule 3: make one of two accounts that are the same, now that the Powens id of the older one is gone.
 
     Returns our ids of those that the read shows.
     """
     for newer_id, older_id in matches.absorbed.items():
         # The read shows neither, so the account that is left is closed, as the newer one was.
-        older, newer = draft.account(older_id), draft.account(newer_id)
+        older, newer = transition.account(older_id), transition.account(newer_id)
         account = replace(merged_account(older, newer), enabled=newer.enabled, closed_at=None)
-        _replace_both(draft, newer, draft.close_account(account))
-        draft.lines.append(change_of(draft.account(older_id), Change.CLOSED))
+        _replace_both(transition, newer, transition.close_account(account))
+        transition.lines.append(change_of(transition.account(older_id), Change.CLOSED))
     merged: set[str] = set()
-    by_powens_id = {account.powens_id: account.id for account in draft.connection.accounts}
+    by_powens_id = {account.powens_id: account.id for account in transition.connection.accounts}
     for older_id, powens_id in matches.heir_of.items():
         if powens_id not in by_powens_id:
             continue
-        older, newer = draft.account(older_id), draft.account(by_powens_id[powens_id])
-        _replace_both(draft, newer, merged_account(older, newer))
+        older, newer = transition.account(older_id), transition.account(by_powens_id[powens_id])
+        _replace_both(transition, newer, merged_account(older, newer))
         if older.closed_at is not None:
-            draft.lines.append(change_of(draft.account(older_id), Change.ADDED))
+            transition.lines.append(change_of(transition.account(older_id), Change.ADDED))
         merged.add(older_id)
     return merged
 
 
-def _replace_both(draft: Draft, newer: Account, account: Account) -> None:
+def _replace_both(transition: Transition, newer: Account, account: Account) -> None:
     """Put `account`, which has the older one's id, in the place of both."""
-    draft.drop(newer.id)
-    draft.put(account)
-    draft.lines.append(change_of(replace(newer, enabled=False), Change.REMOVED))
+    transition.drop(newer.id)
+    transition.put(account)
+    transition.lines.append(change_of(replace(newer, enabled=False), Change.REMOVED))
 
 
-def _discover(draft: Draft, observed: ObservedAccount) -> None:
+def _discover(transition: Transition, observed: ObservedAccount) -> None:
     """Rule 1: an account that is new keeps the state that Powens shows; only somebody's tick enables it."""
-    ids = {known for account in draft.connection.accounts for known in (account.id, *account.former_ids)}
+    ids = {known for account in transition.connection.accounts for known in (account.id, *account.former_ids)}
     account = described(
         Account(
             # An account that has another Powens id now keeps our id, which its first Powens id may need again.
@@ -182,46 +184,46 @@ def _discover(draft: Draft, observed: ObservedAccount) -> None:
             powens_id=observed.powens_id,
             name=observed.name,
             provider_type=observed.provider_type,
-            discovered_at=draft.decided_at,
+            discovered_at=transition.decided_at,
             enabled=not observed.disabled,
             wanted=not observed.disabled,
-            chosen_at=None if observed.disabled else draft.decided_at,
+            chosen_at=None if observed.disabled else transition.decided_at,
             unreadable=observed.unreadable,
         ),
         observed,
-        draft.failing(observed),
+        transition.failing(observed),
     )
-    draft.add(account)
-    draft.lines.append(change_of(account, Change.ADDED))
+    transition.add(account)
+    transition.lines.append(change_of(account, Change.ADDED))
     if account.enabled:
-        draft.caused_by(Cause.WEBVIEW)
+        transition.caused_by(Cause.WEBVIEW)
 
 
-def _arrive(draft: Draft, moved: Account, observed: ObservedAccount) -> None:
+def _arrive(transition: Transition, moved: Account, observed: ObservedAccount) -> None:
     """Add an account that moved here from another connection of the user, with what was wanted of it.
 
     An order that was open there goes on here as a repair (rule 3).
     """
     under_way = moved.choice is not None and (observed.unreadable or moved.wanted == observed.disabled)
     account = replace(
-        described(moved, observed, draft.failing(observed)),
+        described(moved, observed, transition.failing(observed)),
         source_id=observed.source_id,
         closed_at=None,
         missing_since=None,
         choice=None,
         unreadable=observed.unreadable,
     )
-    draft.add(account)
+    transition.add(account)
     if under_way:
-        account = draft.restore(account, observed)
+        account = transition.restore(account, observed)
     elif not observed.unreadable:
-        account = draft.follow(account, not observed.disabled)
-    draft.put(account)
-    draft.lines.append(change_of(account, Change.ADDED))
+        account = transition.follow(account, not observed.disabled)
+    transition.put(account)
+    transition.lines.append(change_of(account, Change.ADDED))
 
 
 def _update(
-    draft: Draft,
+    transition: Transition,
     before: Account,
     observed: ObservedAccount,
     *,
@@ -236,36 +238,36 @@ def _update(
     `merged`: it was two stored accounts until now. `tied`: only the user can say which of several accounts it is.
     """
     account = replace(
-        described(before, observed, draft.failing(observed)), missing_since=None, unreadable=observed.unreadable
+        described(before, observed, transition.failing(observed)), missing_since=None, unreadable=observed.unreadable
     )
     if observed.unreadable:
         # Nothing is known about its selection: this is no choice, no closing and no effect of an order.
-        draft.put(account)
+        transition.put(account)
         if reopened:
-            draft.lines.append(change_of(account, Change.ADDED))
+            transition.lines.append(change_of(account, Change.ADDED))
         return
     account = replace(account, powens_id=observed.powens_id)
     if not observed.deleted:
         account = replace(account, closed_at=None)
     elif before.closed_at is None:
-        account = draft.close_account(account)
+        account = transition.close_account(account)
     if returned and account.choice is not None:
-        account = _order_again(draft, account, account.choice, tied=tied)
+        account = _order_again(transition, account, account.choice, tied=tied)
     if not observed.deleted:
         enabled = not observed.disabled
         otherwise = returned and account.choice is None and enabled != account.wanted
         if otherwise and (merged or _nobody_chose(before, account)):
-            account = draft.restore(replace(account, enabled=enabled), observed, ask=IDENTICAL if tied else None)
+            account = transition.restore(replace(account, enabled=enabled), observed, ask=IDENTICAL if tied else None)
         else:
-            account = draft.follow(account, enabled)
-    draft.lines += _lines_of_update(before, account, reopened=reopened)
-    draft.put(account)
+            account = transition.follow(account, enabled)
+    transition.lines += _lines_of_update(before, account, reopened=reopened)
+    transition.put(account)
 
 
-def _order_again(draft: Draft, account: Account, choice: Choice, *, tied: bool) -> Account:
+def _order_again(transition: Transition, account: Account, choice: Choice, *, tied: bool) -> Account:
     """An account that returned has not seen its order: it is given once more, or the user is asked."""
     if tied:
-        draft.end_item(choice, account.id, ItemStatus.NEEDS_USER, IDENTICAL)
+        transition.end_item(choice, account.id, ItemStatus.NEEDS_USER, IDENTICAL)
         return replace(account, choice=None)
     return replace(account, choice=replace(choice, confirmed_at=None, seen=None, visible=False))
 
@@ -295,74 +297,76 @@ def _lines_of_update(before: Account, account: Account, *, reopened: bool) -> li
 # --- the connection as a whole ---------------------------------------------------------------------------------------
 
 
-def _announce_all(draft: Draft) -> None:
+def _announce_all(transition: Transition) -> None:
     """Rule 5: add a line for every account of a connection that was removed by mistake, as the read may be partial."""
-    listed = {line.account_id for line in draft.lines}
-    draft.lines += [change_of(a, Change.ADDED) for a in draft.connection.accounts if a.id not in listed]
+    listed = {line.account_id for line in transition.lines}
+    transition.lines += [change_of(a, Change.ADDED) for a in transition.connection.accounts if a.id not in listed]
 
 
-def _close_absent(draft: Draft, powens_ids: set[int], *, complete: bool) -> None:
+def _close_absent(transition: Transition, powens_ids: set[int], *, complete: bool) -> None:
     """Rule 5: close an account only when complete answers have lacked it for `MISSING_FOR`.
 
     An answer with accounts that nobody can identify is not complete: one of them may be this account.
     """
     if not powens_ids:
         return
-    for account in draft.connection.accounts:
+    for account in transition.connection.accounts:
         if account.powens_id in powens_ids or account.closed_at is not None:
             continue
         if not complete:
-            draft.put(replace(account, unreadable=True))
+            transition.put(replace(account, unreadable=True))
             continue
-        since = account.missing_since or draft.started_at
+        since = account.missing_since or transition.started_at
         absent = replace(account, missing_since=since, unreadable=False)
-        if draft.started_at - since >= MISSING_FOR:
-            absent = draft.close_account(absent)
-            draft.lines.append(change_of(absent, Change.CLOSED))
-        draft.put(absent)
+        if transition.started_at - since >= MISSING_FOR:
+            absent = transition.close_account(absent)
+            transition.lines.append(change_of(absent, Change.CLOSED))
+        transition.put(absent)
 
 
-def _settle(draft: Draft) -> None:
+def _settle(transition: Transition) -> None:
     """End the choices of every operation whose orders have all taken effect: one confirm, one event."""
-    waiting = {a.choice.operation_id for a in draft.connection.accounts if a.choice and not a.choice.visible}
-    for account in draft.connection.accounts:
+    waiting = {a.choice.operation_id for a in transition.connection.accounts if a.choice and not a.choice.visible}
+    for account in transition.connection.accounts:
         choice = account.choice
         if choice is None or choice.operation_id in waiting:
             continue
         settled = replace(account, enabled=account.wanted, choice=None, problem=None)
-        draft.put(settled)
-        restored = operation_of(draft.connection, choice).kind is OperationKind.RESTORATION
-        draft.end_item(choice, account.id, ItemStatus.DONE, None)
+        transition.put(settled)
+        restored = operation_of(transition.connection, choice).kind is OperationKind.RESTORATION
+        transition.end_item(choice, account.id, ItemStatus.DONE, None)
         if settled.enabled != account.enabled:
-            draft.lines += flip_lines(account, settled)
-            draft.caused_by(Cause.RECONCILIATION if restored else Cause.USER)
+            transition.lines += flip_lines(account, settled)
+            transition.caused_by(Cause.RECONCILIATION if restored else Cause.USER)
 
 
-def _end_refreshes(draft: Draft, before: Connection) -> None:
+def _end_refreshes(transition: Transition, before: Connection) -> None:
     """End a refresh when a read shows the first synchronisation, or a newer one than was known.
 
     Newer by Powens' dates, not by our clock. An older date ends nothing, nor does the return to the date from when the
     refresh was asked for: the operation remembers that one.
     """
-    success = draft.connection.last_success_at
-    status, reason = connection_status(replace(draft.connection, operations=()), draft.decided_at)
-    for operation in draft.connection.operations:
+    success = transition.connection.last_success_at
+    status, reason = connection_status(replace(transition.connection, operations=()), transition.decided_at)
+    for operation in transition.connection.operations:
         if operation.kind is not OperationKind.REFRESH or not operation.open:
             continue
         if status is ConnectionStatus.ACTION_REQUIRED and reason is not None:
-            draft.replace_operation(with_end(operation, OperationStatus.NEEDS_USER, draft.decided_at, reason.code))
+            transition.replace_operation(
+                with_end(operation, OperationStatus.NEEDS_USER, transition.decided_at, reason.code)
+            )
             continue
-        dates = (believable(at, draft.decided_at) for at in (operation.last_success_at, before.last_success_at))
+        dates = (believable(at, transition.decided_at) for at in (operation.last_success_at, before.last_success_at))
         newest = max(filter(None, dates), default=None)
         if success is not None and (newest is None or success > newest):
-            completed = with_end(operation, OperationStatus.COMPLETED, draft.decided_at)
-            draft.replace_operation(replace(completed, last_success_at=success))
+            completed = with_end(operation, OperationStatus.COMPLETED, transition.decided_at)
+            transition.replace_operation(replace(completed, last_success_at=success))
 
 
-def _add_refreshed_lines(draft: Draft, before: Connection) -> None:
+def _add_refreshed_lines(transition: Transition, before: Connection) -> None:
     """Add a line for every account of which nothing but the data changed."""
-    listed = {line.account_id for line in draft.lines}
-    for account in draft.connection.accounts:
+    listed = {line.account_id for line in transition.lines}
+    for account in transition.connection.accounts:
         stored = before.account(account.id)
         if stored is not None and account.id not in listed and not same_data(account, stored):
-            draft.lines.append(change_of(account, Change.REFRESHED))
+            transition.lines.append(change_of(account, Change.REFRESHED))

@@ -1,4 +1,4 @@
-"""The connection while one read changes it: what its accounts and operations become (rules 2, 3 and 4)."""
+"""A connection while one read changes it, and what becomes of its accounts and operations (rules 2, 3 and 4)."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,8 +25,8 @@ REPAIR_WINDOW = timedelta(hours=24)
 _STRONGEST_FIRST = [Cause.USER, Cause.WEBVIEW, Cause.RECONCILIATION]
 
 
-class Draft:
-    """The next state of a connection, in the making.
+class Transition:
+    """From the stored state of a connection to its next one.
 
     `lines`: the account changes of the fact so far. `cause`: the strongest cause of them that a choice or repair
     explains, None while nothing does. `started_at`: when the read began; `decided_at`: when it is applied (aware UTC).
