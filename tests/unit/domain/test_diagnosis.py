@@ -14,12 +14,11 @@ from shared.domain.connection import Account, AccountType, Connection, Operation
 from shared.domain.diagnosis import (
     PEERS_FLOOR,
     Diagnosis,
-    DiagnosisAnswer,
-    DiagnosisReason,
     Known,
     can_be_given,
     diagnose,
 )
+from shared.domain.diagnosis_rules import DiagnosisAnswer, DiagnosisReason
 from shared.domain.incidents import Incident
 from shared.domain.observation import Institution, ObservedSource
 from shared.domain.status import NextStep

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.catalogue import Support
-from shared.domain.diagnosis import (
+from shared.domain.diagnosis_rules import (
     DiagnosisAnswer,
     DiagnosisReason,
     Evidence,
