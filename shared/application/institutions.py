@@ -14,7 +14,7 @@ from typing import Protocol
 from shared.application.ports import Clock, StaleWriteError
 from shared.domain.catalogue import Catalogue, CatalogueEntry, Unbelievable, check_believable, newly_given
 from shared.domain.connection import AccountType, Connection
-from shared.domain.diagnosis import PEERS_FLOOR, Known
+from shared.domain.diagnosis import PEERS_FLOOR, DiagnosisContext
 from shared.domain.errors import AppError, Unavailable
 from shared.domain.incidents import Failing, Incident, Kind, evolve_all
 from shared.domain.observation import Institution
@@ -210,9 +210,9 @@ class Institutions:
         """Those that are open."""
         return tuple(incident for incident in self.incident_store.incidents()[0] if incident.open)
 
-    def known(self, connections: Iterable[Connection]) -> Known:
+    def known(self, connections: Iterable[Connection]) -> DiagnosisContext:
         """What is known beside one of a user's `connections`."""
-        return Known(catalogue=self.catalogue(), connections=tuple(connections), incidents=self.incidents())
+        return DiagnosisContext(catalogue=self.catalogue(), connections=tuple(connections), incidents=self.incidents())
 
     def search(self, text: str, *, most: int) -> list[CatalogueEntry]:
         """What Powens offers, the best match first; for no text, in the order of the alphabet."""

@@ -1,6 +1,6 @@
-"""Why an account may be missing: the decision table, from levels of evidence to one answer.
+"""Why an account may be missing: the decision table, from levels of evidence to a verdict.
 
-The table is in docs/diagnosis.md, and the tests hold `decide` to it, row by row and for every combination.
+The same table is in docs/diagnosis.md; the tests compare the two row by row and for every combination of levels.
 
 `no` needs all of: two statements of Powens' description that deny the type and none that allows it (`Support.LACKING`,
 of a current catalogue), a connection that works and never showed such an account, and no user who gets one.
@@ -29,42 +29,42 @@ class DiagnosisReason(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Held(StrEnum):
-    """What the connection holds of the type; the first that fits."""
+class Presence(StrEnum):
+    """Which accounts of the type the connection has; the first level that fits."""
 
     UNTICKED = "unticked"
     """An account that nobody wants."""
     REFUSED = "refused"
-    """An account that is wanted and could not be enabled."""
+    """An account that is wanted and that Powens could not enable."""
     ADDED = "added"
     GONE = "gone"
     """An account that the bank, or the last read, no longer shows."""
     UNTYPED = "untyped"
-    """Only an account of a type that Powens does not know, which may be one."""
+    """Only an account of a type that Powens does not know: it may be the one."""
     NONE = "none"
 
 
-class Link(StrEnum):
-    """How the connection, and the source that would carry the type, is doing."""
+class Health(StrEnum):
+    """How the connection is doing, and the source that would carry the type."""
 
     HEALTHY = "healthy"
     QUIET = "quiet"
-    """It looks well and has not been synchronised for days."""
+    """It shows no problem and has not been synchronised for days."""
     USER = "user"
     """The user must authenticate, consent or act at the bank."""
     STOPPED = "stopped"
-    """It is no longer synchronised."""
+    """Powens no longer synchronises it."""
     TEMPORARY = "temporary"
-    """Something that passes: it is tried again without anybody."""
+    """A problem that passes: Powens tries again by itself."""
     OVERDUE = "overdue"
-    """It has never been synchronised, though there was time enough."""
+    """It has never been synchronised, and the time for that is over."""
     UNSUPPORTED = "unsupported"
     """Powens says that it does not support this access."""
     UNCLEAR = "unclear"
-    """A state that nobody knows."""
+    """A state that Powens' documentation does not have."""
 
 
-class Way(StrEnum):
+class Carrier(StrEnum):
     """Whether the connection has a source that can carry the type."""
 
     OPEN = "open"
@@ -73,23 +73,25 @@ class Way(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Seen(StrEnum):
+class Precedent(StrEnum):
     """Whether anybody gets the type at this institution."""
 
     GIVEN = "given"
     """Enough other users, or this user through another connection."""
-    NOT_SEEN = "not_seen"
-    UNASKED = "unasked"
+    TOO_FEW = "too_few"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    held: Held
-    link: Link
+    """One level of each kind. `incident`: many users of the institution fail now."""
+
+    presence: Presence
+    health: Health
     incident: bool
     support: Support
-    way: Way
-    seen: Seen
+    carrier: Carrier
+    precedent: Precedent
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,40 +101,74 @@ class Verdict:
     next_step: NextStep
 
 
-_YES, _NO, _UNKNOWN = DiagnosisAnswer.YES, DiagnosisAnswer.NO, DiagnosisAnswer.UNKNOWN
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A row of the table: the levels that fit, None or empty for any, and the verdict."""
+
+    presence: Presence | None = None
+    health: tuple[Health, ...] = ()
+    incident: bool | None = None
+    support: Support | None = None
+    carrier: Carrier | None = None
+    precedent: Precedent | None = None
+    verdict: Verdict
+
+    def fits(self, evidence: Evidence) -> bool:
+        return (
+            self.presence in (None, evidence.presence)
+            and (not self.health or evidence.health in self.health)
+            and self.incident in (None, evidence.incident)
+            and self.support in (None, evidence.support)
+            and self.carrier in (None, evidence.carrier)
+            and self.precedent in (None, evidence.precedent)
+        )
+
+
+_HIDDEN = Verdict(DiagnosisAnswer.YES, DiagnosisReason.HIDDEN_BY_USER, NextStep.MANAGE)
+_ADDED = Verdict(DiagnosisAnswer.YES, DiagnosisReason.ALREADY_ADDED, NextStep.NONE)
+_SOURCE_TO_ADD = Verdict(DiagnosisAnswer.YES, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
+_NOT_SUPPORTED = Verdict(DiagnosisAnswer.NO, DiagnosisReason.TYPE_NOT_SUPPORTED, NextStep.ADD_MANUALLY)
+_RECONNECT = Verdict(DiagnosisAnswer.UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.RECONNECT)
+_MANAGE = Verdict(DiagnosisAnswer.UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
+_WAIT = Verdict(DiagnosisAnswer.UNKNOWN, DiagnosisReason.TEMPORARY_PROBLEM, NextStep.WAIT)
+_UNCLEAR = Verdict(DiagnosisAnswer.UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.WAIT)
+_NOT_SHARED = Verdict(DiagnosisAnswer.UNKNOWN, DiagnosisReason.NOT_SHARED_AT_BANK, NextStep.MANAGE)
+_ADD_MANUALLY = Verdict(DiagnosisAnswer.UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.ADD_MANUALLY)
+_NO_REASON = Verdict(DiagnosisAnswer.UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.MANAGE)
+
+_HEALTHY = (Health.HEALTHY,)
+_WORKS_OR_UNSUPPORTED = (Health.HEALTHY, Health.UNSUPPORTED)
+_NONE = Presence.NONE
+_TO_ADD = Carrier.NOT_ADDED
+
+RULES = (
+    # Until the user has acted at the bank, ticking an account brings nothing.
+    Rule(health=(Health.USER,), verdict=_RECONNECT),
+    Rule(presence=Presence.UNTICKED, verdict=_HIDDEN),
+    Rule(presence=Presence.REFUSED, verdict=_MANAGE),
+    Rule(presence=Presence.ADDED, verdict=_ADDED),
+    Rule(health=(Health.STOPPED,), verdict=_MANAGE),
+    Rule(health=(Health.TEMPORARY,), verdict=_WAIT),
+    Rule(incident=True, verdict=_WAIT),
+    Rule(health=(Health.UNCLEAR,), verdict=_UNCLEAR),
+    Rule(presence=Presence.GONE, health=_HEALTHY, verdict=_NOT_SHARED),
+    Rule(
+        presence=_NONE,
+        health=_WORKS_OR_UNSUPPORTED,
+        support=Support.LACKING,
+        precedent=Precedent.TOO_FEW,
+        verdict=_NOT_SUPPORTED,
+    ),
+    Rule(health=(Health.UNSUPPORTED,), verdict=_ADD_MANUALLY),
+    Rule(presence=_NONE, health=_HEALTHY, support=Support.GIVEN, carrier=_TO_ADD, verdict=_SOURCE_TO_ADD),
+    Rule(presence=_NONE, health=_HEALTHY, carrier=_TO_ADD, precedent=Precedent.GIVEN, verdict=_SOURCE_TO_ADD),
+    Rule(presence=_NONE, health=_HEALTHY, support=Support.POSSIBLE, carrier=_TO_ADD, verdict=_MANAGE),
+    Rule(presence=_NONE, health=_HEALTHY, support=Support.GIVEN, carrier=Carrier.OPEN, verdict=_NOT_SHARED),
+    Rule(presence=_NONE, health=_HEALTHY, carrier=Carrier.OPEN, precedent=Precedent.GIVEN, verdict=_NOT_SHARED),
+    Rule(verdict=_NO_REASON),
+)
 
 
 def decide(evidence: Evidence) -> Verdict:
-    """The decision table of docs/diagnosis.md: the first row that fits decides."""
-    held, link, support, way, seen = evidence.held, evidence.link, evidence.support, evidence.way, evidence.seen
-    # Until the user has acted, nothing that is ticked brings anything.
-    if link is Link.USER:
-        return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.RECONNECT)
-    if held is Held.UNTICKED:
-        return Verdict(_YES, DiagnosisReason.HIDDEN_BY_USER, NextStep.MANAGE)
-    if held is Held.REFUSED:
-        return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-    if held is Held.ADDED:
-        return Verdict(_YES, DiagnosisReason.ALREADY_ADDED, NextStep.NONE)
-    if link is Link.STOPPED:
-        return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-    if link is Link.TEMPORARY or evidence.incident:
-        return Verdict(_UNKNOWN, DiagnosisReason.TEMPORARY_PROBLEM, NextStep.WAIT)
-    if link is Link.UNCLEAR:
-        return Verdict(_UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.WAIT)
-    if link is Link.HEALTHY and held is Held.GONE:
-        return Verdict(_UNKNOWN, DiagnosisReason.NOT_SHARED_AT_BANK, NextStep.MANAGE)
-    denied = support is Support.LACKING and seen is Seen.NOT_SEEN and held is Held.NONE
-    if denied and link in (Link.HEALTHY, Link.UNSUPPORTED):
-        return Verdict(_NO, DiagnosisReason.TYPE_NOT_SUPPORTED, NextStep.ADD_MANUALLY)
-    if link is Link.UNSUPPORTED:
-        return Verdict(_UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.ADD_MANUALLY)
-    given = support is Support.GIVEN or seen is Seen.GIVEN
-    if link is Link.HEALTHY and held is Held.NONE:
-        if way is Way.NOT_ADDED and given:
-            return Verdict(_YES, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-        if way is Way.NOT_ADDED and support is Support.POSSIBLE:
-            return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-        if way is Way.OPEN and given:
-            return Verdict(_UNKNOWN, DiagnosisReason.NOT_SHARED_AT_BANK, NextStep.MANAGE)
-    return Verdict(_UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.MANAGE)
+    """The verdict of the first rule that fits."""
+    return next(rule.verdict for rule in RULES if rule.fits(evidence))
