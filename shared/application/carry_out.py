@@ -18,6 +18,7 @@ from shared.domain.errors import (
     AnswerLost,
     AppError,
     NotFound,
+    NotYetVisible,
     PowensForbidden,
     PowensNotFound,
     PowensRefused,
@@ -34,12 +35,6 @@ type Connections = tuple[Connection, ...]
 
 _NOT_FOUND = 404
 _CONFLICT = 409
-
-
-class NotYetVisibleError(Unavailable):
-    """Powens acknowledged an order but does not show it yet: read again later, order nothing."""
-
-    code = "not_yet_visible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +144,7 @@ class CarryOut:
 
             held = self._learn(operation, note_and_read).connection
         if _open_operation(held, operation.id) is not None:
-            raise NotYetVisibleError
+            raise NotYetVisible
 
     def _refresh(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
         """Ask once, then read until the data is newer.
@@ -191,7 +186,7 @@ class CarryOut:
             reason = "just_refreshed" if recent else "refresh_refused"
             self._change(operation, lambda c: self._end(c, operation, status, reason))
             return
-        raise NotYetVisibleError
+        raise NotYetVisible
 
     def _delete(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
         try:
@@ -214,7 +209,7 @@ class CarryOut:
         except PowensNotFound:
             asked = self.clock()
             if any(other.powens_id == held.powens_id for other in powens.read_all()):
-                raise NotYetVisibleError from None
+                raise NotYetVisible from None
             self.removal.connection(held, cause=Cause.BANK, at=asked, correlation_id=operation.correlation_id)
             return None
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.connection import AccountType, account_type
+from shared.domain.errors import CatalogueRefused
 from shared.domain.observation import Institution
 
 PAYMENT_TYPES = frozenset({AccountType.CHECKING, AccountType.CARD})
@@ -184,31 +185,26 @@ def newly_given(before: Catalogue | None, after: Catalogue) -> dict[str, frozens
     return found
 
 
-class Unbelievable(Exception):
-    """What Powens answered cannot be its catalogue; `code` says why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 LEAST_SHARE = 0.7
-"""A catalogue that keeps less of the last good one, or of whose entries fewer are readable, is not believed."""
+"""A new catalogue must keep this share of the last good one, and this share of its own entries must be readable."""
 
 
-def check_believable(entries: Iterable[CatalogueEntry], unreadable: int, held: Catalogue | None) -> None:
-    """Raise Unbelievable for an answer that is empty, mostly garbage, or has shrunk beyond what institutions do."""
-    told = {entry.institution.id: entry for entry in entries if entry.institution.name}
-    if not told:
-        raise Unbelievable("empty")
-    if len(told) < LEAST_SHARE * (len(told) + unreadable):
-        raise Unbelievable("unreadable")
-    if held is None:
+def check_catalogue(entries: Iterable[CatalogueEntry], unreadable: int, last_good: Catalogue | None) -> None:
+    """Raises CatalogueRefused for an answer that is empty or mostly unreadable, or that lacks too much of the last one.
+
+    `unreadable`: how many entries could not be read.
+    """
+    named = {entry.institution.id: entry for entry in entries if entry.institution.name}
+    if not named:
+        raise CatalogueRefused("the catalogue is empty")
+    if len(named) < LEAST_SHARE * (len(named) + unreadable):
+        raise CatalogueRefused("the catalogue is unreadable")
+    if last_good is None:
         return
-    if len(told) < LEAST_SHARE * len(held.entries):
-        raise Unbelievable("shrunk")
-    # Whole fields that are gone are as suspect as institutions that are.
-    spoke = sum(bool(entry.institution.capabilities) for entry in held.entries.values())
-    speaks = sum(bool(entry.institution.capabilities) for entry in told.values())
-    if speaks < LEAST_SHARE * spoke:
-        raise Unbelievable("silent")
+    if len(named) < LEAST_SHARE * len(last_good.entries):
+        raise CatalogueRefused("the catalogue is shrunk")
+    # Missing fields are as suspect as missing institutions.
+    before = sum(bool(entry.institution.capabilities) for entry in last_good.entries.values())
+    after = sum(bool(entry.institution.capabilities) for entry in named.values())
+    if after < LEAST_SHARE * before:
+        raise CatalogueRefused("the catalogue is silent")
