@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.catalogue import (
-    NOTHING_SAID,
+    NO_STATEMENTS,
     PAYMENT_TYPES,
     Catalogue,
     CatalogueEntry,
@@ -217,7 +217,7 @@ def _description(
     The statements are those of the catalogue and those of the connection's last read.
     """
     if kind is None:
-        return None, NOTHING_SAID, True
+        return None, NO_STATEMENTS, True
     catalogue = context.catalogue
     entry = catalogue.entries.get(connection.institution.id) if catalogue is not None else None
     current = catalogue is not None and not catalogue.stale(now)
