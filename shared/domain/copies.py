@@ -66,15 +66,15 @@ def groups(connections: Iterable[Connection]) -> list[list[list[Holding]]]:
             key = identity(account, connection)
             if key is not None:
                 alike.setdefault(key, []).append((account, connection))
-    found = []
+    accounts = []
     for members in alike.values():
         if len(members) > 1:
             for copies in _separate(members):
                 # Closed accounts are no copies, but show how many pockets there were.
                 places = _by_place([holding for holding in copies if holding[0].closed_at is None])
                 if len(places) > 1:
-                    found.append(places)
-    return found
+                    accounts.append(places)
+    return accounts
 
 
 def _by_place(members: list[Holding]) -> list[list[Holding]]:
@@ -105,7 +105,7 @@ def _separate(members: list[Holding]) -> list[list[Holding]]:
     sizes = Counter((connection.id, _succeeded((account, connection), members)) for account, connection in members)
     if max(sizes.values()) == 1:
         return [members]
-    found = []
+    accounts = []
     rest = members
     by_number: Callable[[Holding], str | None] = lambda holding: holding[0].number_key  # noqa: E731
     by_name: Callable[[Holding], str | None] = lambda holding: plain_name(holding[0].name)  # noqa: E731
@@ -115,13 +115,13 @@ def _separate(members: list[Holding]) -> list[list[Holding]]:
             if (value := trait(holding)) is not None:
                 shared.setdefault(value, []).append(holding)
         separate = [group for group in shared.values() if _one_per_place(group)]
-        found += separate
+        accounts += separate
         taken = {account.id for group in separate for account, _ in group}
         rest = [holding for holding in rest if holding[0].id not in taken]
     # Nothing shows which of several successors an absent account has: it counts until it is gone.
     rest = [holding for holding in rest if not _succeeded(holding, members)]
     # If some names match, accounts with other names are other accounts; if none does, names are no evidence.
-    return found or [rest]
+    return accounts or [rest]
 
 
 def _one_per_place(group: list[Holding]) -> bool:
@@ -133,7 +133,7 @@ def duplicates(connections: Iterable[Connection], now: datetime) -> dict[str, Du
     """For each copy that does not count, by account id, the one that counts instead."""
     connections = tuple(connections)
     working = {c.id: works(c, now) for c in connections}
-    found: dict[str, Duplicate] = {}
+    duplicate_of: dict[str, Duplicate] = {}
     for places in groups(connections):
         ranked = sorted((holding for place in places for holding in place), key=lambda holding: _rank(holding, working))
         first = ranked[0]
@@ -141,12 +141,12 @@ def duplicates(connections: Iterable[Connection], now: datetime) -> dict[str, Du
         inside = {account.id for account, _ in here}
         for account, connection in ranked:
             if account.id not in inside:
-                found[account.id] = Duplicate(
+                duplicate_of[account.id] = Duplicate(
                     account_id=first[0].id,
                     connection_id=first[1].id,
                     reason=_reason((account, connection), first, working),
                 )
-    return found
+    return duplicate_of
 
 
 def works(connection: Connection, now: datetime) -> bool:

@@ -30,7 +30,7 @@ MOST_JOINED = 8
 MOST_SUGGESTED = 3
 
 _SIGN_UNCERTAIN = {AccountType.CARD, AccountType.LOAN}
-"""Powens does not say with which sign it shows what is owed (Powens, bank accounts reference)."""
+"""Powens does not document the sign of an amount that is owed (Powens, bank accounts reference)."""
 _COMMON_WORDS = {"banque", "bank", "la", "le", "les", "du", "de", "des", "et", "l", "d", "the", "and", "sa", "plc"}
 
 
@@ -76,10 +76,10 @@ class Synchronised:
 
     def same(self, account_id: str) -> list[Holding]:
         """The account and its copies (rule 6); empty when no living connection has it."""
-        found = self._by_id.get(account_id)
-        if found is None:
+        holding = self._by_id.get(account_id)
+        if holding is None:
             return []
-        return [found, *self._copies.get(found[0].id, ())]
+        return [holding, *self._copies.get(holding[0].id, ())]
 
 
 def _synchronised(connections: Connections) -> Synchronised:
@@ -190,16 +190,16 @@ def affected(
     written and two connections that change at the same time conflict.
     """
     connections = _synchronised(connections)
-    changed_ids = {known for account in changed.accounts for known in known_as(account)}
-    found = []
+    changed_ids = {id_ for account in changed.accounts for id_ in known_as(account)}
+    outcomes = []
     for account in accounts:
         if account.linked_account_id is None:
             continue
         ids = {a.id for a, _ in same_account(account.linked_account_id, connections)} | {account.linked_account_id}
         after = follow(_with_copy(account, before, connections), connections, cause)
         if after.facts or after.account != account or ids & changed_ids:
-            found.append((account, after))
-    return tuple(found)
+            outcomes.append((account, after))
+    return tuple(outcomes)
 
 
 def _with_copy(account: ManualAccount, before: Connection | None, connections: Synchronised) -> ManualAccount:
@@ -237,7 +237,7 @@ def suggestions(
         for a in c.accounts:
             if a.closed_at is None and a.id not in duplicate_ids and a.id not in taken:
                 candidates.setdefault((a.type, a.currency), []).append((a, c))
-    found = {}
+    by_account = {}
     for account in accounts:
         if joined_with(account, living) is not None:
             continue
@@ -246,7 +246,7 @@ def suggestions(
             for c in living.connections
             if account.institution_name is not None and _same_name(account.institution_name, c.institution.name)
         }
-        denied = {known for a_id in account.not_the_same for a, _ in living.same(a_id) for known in known_as(a)}
+        denied = {id_ for a_id in account.not_the_same for a, _ in living.same(a_id) for id_ in known_as(a)}
         alike = [
             Suggestion(account_id=a.id, evidence=evidence)
             for a, c in candidates.get((account.type, account.currency), ())
@@ -254,8 +254,8 @@ def suggestions(
         ]
         if alike:
             ranked = sorted(alike, key=lambda suggestion: (-len(suggestion.evidence), suggestion.account_id))
-            found[account.id] = tuple(ranked[:MOST_SUGGESTED])
-    return found
+            by_account[account.id] = tuple(ranked[:MOST_SUGGESTED])
+    return by_account
 
 
 def _evidence(account: ManualAccount, other: Account, *, same_institution: bool) -> tuple[str, ...]:

@@ -71,5 +71,5 @@ def fulfilled(
 
 def new_types(before: Connection | None, after: Connection) -> frozenset[AccountType]:
     """The types of the accounts that only `after` has."""
-    known = {account.id for account in before.accounts} if before is not None else set()
-    return frozenset(a.type for a in after.accounts if a.id not in known and a.closed_at is None)
+    earlier = {account.id for account in before.accounts} if before is not None else set()
+    return frozenset(a.type for a in after.accounts if a.id not in earlier and a.closed_at is None)

@@ -1,6 +1,6 @@
 """The ledger: its rules, each stated once, as pure functions of a stored connection, one read of Powens and the time.
 
-| rule | says | stated in |
+| rule | content | stated in |
 | --- | --- | --- |
 | 1 | a discovered account is not an enabled one | `reconciler` |
 | 2 | a change that we did not order is a choice, and the newest choice wins | `transition`, `choices` |

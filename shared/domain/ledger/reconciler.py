@@ -27,7 +27,7 @@ from shared.domain.observation import ObservedAccount, ObservedConnection
 from shared.domain.status import ConnectionStatus, believable, connection_status
 
 IDENTICAL = "identical_accounts"
-"""Reason code of the question about accounts that only the user can tell apart."""
+"""Reason code of the question about accounts that only the user can distinguish."""
 
 
 def covered(connection: Connection, received_at: datetime) -> bool:
@@ -176,7 +176,7 @@ def _replace_both(transition: Transition, newer: Account, account: Account) -> N
 
 def _discover(transition: Transition, observed: ObservedAccount) -> None:
     """Rule 1: an account that is new keeps the state that Powens shows; only somebody's tick enables it."""
-    ids = {known for account in transition.connection.accounts for known in (account.id, *account.former_ids)}
+    ids = {id_ for account in transition.connection.accounts for id_ in (account.id, *account.former_ids)}
     account = described(
         Account(
             # An account that has another Powens id now keeps our id, which its first Powens id may need again.
@@ -235,7 +235,7 @@ def _update(
     """Update a known account.
 
     `reopened`: its connection was removed until now. `returned`: it was closed, or had another Powens id, until now.
-    `merged`: it was two stored accounts until now. `tied`: only the user can say which of several accounts it is.
+    `merged`: it was two stored accounts until now. `tied`: only the user knows which of several accounts it is.
     """
     account = replace(
         described(before, observed, transition.failing(observed)), missing_since=None, unreadable=observed.unreadable
@@ -265,7 +265,7 @@ def _update(
 
 
 def _order_again(transition: Transition, account: Account, choice: Choice, *, tied: bool) -> Account:
-    """An account that returned has not seen its order: it is given once more, or the user is asked."""
+    """The order of an account that returned has had no effect: it is given again, or the user is asked."""
     if tied:
         transition.end_item(choice, account.id, ItemStatus.NEEDS_USER, IDENTICAL)
         return replace(account, choice=None)
@@ -299,8 +299,8 @@ def _lines_of_update(before: Account, account: Account, *, reopened: bool) -> li
 
 def _announce_all(transition: Transition) -> None:
     """Rule 5: add a line for every account of a connection that was removed by mistake, as the read may be partial."""
-    listed = {line.account_id for line in transition.lines}
-    transition.lines += [change_of(a, Change.ADDED) for a in transition.connection.accounts if a.id not in listed]
+    with_line = {line.account_id for line in transition.lines}
+    transition.lines += [change_of(a, Change.ADDED) for a in transition.connection.accounts if a.id not in with_line]
 
 
 def _close_absent(transition: Transition, powens_ids: set[int], *, complete: bool) -> None:
@@ -365,8 +365,8 @@ def _end_refreshes(transition: Transition, before: Connection) -> None:
 
 def _add_refreshed_lines(transition: Transition, before: Connection) -> None:
     """Add a line for every account of which nothing but the data changed."""
-    listed = {line.account_id for line in transition.lines}
+    with_line = {line.account_id for line in transition.lines}
     for account in transition.connection.accounts:
         stored = before.account(account.id)
-        if stored is not None and account.id not in listed and not same_data(account, stored):
+        if stored is not None and account.id not in with_line and not same_data(account, stored):
             transition.lines.append(change_of(account, Change.REFRESHED))

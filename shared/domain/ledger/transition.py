@@ -61,7 +61,7 @@ class Transition:
         return bool(observed.error or self.connection.state or (source is not None and source.state))
 
     def follow(self, account: Account, enabled: bool) -> Account:
-        """Rule 2: tell the effect of our own order from a choice that somebody made elsewhere."""
+        """Rule 2: distinguish the effect of our own order from a choice that somebody made elsewhere."""
         choice = account.choice
         if choice is None:
             if enabled == account.enabled:
