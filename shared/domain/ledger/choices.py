@@ -15,7 +15,7 @@ from shared.domain.connection import (
 )
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.facts import Cause, Change, change_of
-from shared.domain.ledger.outcome import OPERATION_DEADLINE, Outcome, conclude, with_facts, with_item_ends
+from shared.domain.ledger.outcome import OPERATION_DEADLINE, Outcome, conclude, flip_lines, with_facts, with_item_ends
 
 UNDO_FOR = timedelta(hours=24)
 MOST_OPEN_OPERATIONS = 20
@@ -119,44 +119,43 @@ def choose(
         correlation_id=correlation_id,
         undo_until=now + UNDO_FOR,
     )
+    wants = _by_current_id(connection, wants)
     items = []
     lines = []
-    wants = _by_current_id(connection, wants)
     for account in _changes(connection, wants, insist=insist):
-        wanted = wants[account.id]
-        doubt = account.choice is not None or (insist and account.wanted == wanted)
-        closed = account.closed_at is not None  # no order is possible; `wanted` decides if it comes back
-        settled = closed or (account.enabled == wanted and not doubt)
-        choice = None if settled else Choice(operation_id=operation_id, doubt=doubt)
-        chosen = replace(
-            account,
-            wanted=wanted,
-            enabled=wanted if closed else account.enabled,
-            choice=choice,
-            problem=None,
-            chosen_at=now,
-            repairs=(),
-        )
+        chosen, item = _choose_account(account, wants[account.id], operation_id=operation_id, now=now, insist=insist)
         connection = connection.with_account(chosen)
-        if chosen.enabled != account.enabled:
-            lines.append(change_of(chosen, Change.DISABLED))
-        items.append(
-            OperationItem(
-                account_id=account.id,
-                wanted=wanted,
-                before=account.enabled if account.problem else account.wanted,
-                status=ItemStatus.DONE if settled else ItemStatus.PENDING,
-            )
-        )
-    superseded = {item.account_id for item in items}
-    earlier = tuple(
-        with_item_ends(
-            o, {i.account_id: (ItemStatus.SUPERSEDED, "newer_choice") for i in o.items if i.account_id in superseded}
-        )
-        for o in connection.operations
-    )
+        items.append(item)
+        lines += flip_lines(account, chosen)
+    superseded = {item.account_id: (ItemStatus.SUPERSEDED, "newer_choice") for item in items}
+    earlier = tuple(with_item_ends(o, superseded) for o in connection.operations)
     connection = replace(connection, operations=(*earlier, replace(operation, items=tuple(items))))
     return conclude(connection, now, Cause.USER, lines)
+
+
+def _choose_account(
+    account: Account, wanted: bool, *, operation_id: str, now: datetime, insist: bool
+) -> tuple[Account, OperationItem]:
+    """The account with its new choice, and its item of the operation."""
+    doubt = account.choice is not None or (insist and account.wanted == wanted)
+    closed = account.closed_at is not None  # no order is possible; `wanted` decides if it comes back
+    settled = closed or (account.enabled == wanted and not doubt)
+    chosen = replace(
+        account,
+        wanted=wanted,
+        enabled=wanted if closed else account.enabled,
+        choice=None if settled else Choice(operation_id=operation_id, doubt=doubt),
+        problem=None,
+        chosen_at=now,
+        repairs=(),
+    )
+    item = OperationItem(
+        account_id=account.id,
+        wanted=wanted,
+        before=account.enabled if account.problem else account.wanted,
+        status=ItemStatus.DONE if settled else ItemStatus.PENDING,
+    )
+    return chosen, item
 
 
 def begin(
