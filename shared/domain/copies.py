@@ -43,8 +43,8 @@ class Duplicate:
 def identity(account: Account, connection: Connection) -> Identity | None:
     """The key that all copies of one real account share; None without an IBAN or number.
 
-    A card and a vault may have the IBAN of their account, so the type is part of the key. Several pockets of one
-    account have the same key; `groups` separates them by their names.
+    A card and a vault may have the IBAN of their account, so the type is part of the key. Several
+    pockets of one account have the same key; `groups` separates them by their names.
     """
     if account.iban_key is not None:
         return ("iban", account.iban_key, account.currency, account.type)
@@ -56,7 +56,8 @@ def identity(account: Account, connection: Connection) -> Identity | None:
 def groups(connections: Iterable[Connection]) -> list[list[list[Holding]]]:
     """The real accounts with copies in several places: for each account a list of places, for each place its copies.
 
-    A place is a connection. Accounts that the last read no longer shows, but has successors of, are another place.
+    A place is a connection. Accounts that the last read no longer shows, but has successors of, are
+    another place.
     """
     alike: dict[Identity, list[Holding]] = {}
     for connection in connections:
@@ -99,8 +100,8 @@ def _succeeded(holding: Holding, members: list[Holding]) -> bool:
 def _separate(members: list[Holding]) -> list[list[Holding]]:
     """Separate the holdings of one identity into real accounts.
 
-    Several in one place are pockets: the number, then the name matches them with those of another place. If neither
-    matches any of them, they are treated as one real account.
+    Several in one place are pockets: the number, then the name matches them with those of another
+    place. If neither matches any of them, they are treated as one real account.
     """
     sizes = Counter((connection.id, _succeeded((account, connection), members)) for account, connection in members)
     if max(sizes.values()) == 1:
@@ -120,7 +121,8 @@ def _separate(members: list[Holding]) -> list[list[Holding]]:
         rest = [holding for holding in rest if holding[0].id not in taken]
     # Nothing shows which of several successors an absent account has: it counts until it is gone.
     rest = [holding for holding in rest if not _succeeded(holding, members)]
-    # If some names match, accounts with other names are other accounts; if none does, names are no evidence.
+    # If some names match, accounts with other names are other accounts; if none does, names are no
+    # evidence.
     return accounts or [rest]
 
 
@@ -180,8 +182,8 @@ def superseded_by(
 ) -> str | None:
     """The id of the connection that counts instead of a dead one; None while the connection is useful.
 
-    Dead: it does not work, or its data is stale, and each of its enabled accounts counts through a connection that
-    works. `duplicate_of`: the result of `duplicates`.
+    Dead: it does not work, or its data is stale, and each of its enabled accounts counts through a
+    connection that works. `duplicate_of`: the result of `duplicates`.
     """
     if works(connection, now) and freshness(connection.last_success_at, now) is not Freshness.STALE:
         return None

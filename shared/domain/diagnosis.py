@@ -1,7 +1,7 @@
 """Why an account may be missing: from what is known to levels of evidence, and to one answer with its evidence.
 
-An answer never claims more than its evidence. `diagnose` reduces what is known to a few levels, which
-`diagnosis_rules.decide` maps to a verdict.
+An answer never claims more than its evidence. `diagnose` reduces what is known to a few levels,
+which `diagnosis_rules.decide` maps to a verdict.
 """
 
 from collections.abc import Iterable
@@ -53,8 +53,9 @@ _UNTYPED = frozenset({"unknown"})
 class Diagnosis:
     """`answer`: can an account of the type be synchronised through this connection?
 
-    `evidence`: codes, some with a value after a colon. `retry_at`: aware UTC, when Powens tries again, if that is
-    known. `cause`: the code of the exact cause, for its sentence; None when the reason is exact enough.
+    `evidence`: codes, some with a value after a colon. `retry_at`: aware UTC, when Powens tries
+    again, if that is known. `cause`: the code of the exact cause, for its sentence; None when the
+    reason is exact enough.
     """
 
     answer: DiagnosisAnswer
@@ -69,7 +70,8 @@ class Diagnosis:
 class DiagnosisContext:
     """What a diagnosis takes into account beside the connection.
 
-    `catalogue`: None when not available, and with it what other users get. `connections`: the same user's others.
+    `catalogue`: None when not available, and with it what other users get. `connections`: the same
+    user's others.
     `incidents`: the open ones.
     """
 
@@ -157,8 +159,8 @@ def diagnose(
 def can_add_accounts(connection: Connection, now: datetime) -> Diagnosis:
     """Whether the connection has accounts of any type to add, from the connection alone.
 
-    When every account is enabled, the bank may still have others: then the answer is `unknown`, and the user can look
-    in the Powens space.
+    When every account is enabled, the bank may still have others: then the answer is `unknown`, and
+    the user can look in the Powens space.
     """
     return diagnose(connection, None, now)
 
@@ -168,8 +170,8 @@ def can_be_given(
 ) -> tuple[DiagnosisAnswer, tuple[str, ...]]:
     """Whether somebody who connects the institution may expect accounts of `kind`, and the evidence.
 
-    There is no connection yet, so `no` is about Powens' description alone: two of its parts deny the type, none allows
-    it, and too few users get it.
+    There is no connection yet, so `no` is about Powens' description alone: two of its parts deny
+    the type, none allows it, and too few users get it.
     """
     statements = stated(entry, kind, current=current)
     others = kind in given_to_others
@@ -275,7 +277,8 @@ def _carrier(connection: Connection, kind: AccountType | None, entry: CatalogueE
         return Carrier.UNKNOWN
     usable = {source.name for source in entry.sources if not source.disabled} if entry is not None else set()
     if entry is not None and usable:
-        # Where every source is of the wrong family, what somebody gets all the same comes through one of them.
+        # Where every source is of the wrong family, what somebody gets all the same comes through
+        # one of them.
         able = carriers(entry, kind) or usable
         return Carrier.OPEN if able & mine else Carrier.NOT_ADDED
     carrying = any(not source.disabled and _can_carry(source, kind) for source in connection.sources)

@@ -1,9 +1,11 @@
 """Why an account may be missing: the decision table, from levels of evidence to a verdict.
 
-The same table is in docs/diagnosis.md; the tests compare the two row by row and for every combination of levels.
+The same table is in docs/diagnosis.md; the tests compare the two row by row and for every
+combination of levels.
 
-`no` needs all of: two statements of Powens' description that deny the type and none that allows it (`Support.LACKING`,
-of a current catalogue), a connection that works and never showed such an account, and no user who gets one.
+`no` needs all of: two statements of Powens' description that deny the type and none that allows it
+(`Support.LACKING`, of a current catalogue), a connection that works and never showed such an
+account, and no user who gets one.
 """
 
 from dataclasses import dataclass

@@ -50,7 +50,10 @@ def counting(account: Account) -> bool:
 
 
 def standing(connection: Connection | None) -> frozenset[tuple[object, ...]]:
-    """Everything about a connection that decides what counts. While it stays equal, no join changes."""
+    """Everything about a connection that decides what counts.
+
+    While it stays equal, no join changes.
+    """
     if connection is None or connection.removed_at is not None:
         return frozenset()
     return frozenset(
@@ -60,7 +63,10 @@ def standing(connection: Connection | None) -> frozenset[tuple[object, ...]]:
 
 
 class Synchronised:
-    """An index of the accounts of living connections, by id and by real account. Built once for many look-ups."""
+    """An index of the accounts of living connections, by id and by real account.
+
+    Built once for many look-ups.
+    """
 
     def __init__(self, connections: Iterable[Connection]) -> None:
         self.connections = tuple(c for c in connections if c.removed_at is None)
@@ -124,8 +130,8 @@ def join(
 ) -> ManualOutcome:
     """Join with an account of a living connection.
 
-    Raises Conflict `account_already_joined`, `too_many_joined_accounts`, `types_differ`, `currencies_differ` or
-    `account_closed_at_bank`.
+    Raises Conflict `account_already_joined`, `too_many_joined_accounts`, `types_differ`,
+    `currencies_differ` or `account_closed_at_bank`.
     """
     connections = _synchronised(connections)
     current = joined_with(account, connections)
@@ -183,11 +189,14 @@ def affected(
     connections: Connections,
     cause: Cause,
 ) -> tuple[tuple[ManualAccount, ManualOutcome], ...]:
-    """What a change of one connection means for manual accounts. `connections`: all of the user's, after the change.
+    """What a change of one connection means for manual accounts.
 
-    If the joined account goes and has a copy elsewhere, the copy takes its place in the join: else the manual account
-    would count beside the copy. An account whose join may be concerned is returned even without a fact, so that it is
-    written and two connections that change at the same time conflict.
+    `connections`: all of the user's, after the change.
+
+    If the joined account goes and has a copy elsewhere, the copy takes its place in the join: else
+    the manual account would count beside the copy. An account whose join may be concerned is
+    returned even without a fact, so that it is written and two connections that change at the same
+    time conflict.
     """
     connections = _synchronised(connections)
     changed_ids = {id_ for account in changed.accounts for id_ in known_as(account)}
@@ -218,9 +227,9 @@ def suggestions(
 ) -> dict[str, tuple[Suggestion, ...]]:
     """For each manual account, the synchronised accounts that may be the same, the most likely first.
 
-    Type and currency must be equal, and the institution's name or the balance too: the account's name alone is no
-    evidence (rule 3). Accounts that the user has denied or joined are left out. `duplicate_ids`: our
-    ids of the copies that do not count.
+    Type and currency must be equal, and the institution's name or the balance too: the account's
+    name alone is no evidence (rule 3). Accounts that the user has denied or joined are left out.
+    `duplicate_ids`: our ids of the copies that do not count.
     """
     accounts = list(accounts)
     if not accounts:

@@ -1,12 +1,14 @@
 """Rule 3: which account has another Powens id now, because Powens created it again.
 
-Only an account whose old id is gone can have a new one: `deleted` at Powens, closed, or absent from complete reads for
-`MISSING_FOR`. While it is only absent from an answer, an account that looks like it is another one (a copy, rule 6).
+Only an account whose old id is gone can have a new one: `deleted` at Powens, closed, or absent from
+complete reads for `MISSING_FOR`. While it is only absent from an answer, an account that looks like
+it is another one (a copy, rule 6).
 
-The same account has the same IBAN and the same type of ours (Powens' finer type may change between `loan` and
-`mortgage`), else the same identifying number, currency and type. If several are equal in that, as the pockets of one
-account are, the number and then the name separate them. Those that are still tied keep what is wanted of them if it is
-the same for all; otherwise only the user can separate them, and is asked.
+The same account has the same IBAN and the same type of ours (Powens' finer type may change between
+`loan` and `mortgage`), else the same identifying number, currency and type. If several are equal in
+that, as the pockets of one account are, the number and then the name separate them. Those that are
+still tied keep what is wanted of them if it is the same for all; otherwise only the user can
+separate them, and is asked.
 """
 
 from collections.abc import Container, Sequence
@@ -22,7 +24,10 @@ from shared.domain.observation import ObservedAccount
 MISSING_FOR = timedelta(hours=24)
 """How long complete reads must lack an account that Powens does not mark `deleted` before it counts as gone."""
 SIDE_BY_SIDE_FOR = timedelta(hours=48)
-"""How long Powens may show an account under its old and its new id. After that they are two accounts."""
+"""How long Powens may show an account under its old and its new id.
+
+After that they are two accounts.
+"""
 
 
 class Keys(Protocol):
@@ -46,9 +51,9 @@ class Keys(Protocol):
 class Succession:
     """Which accounts are the same.
 
-    `heir_of`: the new Powens id of each account that has one, by our id. `tied`: our ids of those that only the user
-    can separate from others. `absorbed`: two stored accounts that are the same and neither of which the read shows, our
-    id of the older one by our id of the newer one.
+    `heir_of`: the new Powens id of each account that has one, by our id. `tied`: our ids of those
+    that only the user can separate from others. `absorbed`: two stored accounts that are the same
+    and neither of which the read shows, our id of the older one by our id of the newer one.
     """
 
     heir_of: dict[str, int] = field(default_factory=dict)
@@ -66,9 +71,9 @@ def gone(
 ) -> bool:
     """Whether the account's Powens id is gone for good, after a read that began at `started_at`.
 
-    `observed`: what the read showed under that id. `complete`: the answer has all accounts, so one that it lacks is
-    absent. `denied`: Powens ids that Powens did not know when it was given an order about them; if they are absent too,
-    they are gone.
+    `observed`: what the read showed under that id. `complete`: the answer has all accounts, so one
+    that it lacks is absent. `denied`: Powens ids that Powens did not know when it was given an
+    order about them; if they are absent too, they are gone.
     """
     if observed is not None and not observed.deleted:
         return False
@@ -89,7 +94,8 @@ def succession(
 ) -> Succession:
     """Match the accounts whose Powens id is gone with new ones: not stored yet, or stored since a short time before.
 
-    While an order for the newer of two stored accounts is open, the two are not matched: a later read does it.
+    While an order for the newer of two stored accounts is open, the two are not matched: a later
+    read does it.
     """
     by_powens_id = {account.powens_id: account for account in accounts}
     shown = [observed for observed in observation if not observed.deleted and not observed.unreadable]
@@ -98,7 +104,8 @@ def succession(
     certain = {a.id for a in accounts if gone(a, observed_by_id.get(a.powens_id), started_at, complete=complete)}
 
     def alone(account: Account) -> bool:
-        # The user could see such an account beside the denied one: it may be another account, or the same one.
+        # The user could see such an account beside the denied one: it may be another account, or
+        # the same one.
         return not any(isinstance(heir, Account) and same_keys(account, heir) for heir in heirs)
 
     lost = [
@@ -188,8 +195,8 @@ def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, resu
 def _came_instead(older: Account, hidden: list[Account], lost: list[Account]) -> Account | None:
     """The account that was discovered after `older` became absent and has its name, else its number.
 
-    All pockets of one account share its number, so the number does not count for an account with the name of another
-    lost one.
+    All pockets of one account share its number, so the number does not count for an account with
+    the name of another lost one.
     """
     went = older.missing_since
     if went is None:

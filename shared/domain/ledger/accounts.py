@@ -7,7 +7,9 @@ from shared.domain.observation import ObservedAccount
 
 
 def described(account: Account, observed: ObservedAccount, failing: bool) -> Account:
-    """The account with what Powens says about it, its selection aside. A field that Powens leaves out keeps its value.
+    """The account with what Powens says about it, its selection aside.
+
+    A field that Powens leaves out keeps its value.
 
     A disabled or failing account keeps its last good balance too, whose age is shown.
     """

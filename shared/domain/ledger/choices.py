@@ -44,7 +44,9 @@ def _by_current_id(connection: Connection, wants: Mapping[str, bool]) -> dict[st
 
 
 def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool = False) -> list[Account]:
-    """The accounts for which `wants` is a new choice. Repeating the current choice is none, unless `insist`.
+    """The accounts for which `wants` is a new choice.
+
+    Repeating the current choice is none, unless `insist`.
 
     Raises InvalidInput `account_closed_at_bank` for enabling an account that the bank closed.
     """
@@ -67,8 +69,8 @@ def _changes(connection: Connection, wants: Mapping[str, bool], *, insist: bool 
 def selection(connection: Connection, enabled_ids: Iterable[str]) -> dict[str, bool]:
     """The wanted state of each account, from the ids of all accounts that shall be enabled.
 
-    An account that the bank closed and that is left out is not among them: nobody can tick it, so leaving it out is no
-    choice. Raises InvalidInput `unknown_account`.
+    An account that the bank closed and that is left out is not among them: nobody can tick it, so
+    leaving it out is no choice. Raises InvalidInput `unknown_account`.
     """
     ids = _by_current_id(connection, dict.fromkeys(enabled_ids, True))
     return {a.id: a.id in ids for a in connection.accounts if a.closed_at is None or a.id in ids}
@@ -98,12 +100,14 @@ def choose(
 ) -> Outcome:
     """Record a user's choices as one operation, which has only the accounts that change.
 
-    A choice of the current state is done at once, unless an earlier opposite order may still take effect: then the
-    order is given again (`Choice.doubt`). In earlier operations the items of the same accounts are superseded.
+    A choice of the current state is done at once, unless an earlier opposite order may still take
+    effect: then the order is given again (`Choice.doubt`). In earlier operations the items of the
+    same accounts are superseded.
 
-    `insist`: the user named these very accounts, so an order is given even where nothing seems to change: the account
-    may have changed at Powens since the last read. Raises Conflict `connection_removed` or `too_many_open_operations`,
-    and InvalidInput `unknown_account` or `account_closed_at_bank`.
+    `insist`: the user named these very accounts, so an order is given even where nothing seems to
+    change: the account may have changed at Powens since the last read. Raises Conflict
+    `connection_removed` or `too_many_open_operations`, and InvalidInput `unknown_account` or
+    `account_closed_at_bank`.
     """
     if connection.removed_at is not None:
         raise Conflict("the connection is ended", code="connection_removed")
@@ -161,7 +165,9 @@ def _choose_account(
 def begin(
     connection: Connection, kind: OperationKind, *, operation_id: str, correlation_id: str, now: datetime
 ) -> Outcome:
-    """Open a refresh or a deletion, which are about the whole connection. An open operation of that kind is reused.
+    """Open a refresh or a deletion, which are about the whole connection.
+
+    An open operation of that kind is reused.
 
     Raises Conflict `connection_removed`.
     """
@@ -186,7 +192,10 @@ def begin(
 
 
 def rename(connection: Connection, account_id: str, name: str) -> Outcome:
-    """Give an account the user's own name, which Powens does not get. Raises Conflict `connection_removed`."""
+    """Give an account the user's own name, which Powens does not get.
+
+    Raises Conflict `connection_removed`.
+    """
     if connection.removed_at is not None:
         raise Conflict("the connection is ended", code="connection_removed")
     account = connection.account(account_id)
@@ -198,7 +207,10 @@ def rename(connection: Connection, account_id: str, name: str) -> Outcome:
 
 
 def undo(operation: Operation, now: datetime) -> dict[str, bool]:
-    """The choices that restore the selection before `operation`. Raises Conflict `not_undoable` or `undo_expired`."""
+    """The choices that restore the selection before `operation`.
+
+    Raises Conflict `not_undoable` or `undo_expired`.
+    """
     if operation.kind is not OperationKind.SELECTION or operation.undo_until is None:
         raise Conflict("only a selection can be undone", code="not_undoable")
     if now > operation.undo_until:

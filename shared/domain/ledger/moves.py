@@ -13,9 +13,9 @@ from shared.domain.observation import ObservedConnection
 class Moves:
     """Accounts that another connection of the user has under the same Powens id as this read shows.
 
-    Powens' ids are unique per user, so such an account has moved here; if the other connection was read later, it has
-    moved there. `arriving`: their stored state, by Powens id. `shown`: the accounts of the read without those that have
-    moved away since.
+    Powens' ids are unique per user, so such an account has moved here; if the other connection was
+    read later, it has moved there. `arriving`: their stored state, by Powens id. `shown`: the
+    accounts of the read without those that have moved away since.
     """
 
     def __init__(self, connection: Connection, observation: ObservedConnection, others: Iterable[Connection]) -> None:

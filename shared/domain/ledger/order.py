@@ -27,7 +27,10 @@ class OrderResult:
 
 
 def orders(connection: Connection) -> tuple[Order, ...]:
-    """The calls that are still to be made. They follow from what is wanted now, never from an old message (rule 4)."""
+    """The calls that are still to be made.
+
+    They follow from what is wanted now, never from an old message (rule 4).
+    """
     return tuple(
         Order(account_id=a.id, powens_id=a.powens_id, enabled=a.wanted)
         for a in connection.accounts
@@ -88,8 +91,8 @@ def question(account: Account) -> str:
 def give_up(account: Account, problem: str) -> Account:
     """The account without its choice, which cannot be carried out: it keeps its state at Powens and gets a `problem`.
 
-    `wanted` stays when Powens undid the choice by itself (rules 3 and 4), as then the user is asked. An account that is
-    in the wanted state has no problem, though its operation failed.
+    `wanted` stays when Powens undid the choice by itself (rules 3 and 4), as then the user is
+    asked. An account that is in the wanted state has no problem, though its operation failed.
     """
     shown = account.choice.seen if account.choice is not None else None
     enabled = account.enabled if shown is None else shown

@@ -23,7 +23,8 @@ OPERATION_DEADLINE = timedelta(minutes=10)
 class Outcome:
     """The next state, the facts to publish with it, and every operation whose record changed.
 
-    `others`: other connections of the same user that change too, each as it was and what becomes of it.
+    `others`: other connections of the same user that change too, each as it was and what becomes of
+    it.
     """
 
     connection: Connection
@@ -122,7 +123,10 @@ def _fact(
 
 
 def with_item_ends(operation: Operation, ends: Mapping[str, tuple[ItemStatus, str | None]]) -> Operation:
-    """End items of the operation: status and reason code by account id. An item that has ended stays as it is."""
+    """End items of the operation: status and reason code by account id.
+
+    An item that has ended stays as it is.
+    """
     items = tuple(
         replace(i, status=ends[i.account_id][0], reason=ends[i.account_id][1])
         if i.account_id in ends and i.status is ItemStatus.PENDING
@@ -137,7 +141,10 @@ def with_end(operation: Operation, status: OperationStatus, now: datetime, reaso
 
 
 def _final_status(operation: Operation) -> OperationStatus:
-    """The status of an operation whose items have all ended. An item that a newer choice superseded is no failure."""
+    """The status of an operation whose items have all ended.
+
+    An item that a newer choice superseded is no failure.
+    """
     statuses = {item.status for item in operation.items}
     good = statuses & {ItemStatus.DONE, ItemStatus.SUPERSEDED}
     if ItemStatus.NEEDS_USER in statuses:

@@ -49,10 +49,11 @@ def reconcile(
 ) -> Outcome:
     """The next state of a connection, from its stored state (None: not known yet) and one read of Powens.
 
-    `trigger`: the cause of changes that no choice explains. `others`: the user's other connections, needed when an
-    account is new to this one, as it may have moved. `denied`: Powens ids that Powens did not know when it was given an
-    order about them, just before the read. A read that began before the last known write or read changes nothing
-    (rule 7). Raises TooManyAccounts for a connection that does not fit its item.
+    `trigger`: the cause of changes that no choice explains. `others`: the user's other connections,
+    needed when an account is new to this one, as it may have moved. `denied`: Powens ids that
+    Powens did not know when it was given an order about them, just before the read. A read that
+    began before the last known write or read changes nothing (rule 7). Raises TooManyAccounts for a
+    connection that does not fit its item.
     """
     before = connection or _new_connection(observation, user_id, powens_user_id, now)
     if observation.read_started_at < max(filter(None, (before.read_started_at, before.written_at, before.removed_at))):
@@ -179,7 +180,8 @@ def _discover(transition: Transition, observed: ObservedAccount) -> None:
     ids = {id_ for account in transition.connection.accounts for id_ in (account.id, *account.former_ids)}
     account = described(
         Account(
-            # An account that has another Powens id now keeps our id, which its first Powens id may need again.
+            # An account that has another Powens id now keeps our id, which its first Powens id may
+            # need again.
             id=next(new for nth in count() if (new := account_id(observed.powens_id, nth)) not in ids),
             powens_id=observed.powens_id,
             name=observed.name,
@@ -234,14 +236,17 @@ def _update(
 ) -> None:
     """Update a known account.
 
-    `reopened`: its connection was removed until now. `returned`: it was closed, or had another Powens id, until now.
-    `merged`: it was two stored accounts until now. `tied`: only the user knows which of several accounts it is.
+    `reopened`: its connection was removed until now. `returned`: it was closed, or had another
+    Powens id, until now.
+    `merged`: it was two stored accounts until now. `tied`: only the user knows which of several
+    accounts it is.
     """
     account = replace(
         described(before, observed, transition.failing(observed)), missing_since=None, unreadable=observed.unreadable
     )
     if observed.unreadable:
-        # Nothing is known about its selection: this is no choice, no closing and no effect of an order.
+        # Nothing is known about its selection: this is no choice, no closing and no effect of an
+        # order.
         transition.put(account)
         if reopened:
             transition.lines.append(change_of(account, Change.ADDED))
@@ -306,7 +311,8 @@ def _announce_all(transition: Transition) -> None:
 def _close_absent(transition: Transition, powens_ids: set[int], *, complete: bool) -> None:
     """Rule 5: close an account only when complete answers have lacked it for `MISSING_FOR`.
 
-    An answer with accounts that nobody can identify is not complete: one of them may be this account.
+    An answer with accounts that nobody can identify is not complete: one of them may be this
+    account.
     """
     if not powens_ids:
         return
@@ -343,8 +349,8 @@ def _settle(transition: Transition) -> None:
 def _end_refreshes(transition: Transition, before: Connection) -> None:
     """End a refresh when a read shows the first synchronisation, or a newer one than was known.
 
-    Newer by Powens' dates, not by our clock. An older date ends nothing, nor does the return to the date from when the
-    refresh was asked for: the operation remembers that one.
+    Newer by Powens' dates, not by our clock. An older date ends nothing, nor does the return to the
+    date from when the refresh was asked for: the operation remembers that one.
     """
     success = transition.connection.last_success_at
     status, reason = connection_status(replace(transition.connection, operations=()), transition.decided_at)

@@ -19,7 +19,7 @@ from shared.domain.ledger.outcome import OPERATION_DEADLINE, operation_of, with_
 from shared.domain.observation import ObservedAccount
 
 MOST_REPAIRS = 3
-"""How often we repair an account within `REPAIR_WINDOW`. If that does not last, the user is asked."""
+"""How often we repair an account within `REPAIR_WINDOW`; after that the user is asked."""
 REPAIR_WINDOW = timedelta(hours=24)
 
 _STRONGEST_FIRST = [Cause.USER, Cause.WEBVIEW, Cause.RECONCILIATION]
@@ -28,8 +28,9 @@ _STRONGEST_FIRST = [Cause.USER, Cause.WEBVIEW, Cause.RECONCILIATION]
 class Transition:
     """From the stored state of a connection to its next one.
 
-    `lines`: the account changes of the fact so far. `cause`: the strongest cause of them that a choice or repair
-    explains, None while nothing does. `started_at`: when the read began; `decided_at`: when it is applied (aware UTC).
+    `lines`: the account changes of the fact so far. `cause`: the strongest cause of them that a
+    choice or repair explains, None while nothing does. `started_at`: when the read began;
+    `decided_at`: when it is applied (aware UTC).
     """
 
     def __init__(self, connection: Connection, started_at: datetime, now: datetime, correlation_id: str) -> None:
@@ -71,12 +72,14 @@ class Transition:
                 account, enabled=enabled, wanted=enabled, problem=None, chosen_at=self.decided_at, repairs=()
             )
         if enabled == account.wanted:
-            # A read that began before the choice shows an older change, which may have been undone since (rule 7).
+            # A read that began before the choice shows an older change, which may have been undone
+            # since (rule 7).
             asked_at = choice.confirmed_at if choice.doubt else operation_of(self.connection, choice).created_at
             certain = asked_at is not None and asked_at <= self.started_at
             return replace(account, choice=replace(choice, seen=enabled, visible=choice.visible or certain))
         if choice.visible:
-            # An earlier read showed the effect of our order, and this one shows the opposite: a newer choice.
+            # An earlier read showed the effect of our order, and this one shows the opposite: a
+            # newer choice.
             self.end_item(choice, account.id, ItemStatus.SUPERSEDED, "changed_elsewhere")
             if enabled != account.enabled:
                 self.caused_by(Cause.WEBVIEW)
@@ -86,10 +89,10 @@ class Transition:
     def restore(self, account: Account, observed: ObservedAccount, *, ask: str | None = None) -> Account:
         """Rules 3 and 4: repair an account that came back in another state than wanted, once per return.
 
-        The user decides instead when it was repaired `MOST_REPAIRS` times without lasting effect, or when `ask` is the
-        reason code of another question. A new Powens id that is already enabled is not repaired, nor is an old id that
-        was enabled and comes back disabled: Powens creates new ids disabled and keeps the state of old ones, so
-        somebody chose it (rule 2).
+        The user decides instead when it was repaired `MOST_REPAIRS` times without lasting effect,
+        or when `ask` is the reason code of another question. A new Powens id that is already
+        enabled is not repaired, nor is an old id that was enabled and comes back disabled: Powens
+        creates new ids disabled and keeps the state of old ones, so somebody chose it (rule 2).
         """
         recent = tuple(at for at in account.repairs if self.decided_at - at < REPAIR_WINDOW)
         asked = ask or (question(account) if len(recent) >= MOST_REPAIRS else None)
@@ -129,7 +132,9 @@ class Transition:
         return operation
 
     def close_account(self, account: Account) -> Account:
-        """The account after the bank closed it. An order to enable it fails, one to disable it is fulfilled.
+        """The account after the bank closed it.
+
+        An order to enable it fails, one to disable it is fulfilled.
 
         Rule 4: `wanted` stays, for the day on which the account comes back.
         """
