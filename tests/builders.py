@@ -257,5 +257,5 @@ def answer(
 ) -> Outcome:
     """Record that Powens answered the open orders at `at`; `refusals` by Powens id."""
     given = ledger.orders(held) if orders is None else orders
-    results = [ledger.Ordered(order=order, refusal=(refusals or {}).get(order.powens_id)) for order in given]
+    results = [ledger.OrderResult(order=order, refusal=(refusals or {}).get(order.powens_id)) for order in given]
     return ledger.record(held, results, operation_id=operation_id, at=at, now=at)

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.contracts.events import SOURCE
 from shared.contracts.messages import HintMessage
-from shared.domain.errors import Unavailable
+from shared.domain.errors import PublishFailed
 from shared.domain.hints import Hint
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 0.1
 
 
-class PublishFailedError(Unavailable):
-    """Some entries were refused every time; the others are out."""
-
-    code = "publish_failed"
-
-
 def _in_batches[T](
     entries: Sequence[T], send: Callable[[Sequence[T]], list[int]], pause: Callable[[float], None]
 ) -> None:
@@ -50,13 +44,13 @@ def _in_batches[T](
                 failed = send(left)
             except (ClientError, BotoCoreError) as error:
                 if attempt == ATTEMPTS - 1:
-                    raise PublishFailedError(f"{len(left)} entries not sent") from error
+                    raise PublishFailed(f"{len(left)} entries not sent") from error
                 continue
             left = [left[position] for position in failed]
             if not left:
                 break
         if left:
-            raise PublishFailedError(f"{len(left)} entries refused")
+            raise PublishFailed(f"{len(left)} entries refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ class EventBus:
     pause: Callable[[float], None] = time.sleep
 
     def put(self, images: Sequence[Image]) -> int:
-        """Publish the events among the images; how many there were. Raises PublishFailedError."""
+        """Publish the events among the images; how many there were. Raises PublishFailed."""
         events: list[PutEventsRequestEntryTypeDef] = [
             {
                 "EventBusName": self.name,
@@ -100,7 +94,7 @@ class Queues:
         """Send the commands and hints among the images; how many there were. The order within a group is kept.
 
         The key of an entry is the deduplication id: it stays the same when the stream delivers the entry again.
-        Raises PublishFailedError, KeyError for a queue that is not ours.
+        Raises PublishFailed, KeyError for a queue that is not ours.
         """
         messages: dict[str, list[SendMessageBatchRequestEntryTypeDef]] = {}
         for image in images:
@@ -112,7 +106,7 @@ class Queues:
         return sum(len(of_queue) for of_queue in messages.values())
 
     def send(self, hints: Sequence[Hint]) -> None:
-        """Raises PublishFailedError."""
+        """Raises PublishFailed."""
         messages = [HintMessage.of(hint) for hint in hints]
         self._send(HintMessage.queue, [_message(m.group, uuid4().hex, m.model_dump_json()) for m in messages])
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.application.ports import Clock
-from shared.domain.errors import Unavailable
+from shared.domain.errors import PowensBusy
 
 USUAL_PAUSE = timedelta(seconds=30)
 """When Powens does not say how long to wait."""
@@ -35,12 +35,6 @@ class BudgetStore(Protocol):
         """Add to the calls of a minute, unless they would be more than `most`: then False, and nothing is added."""
 
 
-class PowensBusyError(Unavailable):
-    """Powens is not to be asked now. `retry_after` says when again."""
-
-    code = "powens_busy"
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """`calls_per_minute` 0 is no limit: then only the pause counts, at the price of one GetItem per piece of work."""
@@ -50,18 +44,18 @@ class Budget:
     calls_per_minute: int
 
     def admit(self, calls: int, *, sweep: bool) -> None:
-        """Before a piece of work that makes about so many calls. Raises PowensBusyError."""
+        """Before a piece of work that makes about so many calls. Raises PowensBusy."""
         now = self.clock()
         paused_until = self.store.paused_until()
         if paused_until is not None and paused_until > now:
-            raise PowensBusyError("Powens throttles", retry_after=_seconds(paused_until - now))
+            raise PowensBusy("Powens throttles", retry_after=_seconds(paused_until - now))
         if not self.calls_per_minute:
             return
         most = self._sweep_calls if sweep else self.calls_per_minute
         minute = now.replace(second=0, microsecond=0)
         # Work that is larger than a minute's share has to begin some time: it takes the whole of an unused one.
         if not self.store.spend(minute, min(calls, most), most=most):
-            raise PowensBusyError("this minute's calls are used up", retry_after=_seconds(minute + MINUTE - now))
+            raise PowensBusy("this minute's calls are used up", retry_after=_seconds(minute + MINUTE - now))
 
     def throttled(self, retry_after: float | None) -> None:
         """Powens answered 429: nobody asks before `retry_after` seconds are over."""

@@ -18,6 +18,7 @@ from shared.domain.errors import (
     AnswerLost,
     AppError,
     NotFound,
+    NotYetVisible,
     PowensForbidden,
     PowensNotFound,
     PowensRefused,
@@ -26,7 +27,7 @@ from shared.domain.errors import (
     UserBeingErased,
 )
 from shared.domain.facts import Cause
-from shared.domain.ledger import Order, Ordered, Outcome
+from shared.domain.ledger import Order, OrderResult, Outcome
 from shared.domain.observation import ObservedConnection
 from shared.domain.status import just_refreshed
 
@@ -34,12 +35,6 @@ type Others = tuple[Connection, ...]
 
 _NOT_FOUND = 404
 _CONFLICT = 409
-
-
-class NotYetVisibleError(Unavailable):
-    """Powens acknowledged an order but does not show it yet: read again later, order nothing."""
-
-    code = "not_yet_visible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +99,7 @@ class CarryOut:
         at = self.clock()
 
         def refuse(now_held: Connection) -> Outcome:
-            refused = [Ordered(order=order, refusal=error.code) for order in ledger.orders(now_held)]
+            refused = [OrderResult(order=order, refusal=error.code) for order in ledger.orders(now_held)]
             return ledger.record(now_held, refused, operation_id=operation.id, at=at, now=self.clock())
 
         held = self._change(operation, refuse).connection
@@ -149,7 +144,7 @@ class CarryOut:
 
             held = self._learn(operation, note_and_read).connection
         if _open_operation(held, operation.id) is not None:
-            raise NotYetVisibleError
+            raise NotYetVisible
 
     def _refresh(self, powens: PowensUser, held: Connection, operation: Operation, *, first_attempt: bool) -> None:
         """Ask once, then read until the data is newer.
@@ -191,7 +186,7 @@ class CarryOut:
             reason = "just_refreshed" if recent else "refresh_refused"
             self._change(operation, lambda c: self._end(c, operation, status, reason))
             return
-        raise NotYetVisibleError
+        raise NotYetVisible
 
     def _delete(self, powens: PowensUser, held: Connection, operation: Operation) -> None:
         try:
@@ -214,7 +209,7 @@ class CarryOut:
         except PowensNotFound:
             asked = self.clock()
             if any(other.powens_id == held.powens_id for other in powens.read_all()):
-                raise NotYetVisibleError from None
+                raise NotYetVisible from None
             self.removal.connection(held, cause=Cause.BANK, at=asked, correlation_id=operation.correlation_id)
             return None
 
@@ -266,24 +261,26 @@ def _open_operation(held: Connection | None, operation_id: str) -> Operation | N
     return next((operation for operation in held.operations if operation.id == operation_id), None)
 
 
-def _order(powens: PowensUser, orders: tuple[Order, ...]) -> tuple[list[Ordered], list[Ordered], Unavailable | None]:
+def _order(
+    powens: PowensUser, orders: tuple[Order, ...]
+) -> tuple[list[OrderResult], list[OrderResult], Unavailable | None]:
     """Tell Powens, account by account; what one account is refused does not stop the others, trouble does.
 
     Returns the answers, the accounts to enable that Powens does not know under their id, and the trouble.
     """
-    results: list[Ordered] = []
-    lost: list[Ordered] = []
+    results: list[OrderResult] = []
+    lost: list[OrderResult] = []
     for order in orders:
         try:
             powens.set_account_enabled(order.powens_id, order.enabled)
         except PowensNotFound:
-            (lost if order.enabled else results).append(Ordered(order=order, refusal="not_found_at_powens"))
+            (lost if order.enabled else results).append(OrderResult(order=order, refusal="not_found_at_powens"))
         except PowensUserGone:
             raise
         except PowensRefused as error:
-            results.append(Ordered(order=order, refusal=error.code))
+            results.append(OrderResult(order=order, refusal=error.code))
         except Unavailable as error:
             return results, lost, error
         else:
-            results.append(Ordered(order=order))
+            results.append(OrderResult(order=order))
     return results, lost, None

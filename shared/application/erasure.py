@@ -17,18 +17,12 @@ from shared.application.ports import Answer, Clock, NewId, PowensAccess, PowensU
 from shared.application.request import Request
 from shared.application.writing import Draft
 from shared.domain.erasure import QUIET_FOR, Erasure
-from shared.domain.errors import Unavailable
+from shared.domain.errors import ErasureUnfinished, Unavailable
 
 SECONDS_LEFT = 5.0
 """The work stops while there is time to say that it has to go on."""
 PATIENCE = 130.0
 """Seconds between two attempts while Powens is away: so that thirty of them last longer than `LATE_AFTER`."""
-
-
-class ErasureGoesOnError(Unavailable):
-    """Not done yet: the same command has to come back."""
-
-    code = "erasure_goes_on"
 
 
 class ErasureStore(Protocol):
@@ -92,13 +86,13 @@ class Erase:
         quiet = (access.erasure.requested_at + QUIET_FOR - self.clock()).total_seconds()
         if quiet > 0:
             # What began before the mark may still write, or call Powens. What it writes is erased below.
-            raise ErasureGoesOnError("waiting for what began before", retry_after=quiet)
+            raise ErasureUnfinished("waiting for what began before", retry_after=quiet)
         try:
             if access.powens_user_id is not None:
                 self.budget.admit(1, sweep=False)
                 self.access.delete_powens_user(access)
         except Unavailable as error:
-            raise ErasureGoesOnError("Powens is not available", retry_after=error.retry_after or PATIENCE) from error
+            raise ErasureUnfinished("Powens is not available", retry_after=error.retry_after or PATIENCE) from error
         self._erase_items(user_id)
         try:
             self.store.end_erasure(access, ended_at=self.clock())
@@ -107,4 +101,4 @@ class Erase:
 
     def _erase_items(self, user_id: str) -> None:
         if not self.store.erase_items(user_id, in_time=lambda: self.remaining_seconds() > SECONDS_LEFT):
-            raise ErasureGoesOnError("there is more than fits one run", retry_after=1)
+            raise ErasureUnfinished("there is more than fits one run", retry_after=1)

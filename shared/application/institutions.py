@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.application.ports import Clock, StaleWriteError
-from shared.domain.catalogue import Catalogue, CatalogueEntry, Unbelievable, check_believable, newly_given
+from shared.domain.catalogue import Catalogue, CatalogueEntry, check_catalogue, newly_given
 from shared.domain.connection import AccountType, Connection
-from shared.domain.diagnosis import PEERS_FLOOR, Known
-from shared.domain.errors import AppError, Unavailable
+from shared.domain.diagnosis import PEERS_FLOOR, DiagnosisContext
+from shared.domain.errors import AppError
 from shared.domain.incidents import Failing, Incident, Kind, evolve_all
 from shared.domain.observation import Institution
 
@@ -80,12 +80,6 @@ class Connectors(Protocol):
         """All connectors, and how many could not be read."""
 
 
-class CatalogueRefused(Unavailable):
-    """Powens answered with what cannot be its catalogue; the last good copy stays."""
-
-    code = "catalogue_refused"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refreshed:
     """`kept` is false when another refresh, of a later read, was faster."""
@@ -145,10 +139,7 @@ class RefreshCatalogue:
 
     def _read(self, held: Catalogue | None) -> tuple[Mapping[str, CatalogueEntry], int]:
         entries, unreadable = self.powens().institutions()
-        try:
-            check_believable(entries, unreadable, held)
-        except Unbelievable as error:
-            raise CatalogueRefused(f"the catalogue is {error.code}") from error
+        check_catalogue(entries, unreadable, held)
         return {e.institution.id: e for e in entries if e.institution.name}, unreadable
 
     def _count(self, held: Copy | None) -> tuple[Mapping[str, frozenset[AccountType]], Counted]:
@@ -210,9 +201,9 @@ class Institutions:
         """Those that are open."""
         return tuple(incident for incident in self.incident_store.incidents()[0] if incident.open)
 
-    def known(self, connections: Iterable[Connection]) -> Known:
+    def known(self, connections: Iterable[Connection]) -> DiagnosisContext:
         """What is known beside one of a user's `connections`."""
-        return Known(catalogue=self.catalogue(), connections=tuple(connections), incidents=self.incidents())
+        return DiagnosisContext(catalogue=self.catalogue(), connections=tuple(connections), incidents=self.incidents())
 
     def search(self, text: str, *, most: int) -> list[CatalogueEntry]:
         """What Powens offers, the best match first; for no text, in the order of the alphabet."""

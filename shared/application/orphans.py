@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.application.budget import Budget, PowensBusyError
+from shared.application.budget import Budget
 from shared.application.ports import Clock
+from shared.domain.errors import PowensBusy
 
 MOST_CHECKED = 20_000
 """Users looked up in one check; the next one goes on behind the last of them."""
@@ -61,7 +62,7 @@ class CheckOrphans:
         """Two sightings make an orphan: one could be somebody whose creation or erasure is under way."""
         try:
             self.budget.admit(1, sweep=True)
-        except PowensBusyError:
+        except PowensBusy:
             return Checked()
         found = self.user_ids()
         if found is None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.application.access import Access
-from shared.application.budget import CALLS_OF_A_READ, Budget, PowensBusyError
+from shared.application.budget import CALLS_OF_A_READ, Budget
 from shared.application.changes import Changes
 from shared.application.ports import Clock, Connections, PowensUser
 from shared.application.removal import Removal
@@ -20,10 +20,12 @@ from shared.domain.connection import Connection, connection_id
 from shared.domain.errors import (
     AppError,
     NotFound,
+    PowensBusy,
     PowensNotFound,
     PowensRefused,
     PowensThrottled,
     PowensUserGone,
+    ReadRecently,
     TooManyAccounts,
     Unavailable,
     UserBeingErased,
@@ -42,12 +44,6 @@ _CAUSE = {
 
 READ_AGAIN_AFTER = timedelta(seconds=5)
 """How long after a read a webhook's hint waits before it causes another: a synchronisation sends dozens of them."""
-
-
-class ReadRecentlyError(Unavailable):
-    """The connection was read a moment ago. Waiting lets one read cover the hints that are still to come."""
-
-    code = "read_recently"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +76,15 @@ class _Apart:
     def one(self) -> Iterator[None]:
         try:
             yield
-        except (PowensBusyError, PowensThrottled, PowensUserGone):
+        except (PowensBusy, PowensThrottled, PowensUserGone):
             raise  # the others would meet it too
         except (Unavailable, PowensRefused) as error:
             self.failed.append(error)
 
     def raise_what_failed(self) -> None:
         """What was only read too recently comes last: it comes back with the hints of what failed, a little later."""
-        recently = [error for error in self.failed if isinstance(error, ReadRecentlyError)]
-        others = [error for error in self.failed if not isinstance(error, ReadRecentlyError)]
+        recently = [error for error in self.failed if isinstance(error, ReadRecently)]
+        others = [error for error in self.failed if not isinstance(error, ReadRecently)]
         if others:
             raise others[0]
         if recently:
@@ -120,7 +116,7 @@ class ReadBack:
     def run(self, hints: Sequence[Hint]) -> Reading:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
 
-        Raises ReadRecentlyError when some of it was read a moment ago, Unavailable or PowensRefused when some of it
+        Raises ReadRecently when some of it was read a moment ago, Unavailable or PowensRefused when some of it
         could not be read: then the hints have to come back. When Powens is not to be asked now and nobody waits for the
         answer, the hints are answered by planning to read the user soon: housekeeping sends as many as may be read,
         those who have waited for longest first.
@@ -131,7 +127,7 @@ class ReadBack:
             return Reading(known_user=False)
         try:
             return self._read_or_remove(user_id, hints, newest)
-        except PowensBusyError as busy:
+        except PowensBusy as busy:
             if _somebody_waits(hints):
                 raise
             self.users.bring_forward(user_id, self.clock() + timedelta(seconds=busy.retry_after or 0))
@@ -173,7 +169,7 @@ class ReadBack:
             with apart.one():
                 wait = self._wait(held, hint)
                 if wait > 0:
-                    raise ReadRecentlyError(retry_after=wait)
+                    raise ReadRecently(retry_after=wait)
                 self.budget.admit(CALLS_OF_A_READ, sweep=sweep)
                 too_large += not self._read_one(user_id, powens_connection_id, held, hint)
         apart.raise_what_failed()

@@ -23,7 +23,8 @@ from shared.domain.connection import (
     OperationStatus,
 )
 from shared.domain.copies import Duplicate, duplicates, superseded_by
-from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason, can_add_accounts
+from shared.domain.diagnosis import Diagnosis, can_add_accounts
+from shared.domain.diagnosis_rules import DiagnosisAnswer, DiagnosisReason
 from shared.domain.erasure import Erasure
 from shared.domain.facts import Cause, Change
 from shared.domain.joins import Suggestion, Synchronised, counts, joined_with, suggestions

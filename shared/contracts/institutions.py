@@ -11,7 +11,8 @@ from shared.contracts.sentences import diagnosis_sentence
 from shared.contracts.texts import Language
 from shared.domain.catalogue import Catalogue, CatalogueEntry
 from shared.domain.connection import AccountType
-from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, can_be_given
+from shared.domain.diagnosis import Diagnosis, can_be_given
+from shared.domain.diagnosis_rules import DiagnosisAnswer
 from shared.domain.incidents import Incident
 from shared.domain.status import REASONS
 

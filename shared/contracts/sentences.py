@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from shared.contracts.texts import Language, locale_texts, text
 from shared.domain.connection import AccountType, Operation
-from shared.domain.diagnosis import Diagnosis, DiagnosisReason
+from shared.domain.diagnosis import Diagnosis
+from shared.domain.diagnosis_rules import DiagnosisReason
 from shared.domain.status import REASONS
 
 

@@ -1,10 +1,10 @@
-"""The institutions as Powens describes them, and how much that says about the account types each can give.
+"""The institutions as Powens describes them, and which account types each of them can give by that description.
 
-Powens has no list of account types per institution. What there is (docs, Connectors and Bank account types):
+Powens has no list of account types per institution. Its documentation has (Connectors, Bank account types):
 - the product `bank` (capability `bank`) covers current accounts and cards; everything else needs the product `wealth`
   (capability `bankwealth`);
 - a source `openapi` is the bank's PSD2 interface, which carries payment accounts; the rest needs `directaccess`;
-- some examples list `account_types` on a source, which the reference does not: it may prove a type, never disprove one.
+- in some examples, not in the reference, a source has `account_types`: they can prove a type, not disprove one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.connection import AccountType, account_type
+from shared.domain.errors import CatalogueRefused
 from shared.domain.observation import Institution
 
 PAYMENT_TYPES = frozenset({AccountType.CHECKING, AccountType.CARD})
 CATALOGUE_STALE_AFTER = timedelta(days=3)
-"""Older than this, what the catalogue lacks proves nothing: it is renewed several times a day."""
+"""Older than this, a catalogue denies nothing: it is renewed several times a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSource:
-    """A way in which Powens reaches the institution. `account_types`: Powens' words, empty when it does not say."""
+    """A way in which Powens reaches the institution. `account_types`: Powens' words, empty when unknown."""
 
     name: str
     disabled: bool = False
@@ -31,7 +32,7 @@ class CatalogueSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
-    """One connector of the domain. `hidden`: Powens does not offer it. No `sources`: it does not say."""
+    """One connector of the domain. `hidden`: Powens does not offer it. No `sources`: unknown."""
 
     institution: Institution
     hidden: bool = False
@@ -64,23 +65,23 @@ class Catalogue:
 
 
 class Support(StrEnum):
-    """What Powens' description of an institution says about one account type, strongest first."""
+    """How far Powens' description of an institution supports one account type, strongest first."""
 
     GIVEN = "given"
     """The type itself is named."""
     POSSIBLE = "possible"
     """The family that the type belongs to is handled."""
     DOUBTED = "doubted"
-    """It denies the family and allows it too, only one statement denies it, or its source is switched off."""
+    """The statements contradict each other, only one denies the type, or the source is switched off."""
     LACKING = "lacking"
     """Two statements deny the type and none allows it."""
     UNKNOWN = "unknown"
-    """It says nothing that can be used."""
+    """The description has no usable statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
-    """What descriptions of one institution say about one type: codes, some with a value after a colon."""
+    """The statements of descriptions of one institution about one type: codes, some with a value after a colon."""
 
     named: frozenset[str] = frozenset()
     allowed: frozenset[str] = frozenset()
@@ -98,7 +99,7 @@ class Statements:
     @property
     def support(self) -> Support:
         if self.named and not self.blocked:
-            return Support.GIVEN  # what names the type itself is nearer to it than what speaks of its family
+            return Support.GIVEN  # a statement about the type itself is stronger than one about its family
         if self.allowed or self.named:
             return Support.DOUBTED if self.denied or self.blocked else Support.POSSIBLE
         if len(self.denied) >= 2 and not self.blocked:
@@ -110,7 +111,7 @@ class Statements:
         return tuple(sorted(self.named | self.allowed | self.denied | self.blocked))
 
 
-NOTHING_SAID = Statements()
+NO_STATEMENTS = Statements()
 
 
 def _family(kind: AccountType) -> tuple[str, str]:
@@ -119,13 +120,13 @@ def _family(kind: AccountType) -> tuple[str, str]:
 
 
 def described(institution: Institution, kind: AccountType, *, current: bool = True) -> Statements:
-    """What an institution's capabilities and products say. What is not `current` denies nothing."""
+    """The statements of an institution's capabilities and products. If not `current`, they deny nothing."""
     capability, product = _family(kind)
     named: set[str] = set()
     allowed: set[str] = set()
     denied: set[str] = set()
     if capability in institution.capabilities:
-        # A bank without a current account is none; that it has cards, or one certain investment, is not said.
+        # Every bank has current accounts; cards or a certain investment do not follow.
         (named if kind is AccountType.CHECKING else allowed).add(f"capability:{capability}")
     elif institution.capabilities:
         denied.add(f"no_capability:{capability}")
@@ -146,10 +147,10 @@ def carriers(entry: CatalogueEntry, kind: AccountType) -> frozenset[str]:
 
 
 def stated(entry: CatalogueEntry | None, kind: AccountType, *, current: bool = True) -> Statements:
-    """What the catalogue says about one type at one institution. What is not `current` denies nothing."""
+    """The statements of the catalogue about one type at one institution. If not `current`, they deny nothing."""
     if entry is None or entry.hidden:
-        return NOTHING_SAID
-    said = described(entry.institution, kind, current=current)
+        return NO_STATEMENTS
+    statements = described(entry.institution, kind, current=current)
     listing = [s for s in entry.sources if kind in {account_type(word) for word in s.account_types}]
     named = {f"source_lists_it:{source.name}" for source in listing if not source.disabled}
     denied, blocked = set(), set()
@@ -163,52 +164,47 @@ def stated(entry: CatalogueEntry | None, kind: AccountType, *, current: bool = T
     own = Statements(
         named=frozenset(named), denied=frozenset(denied) if current else frozenset(), blocked=frozenset(blocked)
     )
-    return said | own
+    return statements | own
 
 
 def can_give(entry: CatalogueEntry | None) -> frozenset[AccountType]:
-    """The types for which the catalogue alone is reason to hope."""
+    """The types that the institution gives, or may give, by the catalogue alone."""
     return frozenset(k for k in AccountType if stated(entry, k).support in (Support.GIVEN, Support.POSSIBLE))
 
 
 def newly_given(before: Catalogue | None, after: Catalogue) -> dict[str, frozenset[AccountType]]:
-    """For each institution the types that it starts to give. A first catalogue is no news."""
+    """The types that each institution starts to give, by institution id; empty for a first catalogue."""
     if before is None:
         return {}
-    found = {}
+    new = {}
     for identifier, entry in after.entries.items():
-        known = can_give(before.entries.get(identifier)) | before.given_to_others.get(identifier, frozenset())
+        earlier = can_give(before.entries.get(identifier)) | before.given_to_others.get(identifier, frozenset())
         given = can_give(entry) | after.given_to_others.get(identifier, frozenset())
-        if given - known:
-            found[identifier] = given - known
-    return found
-
-
-class Unbelievable(Exception):
-    """What Powens answered cannot be its catalogue; `code` says why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+        if given - earlier:
+            new[identifier] = given - earlier
+    return new
 
 
 LEAST_SHARE = 0.7
-"""A catalogue that keeps less of the last good one, or of whose entries fewer are readable, is not believed."""
+"""A new catalogue must keep this share of the last good one, and this share of its own entries must be readable."""
 
 
-def check_believable(entries: Iterable[CatalogueEntry], unreadable: int, held: Catalogue | None) -> None:
-    """Raise Unbelievable for an answer that is empty, mostly garbage, or has shrunk beyond what institutions do."""
-    told = {entry.institution.id: entry for entry in entries if entry.institution.name}
-    if not told:
-        raise Unbelievable("empty")
-    if len(told) < LEAST_SHARE * (len(told) + unreadable):
-        raise Unbelievable("unreadable")
-    if held is None:
+def check_catalogue(entries: Iterable[CatalogueEntry], unreadable: int, last_good: Catalogue | None) -> None:
+    """Raises CatalogueRefused for an answer that is empty or mostly unreadable, or that lacks too much of the last one.
+
+    `unreadable`: how many entries could not be read.
+    """
+    named = {entry.institution.id: entry for entry in entries if entry.institution.name}
+    if not named:
+        raise CatalogueRefused("the catalogue is empty")
+    if len(named) < LEAST_SHARE * (len(named) + unreadable):
+        raise CatalogueRefused("the catalogue is unreadable")
+    if last_good is None:
         return
-    if len(told) < LEAST_SHARE * len(held.entries):
-        raise Unbelievable("shrunk")
-    # Whole fields that are gone are as suspect as institutions that are.
-    spoke = sum(bool(entry.institution.capabilities) for entry in held.entries.values())
-    speaks = sum(bool(entry.institution.capabilities) for entry in told.values())
-    if speaks < LEAST_SHARE * spoke:
-        raise Unbelievable("silent")
+    if len(named) < LEAST_SHARE * len(last_good.entries):
+        raise CatalogueRefused("the catalogue is shrunk")
+    # Missing fields are as suspect as missing institutions.
+    before = sum(bool(entry.institution.capabilities) for entry in last_good.entries.values())
+    after = sum(bool(entry.institution.capabilities) for entry in named.values())
+    if after < LEAST_SHARE * before:
+        raise CatalogueRefused("the catalogue is silent")

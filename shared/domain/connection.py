@@ -12,7 +12,7 @@ from shared.domain.observation import Institution, ObservedSource
 _NAMESPACE = uuid.UUID("9a2cbb5e-55b5-4c43-9d3c-5d5f0c6a7c11")
 
 MAX_ACCOUNTS = 300
-"""Largest connection that is kept: what surely fits one DynamoDB item of 400 kB (ADR 0004)."""
+"""Most accounts of a stored connection: so many always fit one DynamoDB item of 400 kB (ADR 0004)."""
 
 
 def connection_id(powens_connection_id: int) -> str:
@@ -23,14 +23,14 @@ def connection_id(powens_connection_id: int) -> str:
 def account_id(powens_account_id: int, nth: int = 0) -> str:
     """Our id of an account, from the Powens id under which it was first discovered; it outlives that id (rule 3).
 
-    `nth` tells apart the accounts that were discovered under one Powens id, one after the other.
+    `nth`: 0 for the first account that was discovered under a Powens id, 1 for the second, and so on.
     """
     return str(uuid.uuid5(_NAMESPACE, f"account/{powens_account_id}" + (f"/{nth}" if nth else "")))
 
 
-def restoration_id(powens_account_id: int, seen_at: datetime) -> str:
-    """Id of the operation that puts right an account which came back otherwise than wanted, as seen at `seen_at`."""
-    return str(uuid.uuid5(_NAMESPACE, f"restoration/{powens_account_id}/{seen_at.isoformat()}"))
+def restoration_id(powens_account_id: int, read_started_at: datetime) -> str:
+    """Id of the operation that repairs an account which came back in another state than wanted."""
+    return str(uuid.uuid5(_NAMESPACE, f"restoration/{powens_account_id}/{read_started_at.isoformat()}"))
 
 
 class AccountType(StrEnum):
@@ -102,7 +102,7 @@ class ItemStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationItem:
-    """One account of an operation: `before` is what undo restores, `reason` a code when it did not go through."""
+    """One account of an operation. `before`: what undo restores. `reason`: a code, unless it is done."""
 
     account_id: str
     wanted: bool
@@ -115,7 +115,7 @@ class OperationItem:
 class Operation:
     """Something asked for that takes a while. Open ones live in their connection; each has an end (`deadline_at`).
 
-    `last_success_at`, of a refresh: the connection's when it was asked for and, once that is known, when it ended.
+    `last_success_at`, of a refresh: that of the connection at the start of the operation, then at its end.
     """
 
     id: str
@@ -139,13 +139,13 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A choice of ours that Powens has not been seen to follow yet; `Account.wanted` holds what was chosen.
+    """A choice whose effect no read has shown yet; `Account.wanted` is what was chosen.
 
-    `doubt`: an opposite order of ours may still be under way, so Powens must be told, and seen, afresh.
-    `confirmed_at`: when Powens acknowledged the order, which is never repeated then.
-    `seen`: what reads have shown since. `Account.enabled` waits for the operation to settle, so that one confirm is one
-    event, whatever webhook arrives in between.
-    `visible`: what was seen is our order taken effect, for certain.
+    `doubt`: an earlier opposite order may still take effect, so a new order, and a read after it, are needed.
+    `confirmed_at`: when Powens acknowledged the order, which is not given again then.
+    `seen`: the state in later reads. `Account.enabled` changes when the operation ends, so that one confirm is one
+    event, whatever webhooks arrive in between.
+    `visible`: a read has certainly shown the effect of the order.
     """
 
     operation_id: str
@@ -159,12 +159,12 @@ class Choice:
 class Account:
     """One account in the ledger.
 
-    `enabled` is what Powens showed last, `wanted` the newest choice; they differ only while a choice is being carried
-    out, when the user has to be asked (`problem`, a reason code), and while the bank does not show the account.
+    `enabled` is what Powens showed last, `wanted` the newest choice. They differ only while a choice is being carried
+    out, while the user must be asked (`problem`, a reason code), and while the bank does not show the account.
 
-    `chosen_at`: when somebody last chose. `repairs`: when it was lately put right by us. `former_ids`: our ids of what
-    turned out to be this very account. `synchronised_since`: when it was first seen enabled. `unreadable`: the
-    last read could not tell whether it is enabled.
+    `chosen_at`: when somebody last chose. `repairs`: when we repaired it recently. `former_ids`: our ids of accounts
+    that turned out to be this one. `synchronised_since`: when a read first showed it enabled. `unreadable`: the last
+    read did not show whether it is enabled.
     """
 
     id: str
@@ -207,7 +207,8 @@ class Connection:
     """One connection of one user.
 
     `revision` grows by one with every published event and is what the API shows; `version` grows with every write and
-    is what concurrent writers compare. `read_started_at` and `written_at` decide which reads may still speak (rule 7).
+    is what concurrent writers compare. A read that began before `read_started_at` or `written_at` changes nothing
+    (rule 7). `removed_at`: this is a tombstone.
     """
 
     id: str
@@ -231,9 +232,9 @@ class Connection:
     revision: int = 0
     version: int = 0
 
-    def account(self, wanted_id: str) -> Account | None:
-        """The account of this id, or the one that it turned out to be."""
-        return next((a for a in self.accounts if a.id == wanted_id or wanted_id in a.former_ids), None)
+    def account(self, account_id: str) -> Account | None:
+        """The account that has this id, or had it."""
+        return next((a for a in self.accounts if a.id == account_id or account_id in a.former_ids), None)
 
     def with_account(self, changed: Account) -> "Connection":
         return replace(self, accounts=tuple(changed if a.id == changed.id else a for a in self.accounts))

@@ -1,19 +1,15 @@
-"""Why an account may be missing: from evidence to one answer, which never claims more than its evidence.
+"""Why an account may be missing: from what is known to levels of evidence, and to one answer with its evidence.
 
-Two steps. `diagnose` reduces what is known to a few levels (`Evidence`), `decide` maps levels to a verdict. The table
-of decisions is in docs/diagnosis.md, and the tests hold `decide` to it, row by row and for every combination.
-
-`no` needs all of: two statements of Powens' description that deny the type and none that allows it (`Support.LACKING`,
-of a current catalogue), a connection that works and never showed such an account, and no user who gets one.
+An answer never claims more than its evidence. `diagnose` reduces what is known to a few levels,
+which `diagnosis_rules.decide` maps to a verdict.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 from shared.domain.catalogue import (
-    NOTHING_SAID,
+    NO_STATEMENTS,
     PAYMENT_TYPES,
     Catalogue,
     CatalogueEntry,
@@ -24,6 +20,17 @@ from shared.domain.catalogue import (
     stated,
 )
 from shared.domain.connection import Account, AccountType, Connection, OperationKind
+from shared.domain.diagnosis_rules import (
+    Carrier,
+    DiagnosisAnswer,
+    DiagnosisReason,
+    Evidence,
+    Health,
+    Precedent,
+    Presence,
+    Verdict,
+    decide,
+)
 from shared.domain.incidents import Incident
 from shared.domain.observation import ObservedSource
 from shared.domain.status import (
@@ -36,29 +43,19 @@ from shared.domain.status import (
     meaning_of_state,
 )
 
+PEERS_FLOOR = 5
+"""How many different users must get a type before it counts as evidence: fewer could be identified, or be an error."""
 
-class DiagnosisAnswer(StrEnum):
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-class DiagnosisReason(StrEnum):
-    TYPE_NOT_SUPPORTED = "type_not_supported"
-    TEMPORARY_PROBLEM = "temporary_problem"
-    NEEDS_USER_ACTION = "needs_user_action"
-    HIDDEN_BY_USER = "hidden_by_user"
-    ALREADY_ADDED = "already_added"
-    NOT_SHARED_AT_BANK = "not_shared_at_bank"
-    UNKNOWN = "unknown"
+_UNTYPED = frozenset({"unknown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """`answer`: can an account of the type be synchronised through this connection?
 
-    `evidence` holds codes, some with a value after a colon. `cause`: the code of what exactly stands in the way, for
-    its sentence; None when the reason says it all.
+    `evidence`: codes, some with a value after a colon. `retry_at`: aware UTC, when Powens tries
+    again, if that is known. `cause`: the code of the exact cause, for its sentence; None when the
+    reason is exact enough.
     """
 
     answer: DiagnosisAnswer
@@ -69,131 +66,13 @@ class Diagnosis:
     cause: str | None = None
 
 
-# --- levels of evidence ----------------------------------------------------------------------------------------------
-
-
-class Held(StrEnum):
-    """What the connection holds of the type; the first that fits."""
-
-    UNTICKED = "unticked"
-    """An account that nobody wants."""
-    REFUSED = "refused"
-    """An account that is wanted and could not be enabled."""
-    ADDED = "added"
-    GONE = "gone"
-    """An account that the bank, or the last read, no longer shows."""
-    UNTYPED = "untyped"
-    """Only an account of a type that Powens does not know, which may be one."""
-    NONE = "none"
-
-
-class Link(StrEnum):
-    """How the connection, and the source that would carry the type, is doing."""
-
-    HEALTHY = "healthy"
-    QUIET = "quiet"
-    """It looks well and has not been synchronised for days."""
-    USER = "user"
-    """The user must authenticate, consent or act at the bank."""
-    STOPPED = "stopped"
-    """It is no longer synchronised."""
-    TEMPORARY = "temporary"
-    """Something that passes: it is tried again without anybody."""
-    OVERDUE = "overdue"
-    """It has never been synchronised, though there was time enough."""
-    UNSUPPORTED = "unsupported"
-    """Powens says that it does not support this access."""
-    UNCLEAR = "unclear"
-    """A state that nobody knows."""
-
-
-class Way(StrEnum):
-    """Whether the connection has a source that can carry the type."""
-
-    OPEN = "open"
-    NOT_ADDED = "not_added"
-    """The institution has one, and the user has not added it."""
-    UNKNOWN = "unknown"
-
-
-class Seen(StrEnum):
-    """Whether anybody gets the type at this institution."""
-
-    GIVEN = "given"
-    """Enough other users, or this user through another connection."""
-    NOT_SEEN = "not_seen"
-    UNASKED = "unasked"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    held: Held
-    link: Link
-    incident: bool
-    support: Support
-    way: Way
-    seen: Seen
+class DiagnosisContext:
+    """What a diagnosis takes into account beside the connection.
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    answer: DiagnosisAnswer
-    reason: DiagnosisReason
-    next_step: NextStep
-
-
-_YES, _NO, _UNKNOWN = DiagnosisAnswer.YES, DiagnosisAnswer.NO, DiagnosisAnswer.UNKNOWN
-
-
-def decide(evidence: Evidence) -> Verdict:
-    """The decision table of docs/diagnosis.md: the first row that fits decides."""
-    held, link, support, way, seen = evidence.held, evidence.link, evidence.support, evidence.way, evidence.seen
-    # Until the user has acted, nothing that is ticked brings anything.
-    if link is Link.USER:
-        return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.RECONNECT)
-    if held is Held.UNTICKED:
-        return Verdict(_YES, DiagnosisReason.HIDDEN_BY_USER, NextStep.MANAGE)
-    if held is Held.REFUSED:
-        return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-    if held is Held.ADDED:
-        return Verdict(_YES, DiagnosisReason.ALREADY_ADDED, NextStep.NONE)
-    if link is Link.STOPPED:
-        return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-    if link is Link.TEMPORARY or evidence.incident:
-        return Verdict(_UNKNOWN, DiagnosisReason.TEMPORARY_PROBLEM, NextStep.WAIT)
-    if link is Link.UNCLEAR:
-        return Verdict(_UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.WAIT)
-    if link is Link.HEALTHY and held is Held.GONE:
-        return Verdict(_UNKNOWN, DiagnosisReason.NOT_SHARED_AT_BANK, NextStep.MANAGE)
-    denied = support is Support.LACKING and seen is Seen.NOT_SEEN and held is Held.NONE
-    if denied and link in (Link.HEALTHY, Link.UNSUPPORTED):
-        return Verdict(_NO, DiagnosisReason.TYPE_NOT_SUPPORTED, NextStep.ADD_MANUALLY)
-    if link is Link.UNSUPPORTED:
-        return Verdict(_UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.ADD_MANUALLY)
-    given = support is Support.GIVEN or seen is Seen.GIVEN
-    if link is Link.HEALTHY and held is Held.NONE:
-        if way is Way.NOT_ADDED and given:
-            return Verdict(_YES, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-        if way is Way.NOT_ADDED and support is Support.POSSIBLE:
-            return Verdict(_UNKNOWN, DiagnosisReason.NEEDS_USER_ACTION, NextStep.MANAGE)
-        if way is Way.OPEN and given:
-            return Verdict(_UNKNOWN, DiagnosisReason.NOT_SHARED_AT_BANK, NextStep.MANAGE)
-    return Verdict(_UNKNOWN, DiagnosisReason.UNKNOWN, NextStep.MANAGE)
-
-
-# --- from what is known to levels ------------------------------------------------------------------------------------
-
-PEERS_FLOOR = 5
-"""So many different users must get a type before that says anything: fewer could be recognised, or be mistaken."""
-
-_UNTYPED = frozenset({"unknown"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known beside the connection. `catalogue` None: not at hand, so neither is what others get.
-
-    `connections` are the same user's others; `incidents` those that are open.
+    `catalogue`: None when not available, and with it what other users get. `connections`: the same
+    user's others.
+    `incidents`: the open ones.
     """
 
     catalogue: Catalogue | None = None
@@ -201,11 +80,11 @@ class Known:
     incidents: tuple[Incident, ...] = ()
 
 
-NOTHING_ELSE = Known()
+NO_CONTEXT = DiagnosisContext()
 
 
 @dataclass(frozen=True, slots=True)
-class _Of:
+class _AccountCounts:
     """The accounts of one type in a connection; of all types when `kind` is None."""
 
     unticked: int
@@ -215,7 +94,7 @@ class _Of:
     missing: int
 
     @classmethod
-    def connection(cls, connection: Connection, kind: AccountType | None) -> "_Of":
+    def of(cls, connection: Connection, kind: AccountType | None) -> "_AccountCounts":
         accounts = [a for a in connection.accounts if kind is None or a.type is kind]
         shown = [a for a in accounts if a.closed_at is None and a.missing_since is None]
         return cls(
@@ -238,27 +117,33 @@ class _Of:
         return tuple(f"{code}:{number}" for code, number in counts.items() if number)
 
 
-def diagnose(connection: Connection, kind: AccountType | None, now: datetime, known: Known = NOTHING_ELSE) -> Diagnosis:
-    """Why an account of `kind` is missing in `connection`; for `kind` None, whether it has accounts to add at all."""
-    accounts = _Of.connection(connection, kind)
-    entry, said, current = _said(connection, kind, now, known)
-    link, code, retry_at = _link(connection, kind, now)
-    incident = next((i for i in known.incidents if i.institution_id == connection.institution.id), None)
-    seen, witnesses = _seen(connection, kind, known)
-    way = _way(connection, kind, entry)
-    held = _held(connection, kind, accounts)
-    verdict = decide(
-        Evidence(held=held, link=link, incident=incident is not None, support=said.support, way=way, seen=seen)
+def diagnose(
+    connection: Connection, kind: AccountType | None, now: datetime, context: DiagnosisContext = NO_CONTEXT
+) -> Diagnosis:
+    """Why an account of `kind` is missing in `connection`; for `kind` None, whether it has any account to add."""
+    accounts = _AccountCounts.of(connection, kind)
+    entry, statements, current = _description(connection, kind, now, context)
+    health, code, retry_at = _health(connection, kind, now)
+    incident = next((i for i in context.incidents if i.institution_id == connection.institution.id), None)
+    precedent, witnesses = _precedent(connection, kind, context)
+    levels = Evidence(
+        presence=_presence(connection, kind, accounts),
+        health=health,
+        incident=incident is not None,
+        support=statements.support,
+        carrier=_carrier(connection, kind, entry),
+        precedent=precedent,
     )
+    verdict = decide(levels)
     temporary = verdict.next_step is NextStep.WAIT
-    if temporary and link is not Link.TEMPORARY and link is not Link.UNCLEAR and incident is not None:
+    if temporary and health is not Health.TEMPORARY and health is not Health.UNCLEAR and incident is not None:
         code = incident.reason
     evidence = (
-        *_holdings(accounts, kind),
-        *((f"status:{code}",) if code and link is not Link.HEALTHY else ()),
-        *(("not_synchronised_lately",) if link is Link.QUIET else ()),
+        *_account_codes(accounts, kind),
+        *((f"status:{code}",) if code and health is not Health.HEALTHY else ()),
+        *(("not_synchronised_lately",) if health is Health.QUIET else ()),
         *((f"incident:{incident.reason}",) if incident is not None else ()),
-        *_details(connection, kind, known, said, current=current, way=way, held=held, link=link),
+        *_description_codes(connection, kind, context, statements, levels, current=current),
         *witnesses,
     )
     return Diagnosis(
@@ -267,15 +152,15 @@ def diagnose(connection: Connection, kind: AccountType | None, now: datetime, kn
         evidence=evidence,
         next_step=verdict.next_step,
         retry_at=retry_at if temporary else None,
-        cause=_cause(verdict, held, link, way, code),
+        cause=_cause(verdict, levels, code),
     )
 
 
 def can_add_accounts(connection: Connection, now: datetime) -> Diagnosis:
-    """What can be said from what is held alone, about accounts of any type.
+    """Whether the connection has accounts of any type to add, from the connection alone.
 
-    That every known account is enabled does not mean that the bank has no other: then the answer is `unknown`, and the
-    Powens space is the place to look.
+    When every account is enabled, the bank may still have others: then the answer is `unknown`, and
+    the user can look in the Powens space.
     """
     return diagnose(connection, None, now)
 
@@ -285,120 +170,128 @@ def can_be_given(
 ) -> tuple[DiagnosisAnswer, tuple[str, ...]]:
     """Whether somebody who connects the institution may expect accounts of `kind`, and the evidence.
 
-    Without a connection that was seen to work, `no` stays a statement about Powens' description alone: two of its parts
-    must deny the type, none allow it, and no user may be known who gets it.
+    There is no connection yet, so `no` is about Powens' description alone: two of its parts deny
+    the type, none allows it, and too few users get it.
     """
-    said = stated(entry, kind, current=current)
+    statements = stated(entry, kind, current=current)
     others = kind in given_to_others
     evidence = (
-        *said.codes,
-        *(() if said.codes else ("catalogue_silent",)),
+        *statements.codes,
+        *(() if statements.codes else ("catalogue_silent",)),
         *(() if current else ("catalogue_stale",)),
         *((f"other_users:{PEERS_FLOOR}",) if others else ()),
         *(("restricted",) if entry.restricted else ()),
     )
-    if others or said.support is Support.GIVEN:
-        return (_UNKNOWN if entry.restricted else _YES), evidence
-    return (_NO if said.support is Support.LACKING else _UNKNOWN), evidence
+    if others or statements.support is Support.GIVEN:
+        return (DiagnosisAnswer.UNKNOWN if entry.restricted else DiagnosisAnswer.YES), evidence
+    return (DiagnosisAnswer.NO if statements.support is Support.LACKING else DiagnosisAnswer.UNKNOWN), evidence
 
 
-def _holdings(accounts: _Of, kind: AccountType | None) -> tuple[str, ...]:
+def _account_codes(accounts: _AccountCounts, kind: AccountType | None) -> tuple[str, ...]:
     if kind is None:
         return (f"unticked_accounts:{accounts.unticked}",) if accounts.unticked else ("no_unticked_account",)
     return accounts.codes or ("no_such_account",)
 
 
-def _held(connection: Connection, kind: AccountType | None, accounts: _Of) -> Held:
+def _presence(connection: Connection, kind: AccountType | None, accounts: _AccountCounts) -> Presence:
     if accounts.unticked:
-        return Held.UNTICKED
+        return Presence.UNTICKED
     if kind is None:
-        return Held.NONE
+        return Presence.NONE
     if accounts.refused:
-        return Held.REFUSED
+        return Presence.REFUSED
     if accounts.added:
-        return Held.ADDED
+        return Presence.ADDED
     if accounts.closed or accounts.missing:
-        return Held.GONE
-    return Held.UNTYPED if any(_untyped(account) for account in connection.accounts) else Held.NONE
+        return Presence.GONE
+    return Presence.UNTYPED if any(_untyped(account) for account in connection.accounts) else Presence.NONE
 
 
 def _untyped(account: Account) -> bool:
     return account.provider_type in _UNTYPED and account.type is AccountType.OTHER
 
 
-def _said(
-    connection: Connection, kind: AccountType | None, now: datetime, known: Known
+def _description(
+    connection: Connection, kind: AccountType | None, now: datetime, context: DiagnosisContext
 ) -> tuple[CatalogueEntry | None, Statements, bool]:
-    """What Powens said of the institution: in the catalogue, and when the connection was last read."""
+    """The catalogue's entry, Powens' statements about the type, and whether the catalogue is current.
+
+    The statements are those of the catalogue and those of the connection's last read.
+    """
     if kind is None:
-        return None, NOTHING_SAID, True
-    catalogue = known.catalogue
+        return None, NO_STATEMENTS, True
+    catalogue = context.catalogue
     entry = catalogue.entries.get(connection.institution.id) if catalogue is not None else None
     current = catalogue is not None and not catalogue.stale(now)
+    in_catalogue = stated(entry, kind, current=current)
     read_lately = now - connection.read_started_at <= STALE_AFTER
-    listed = stated(entry, kind, current=current)
-    read = described(connection.institution, kind, current=read_lately)
-    listed_last = catalogue is not None and catalogue.read_at >= connection.read_started_at
-    newer, older = (listed, read) if listed_last else (read, listed)
+    at_last_read = described(connection.institution, kind, current=read_lately)
+    catalogue_newer = catalogue is not None and catalogue.read_at >= connection.read_started_at
+    newer, older = (in_catalogue, at_last_read) if catalogue_newer else (at_last_read, in_catalogue)
     if newer.named or newer.allowed:
-        # What has been allowed since then is no longer denied; what was allowed then still makes a denial doubtful.
+        # An older denial no longer counts; an older permission still makes a newer denial doubtful.
         older = replace(older, denied=frozenset())
     return entry, newer | older, current
 
 
-def _carry(source: ObservedSource, kind: AccountType | None) -> bool:
+def _can_carry(source: ObservedSource, kind: AccountType | None) -> bool:
     return kind is None or kind in PAYMENT_TYPES or source.name != "openapi"
 
 
-def _link(connection: Connection, kind: AccountType | None, now: datetime) -> tuple[Link, str | None, datetime | None]:
-    """The level, the code of the status behind it, and when it is tried again, if that is to come and known."""
+def _health(
+    connection: Connection, kind: AccountType | None, now: datetime
+) -> tuple[Health, str | None, datetime | None]:
+    """The level, the reason code behind it, and when Powens tries again, if that is known and in the future."""
     status, reason = connection_status(connection, now)
     code = reason.code if reason is not None else None
     retry_at = connection.next_try if connection.next_try is not None and connection.next_try > now else None
     if status is ConnectionStatus.OK and kind is not None:
-        ways = [s for s in connection.sources if not s.disabled and _carry(s, kind)]
-        failing = [s.state for s in ways if s.state is not None]
-        if failing and len(failing) == len(ways):
+        sources = [s for s in connection.sources if not s.disabled and _can_carry(s, kind)]
+        failing = [s.state for s in sources if s.state is not None]
+        if failing and len(failing) == len(sources):
             status, code = meaning_of_state(failing[0])
     if status is ConnectionStatus.SYNCING:
         deadlines = [o.deadline_at for o in connection.operations if o.kind is OperationKind.REFRESH]
-        return Link.TEMPORARY, code, min(deadlines, default=retry_at)
+        return Health.TEMPORARY, code, min(deadlines, default=retry_at)
     if status is ConnectionStatus.OK:
         old = freshness(connection.last_success_at, now) is Freshness.STALE
-        return (Link.QUIET if old else Link.HEALTHY), code, retry_at
-    return _LINKS.get(code or "", _LINK_OF[status]), code, retry_at
+        return (Health.QUIET if old else Health.HEALTHY), code, retry_at
+    return _HEALTH_OF_CODE.get(code or "", _HEALTH_OF_STATUS[status]), code, retry_at
 
 
-_LINK_OF = {
-    ConnectionStatus.ACTION_REQUIRED: Link.USER,
-    ConnectionStatus.WAITING: Link.TEMPORARY,
-    ConnectionStatus.FAILED: Link.UNCLEAR,
+_HEALTH_OF_STATUS = {
+    ConnectionStatus.ACTION_REQUIRED: Health.USER,
+    ConnectionStatus.WAITING: Health.TEMPORARY,
+    ConnectionStatus.FAILED: Health.UNCLEAR,
 }
-_LINKS = {
-    "not_supported": Link.UNSUPPORTED,
-    "not_synchronising": Link.STOPPED,
-    "first_synchronisation_overdue": Link.OVERDUE,
+_HEALTH_OF_CODE = {
+    "not_supported": Health.UNSUPPORTED,
+    "not_synchronising": Health.STOPPED,
+    "first_synchronisation_overdue": Health.OVERDUE,
 }
 
 
-def _way(connection: Connection, kind: AccountType | None, entry: CatalogueEntry | None) -> Way:
+def _carrier(connection: Connection, kind: AccountType | None, entry: CatalogueEntry | None) -> Carrier:
     mine = {source.name for source in connection.sources if not source.disabled}
     if kind is None or not connection.sources:
-        return Way.UNKNOWN
+        return Carrier.UNKNOWN
     usable = {source.name for source in entry.sources if not source.disabled} if entry is not None else set()
     if entry is not None and usable:
-        # Where every source is of the wrong family, what somebody gets all the same comes through one of them.
+        # Where every source is of the wrong family, what somebody gets all the same comes through
+        # one of them.
         able = carriers(entry, kind) or usable
-        return Way.OPEN if able & mine else Way.NOT_ADDED
-    carrying = any(not source.disabled and _carry(source, kind) for source in connection.sources)
-    return Way.OPEN if carrying else Way.UNKNOWN
+        return Carrier.OPEN if able & mine else Carrier.NOT_ADDED
+    carrying = any(not source.disabled and _can_carry(source, kind) for source in connection.sources)
+    return Carrier.OPEN if carrying else Carrier.UNKNOWN
 
 
-def _seen(connection: Connection, kind: AccountType | None, known: Known) -> tuple[Seen, tuple[str, ...]]:
+def _precedent(
+    connection: Connection, kind: AccountType | None, context: DiagnosisContext
+) -> tuple[Precedent, tuple[str, ...]]:
     if kind is None:
-        return Seen.UNASKED, ()
-    mine = _elsewhere(connection, kind, known.connections)
-    others = known.catalogue is not None and kind in known.catalogue.given_to_others.get(
+        return Precedent.UNKNOWN, ()
+    mine = _own_precedent(connection, kind, context.connections)
+    others = context.catalogue is not None and kind in context.catalogue.given_to_others.get(
         connection.institution.id, frozenset()
     )
     witnesses = (
@@ -406,13 +299,13 @@ def _seen(connection: Connection, kind: AccountType | None, known: Known) -> tup
         *((f"other_users:{PEERS_FLOOR}",) if others else ()),
     )
     if witnesses:
-        return Seen.GIVEN, witnesses
-    if known.catalogue is None:
-        return Seen.UNASKED, ()
-    return Seen.NOT_SEEN, (f"fewer_other_users_than:{PEERS_FLOOR}",)
+        return Precedent.GIVEN, witnesses
+    if context.catalogue is None:
+        return Precedent.UNKNOWN, ()
+    return Precedent.TOO_FEW, (f"fewer_other_users_than:{PEERS_FLOOR}",)
 
 
-def _elsewhere(connection: Connection, kind: AccountType, others: Iterable[Connection]) -> bool:
+def _own_precedent(connection: Connection, kind: AccountType, others: Iterable[Connection]) -> bool:
     return any(
         other.id != connection.id
         and other.removed_at is None
@@ -422,43 +315,44 @@ def _elsewhere(connection: Connection, kind: AccountType, others: Iterable[Conne
     )
 
 
-def _details(
+def _description_codes(
     connection: Connection,
     kind: AccountType | None,
-    known: Known,
-    said: Statements,
+    context: DiagnosisContext,
+    statements: Statements,
+    levels: Evidence,
     *,
     current: bool,
-    way: Way,
-    held: Held,
-    link: Link,
 ) -> tuple[str, ...]:
     if kind is None:
         return ()
-    catalogue = known.catalogue
+    catalogue = context.catalogue
     entry = catalogue.entries.get(connection.institution.id) if catalogue is not None else None
+    to_add = levels.carrier is Carrier.NOT_ADDED and levels.support is not Support.LACKING
     return (
-        *(("connection_works",) if link is Link.HEALTHY and held is not Held.ADDED else ()),
-        *(("untyped_account",) if held is Held.UNTYPED else ()),
-        *(("source_not_added",) if way is Way.NOT_ADDED and said.support is not Support.LACKING else ()),
-        *said.codes,
+        *(("connection_works",) if levels.health is Health.HEALTHY and levels.presence is not Presence.ADDED else ()),
+        *(("untyped_account",) if levels.presence is Presence.UNTYPED else ()),
+        *(("source_not_added",) if to_add else ()),
+        *statements.codes,
         *(("not_in_catalogue",) if entry is None and catalogue is not None else ()),
         *(("no_catalogue",) if catalogue is None else () if current else ("catalogue_stale",)),
         *(("restricted",) if connection.institution.restricted or (entry is not None and entry.restricted) else ()),
     )
 
 
-def _cause(verdict: Verdict, held: Held, link: Link, way: Way, code: str | None) -> str | None:
+def _cause(verdict: Verdict, levels: Evidence, code: str | None) -> str | None:
+    """The code of the exact cause; `code` is that of the connection's health."""
+    presence, health = levels.presence, levels.health
     match verdict.reason:
-        case DiagnosisReason.NEEDS_USER_ACTION if held is Held.REFUSED and link is not Link.USER:
+        case DiagnosisReason.NEEDS_USER_ACTION if presence is Presence.REFUSED and health is not Health.USER:
             return "account_refused"
-        case DiagnosisReason.NEEDS_USER_ACTION if way is Way.NOT_ADDED and link is Link.HEALTHY:
-            return "source_not_added" if verdict.answer is _YES else "source_may_be_added"
+        case DiagnosisReason.NEEDS_USER_ACTION if levels.carrier is Carrier.NOT_ADDED and health is Health.HEALTHY:
+            return "source_not_added" if verdict.answer is DiagnosisAnswer.YES else "source_may_be_added"
         case DiagnosisReason.NEEDS_USER_ACTION | DiagnosisReason.TEMPORARY_PROBLEM:
             return code
         case DiagnosisReason.NOT_SHARED_AT_BANK:
-            return "gone" if held is Held.GONE else "never_shown"
-        case DiagnosisReason.UNKNOWN if link is not Link.HEALTHY:
-            return "not_synchronised_lately" if link is Link.QUIET else code
+            return "gone" if presence is Presence.GONE else "never_shown"
+        case DiagnosisReason.UNKNOWN if health is not Health.HEALTHY:
+            return "not_synchronised_lately" if health is Health.QUIET else code
         case _:
             return None

@@ -1,21 +1,21 @@
-"""The end of everything held about one user, here and at Powens. It is begun once and only ever ends by being done."""
+"""The erasure of a user: everything stored here and at Powens. It begins once, and ends only when it is complete."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 QUIET_FOR = timedelta(seconds=30)
-"""What began before an erasure has ended by then: no function runs for longer (`template.yaml`)."""
+"""Work that began before an erasure has ended after this time: no function runs longer (`template.yaml`)."""
 LATE_AFTER = timedelta(hours=1)
-"""How long after its beginning, and again after that, an unfinished erasure is queued anew and counted as late."""
+"""An unfinished erasure is queued again, and counted as late, each time this has passed."""
 DEADLINE = timedelta(days=30)
 """A month: how long the law gives us (GDPR, article 12). Alarms sound from `LATE_AFTER` on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """`ended_at` None while it is under way. Once ended it is the receipt, which says nothing of who was erased.
+    """`ended_at` None: it is not complete. After its end it is the receipt, which does not identify the user.
 
-    `correlation_id` is the request's, for the event; a receipt has none.
+    `correlation_id`: that of the request, for the event; a receipt has none.
     """
 
     id: str

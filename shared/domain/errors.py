@@ -1,15 +1,23 @@
-"""Every error of the service, as one tree. The class says who must act.
+"""Every error that leaves a use case, as one tree. The class says who must act.
 
 AppError
 ├── Rejected       the caller must change the request; repeating it as it is cannot help
-│   ├── InvalidInput, NotFound, Conflict, TooManyAccounts, UserBeingErased, PreconditionFailed, BadSignature, BadToken
-│   └── PowensRefused      Powens understood us and said no
-├── Unavailable    nobody: the same request may work later
-│   └── PowensUnavailable (PowensThrottled, AnswerLost), ConnectionLocked, StoreUnavailable
+│   ├── InvalidInput, NotFound, Conflict (TooManyAccounts, UserBeingErased), PreconditionFailed
+│   ├── BadSignature, BadToken, Unauthenticated
+│   └── PowensRefused (PowensNotFound, PowensForbidden, PowensUserGone)
+├── Unavailable    nobody: the same request or message may work later
+│   ├── PowensUnavailable (PowensThrottled, AnswerLost), ConnectionLocked, CatalogueRefused
+│   ├── PowensBusy, ReadRecently, NotYetVisible, ErasureUnfinished
+│   └── StoreUnavailable, PublishFailed
 └── Misconfigured  our operators: a secret, a permission or a setting is wrong
 
-Anything else that is raised is a bug of ours. `code` is stable, public and language-free; `str(error)` may reach a log
-and therefore never holds a secret, an IBAN, a request body or a text that Powens or a bank wrote.
+Any other exception that leaves a use case is a bug of ours. Some exceptions are signals between two neighbours, are
+always caught there and lie beside them: a write that lost a race or that was made before (`application.ports`), a
+token that Powens refuses and an answer that cannot be read (`adapters.powens`), a webhook that names nobody
+(`shared.webhooks`, which loads next to nothing).
+
+`code` is stable, public and language-free. `str(error)` may be logged, so it never has a secret, an IBAN, a request
+body or a text that Powens or a bank wrote.
 """
 
 
@@ -40,25 +48,25 @@ class InvalidInput(Rejected):
 
 
 class NotFound(Rejected):
-    """No such thing for this user; also the answer for somebody else's thing."""
+    """The user has nothing of this id; also the answer when another user has it."""
 
     code = "not_found"
 
 
 class Conflict(Rejected):
-    """The thing is in a state in which this cannot be done."""
+    """The state of what the request is about does not allow it."""
 
     code = "conflict"
 
 
 class TooManyAccounts(Conflict):
-    """A connection larger than what is kept."""
+    """The connection has more accounts than fit its item (ADR 0004)."""
 
     code = "too_many_accounts"
 
 
 class UserBeingErased(Conflict):
-    """The user is being erased, or has another Powens user by now: what was decided before must not be written."""
+    """The user is being erased, or has another Powens user now: an earlier decision must not be written."""
 
     code = "user_being_erased"
 
@@ -76,7 +84,7 @@ class BadSignature(Rejected):
 
 
 class BadToken(Rejected):
-    """A bearer token that is not our issuer's, not for us, or not valid now."""
+    """A bearer token of another issuer, for another audience, or not valid now."""
 
     code = "bad_token"
 
@@ -88,7 +96,7 @@ class Unauthenticated(Rejected):
 
 
 class PowensRefused(Rejected):
-    """Powens answered with a refusal that waiting does not cure.
+    """Powens refused, and waiting does not help.
 
     `status` is the HTTP status, `powens_code` the envelope's `code` reduced to letters (never its texts).
     """
@@ -110,19 +118,19 @@ class PowensNotFound(PowensRefused):
 
 
 class PowensForbidden(PowensRefused):
-    """403, and another token of the user does not help: we may not do this, and an operator has to ask Powens why."""
+    """403, with a new token of the user too: an operator must ask Powens why this is not allowed."""
 
     code = "forbidden_by_powens"
 
 
 class PowensUserGone(PowensRefused):
-    """Powens refuses the user's token and, asked for another, does not know the user: two witnesses."""
+    """Powens refuses the user's token and, when asked for a new one, does not know the user."""
 
     code = "powens_user_gone"
 
 
 class Unavailable(AppError):
-    """Temporary. `retry_after` is in seconds, None when nobody said how long."""
+    """Temporary. `retry_after` is in seconds, None when unknown."""
 
     code = "temporarily_unavailable"
 
@@ -138,23 +146,59 @@ class PowensUnavailable(Unavailable):
 
 
 class PowensThrottled(PowensUnavailable):
-    """429: Powens is asked too much."""
+    """429: too many requests of ours."""
 
 
 class AnswerLost(PowensUnavailable):
-    """The request left and its answer did not arrive: Powens may have done what it was asked, or may still be at it."""
+    """The request was sent and no answer came: Powens may have carried it out, or may still do so."""
 
 
 class ConnectionLocked(Unavailable):
-    """Powens is working on the connection, which is read-only meanwhile (`connectionLocked`)."""
+    """Powens is synchronising the connection, which is read-only meanwhile (`connectionLocked`)."""
 
     code = "connection_locked"
 
 
+class CatalogueRefused(Unavailable):
+    """Powens' answer cannot be its catalogue; the last good copy stays."""
+
+    code = "catalogue_refused"
+
+
+class PowensBusy(Unavailable):
+    """Our own limit: Powens must not be asked before `retry_after` (ADR 0021)."""
+
+    code = "powens_busy"
+
+
+class ReadRecently(Unavailable):
+    """The connection was read a moment ago. After `retry_after` one read covers the hints that come until then."""
+
+    code = "read_recently"
+
+
+class NotYetVisible(Unavailable):
+    """Powens acknowledged an order and does not show its effect yet: read again later, order nothing."""
+
+    code = "not_yet_visible"
+
+
+class ErasureUnfinished(Unavailable):
+    """The erasure needs another run: the same command must come back."""
+
+    code = "erasure_goes_on"
+
+
 class StoreUnavailable(Unavailable):
-    """DynamoDB throttles, or two writers met too often."""
+    """DynamoDB throttles, or other writers were faster each time."""
 
     code = "store_unavailable"
+
+
+class PublishFailed(Unavailable):
+    """The bus or a queue refused some entries at each attempt; the others are sent."""
+
+    code = "publish_failed"
 
 
 class Misconfigured(AppError):

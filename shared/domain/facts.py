@@ -1,4 +1,4 @@
-"""The facts that the ledger emits, and the fold that turns them back into state. They become the events of the bus."""
+"""The facts that the ledger emits, which become the events of the bus, and the fold from facts to state."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class FactType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChange:
-    """One line of a fact: what another service needs to know of an account, and no bank data beyond it."""
+    """One line of a fact: what another service must know about an account, without other bank data."""
 
     account_id: str
     change: Change
@@ -53,9 +53,9 @@ class AccountChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something that happened to a connection, or to an account kept by hand, which has no connection.
+    """Something that happened to a connection, or to a manual account, which has no connection.
 
-    Facts of one connection, or of one such account, are ordered by `revision`. `AccountsUpdated`, `ConnectionUpdated`
+    Facts of one connection, or of one manual account, are ordered by `revision`. `AccountsUpdated`, `ConnectionUpdated`
     and `ConnectionRemoved` each raise it by one; `OperationEnded` changes nothing and carries the revision it ended at.
     `status` is the connection's or the operation's. `AccountNowAvailable` is about a wish.
     """
@@ -84,17 +84,17 @@ def change_of(account: Account, change: Change) -> AccountChange:
 
 
 type Folded = dict[str, tuple[bool, AccountType, str | None]]
-"""What a consumer knows: for each account id, (enabled, type, currency)."""
+"""The state of a consumer: (enabled, type, currency) by account id."""
 
 _CHANGES_NO_ACCOUNT = {FactType.OPERATION_ENDED, FactType.ACCOUNT_NOW_AVAILABLE, FactType.USER_ERASED}
 
 
 def fold(facts: Iterable[Fact]) -> Folded:
-    """The state that a consumer of facts arrives at, in whatever order and however often they came.
+    """The state of a consumer after all facts, in any order and with repetitions.
 
-    Revisions order the facts of one connection, or, where no connection is named, of the one account that is. So each
-    connection is folded by itself: an account that moves is removed from one and added to the other, and neither says
-    which came first.
+    Revisions order the facts of one connection; without a connection, those of the one account that the fact names. So
+    each connection is folded by itself: an account that moves is removed from one and added to another, and nothing
+    orders these two facts.
     """
     states: dict[str, Folded] = {}
     applied: dict[str, int] = {}
@@ -111,4 +111,4 @@ def fold(facts: Iterable[Fact]) -> Folded:
                 state.pop(line.account_id, None)
             else:
                 state[line.account_id] = (line.enabled, line.type, line.currency)
-    return {account_id: known for state in states.values() for account_id, known in state.items()}
+    return {account_id: account for state in states.values() for account_id, account in state.items()}

@@ -1,4 +1,4 @@
-"""A hint: somebody says "look at this user's connections". Never carries data to apply (ADR 0003)."""
+"""A hint asks to read a user's connections. It never has data to apply (ADR 0003)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class HintOrigin(StrEnum):
-    """Who gave the hint; it becomes the `cause` of the events that the read finds, unless a choice explains them."""
+    """Where the hint comes from; it is the `cause` of the changes that no choice explains."""
 
     WEBHOOK = "webhook"
     WEBVIEW = "webview"

@@ -19,16 +19,16 @@ LEAST_OPEN = timedelta(minutes=20)
 REST_FOR = timedelta(minutes=20)
 MOST_CHANGES_AN_HOUR = 4
 WINDOW = timedelta(hours=1)
-"""Users whose trouble was confirmed within it count for an opening."""
+"""An incident opens by the users whose problem was confirmed within this time."""
 STILL_FAILING = timedelta(hours=6)
-"""Users whose trouble was confirmed within it, and is not over, keep an incident open."""
+"""An incident stays open by the users whose problem was confirmed within this time and is not over."""
 
 TROUBLES = frozenset({"bank_unavailable", "bank_busy", "powens_problem", "unknown_problem"})
-"""Reason codes of what passes without the user. Many users in a state that nobody knows are an incident, too."""
+"""Reason codes of problems that pass without the user. Many users in an unknown state are an incident too."""
 
 
 def trouble_of(connection: Connection | None) -> str | None:
-    """The reason code of what fails, when it is something that can be an incident."""
+    """The reason code of the connection's problem if it can be part of an incident, else None."""
     if connection is None or connection.removed_at is not None or connection.state is None:
         return None
     code = meaning_of_state(connection.state)[1]
@@ -65,27 +65,26 @@ type Kind = tuple[str, str]
 """Institution and reason."""
 
 
-def evolve(held: Incident | None, failing: Failing, kind: Kind, now: datetime) -> Incident | None:
-    """The incident of one kind after a look at `now`; None when there is none and none to remember."""
-    if held is None or not held.open:
-        if failing.lately >= OPENS_AT and (held is None or held.closed_at is None or now - held.closed_at >= REST_FOR):
+def evolve(incident: Incident | None, failing: Failing, kind: Kind, now: datetime) -> Incident | None:
+    """The incident of one kind at `now`, from the stored one and the counts; None when nothing is to be stored."""
+    if incident is None or incident.closed_at is not None:
+        rested = incident is None or incident.closed_at is None or now - incident.closed_at >= REST_FOR
+        if rested and failing.lately >= OPENS_AT:
             return Incident(institution_id=kind[0], reason=kind[1], since=now)
-        if held is not None and held.closed_at is not None and now - held.closed_at >= REST_FOR:
-            return None
-        return held
+        return None if rested else incident
     if failing.still > CLOSES_AT:
-        return replace(held, calm_since=None)
-    calm_since = held.calm_since or now
-    if now - calm_since >= QUIET_FOR and now - held.since >= LEAST_OPEN:
-        return replace(held, calm_since=calm_since, closed_at=now)
-    return replace(held, calm_since=calm_since)
+        return replace(incident, calm_since=None)
+    calm_since = incident.calm_since or now
+    if now - calm_since >= QUIET_FOR and now - incident.since >= LEAST_OPEN:
+        return replace(incident, calm_since=calm_since, closed_at=now)
+    return replace(incident, calm_since=calm_since)
 
 
-def evolve_all(held: Iterable[Incident], failing: Mapping[Kind, Failing], now: datetime) -> tuple[Incident, ...]:
-    """All incidents after a look at `now`, ordered; what is not in `failing` has nobody who fails."""
-    known = {(incident.institution_id, incident.reason): incident for incident in held}
+def evolve_all(incidents: Iterable[Incident], failing: Mapping[Kind, Failing], now: datetime) -> tuple[Incident, ...]:
+    """All incidents at `now`, ordered. For a kind that `failing` does not have, no user fails."""
+    by_kind = {(incident.institution_id, incident.reason): incident for incident in incidents}
     after = (
-        evolve(known.get(kind), failing.get(kind, Failing(0, 0)), kind, now)
-        for kind in sorted(known.keys() | failing.keys())
+        evolve(by_kind.get(kind), failing.get(kind, Failing(0, 0)), kind, now)
+        for kind in sorted(by_kind.keys() | failing.keys())
     )
     return tuple(incident for incident in after if incident is not None)

@@ -1,7 +1,7 @@
-"""Accounts that a user keeps by hand, because no bank connection gives them: the aggregate and how it changes.
+"""Manual accounts, which a user keeps because no bank connection gives them: the aggregate and how it changes.
 
-Like a connection it has a `revision`, and each change is published; it is the only account in its events. Functions
-here are pure. One that finds nothing to do returns the account as it is, and no fact.
+Like a connection, a manual account has a `revision`, and each change is published; it is the only account in its
+events. Functions here are pure. When nothing changes, they return the same account and no fact.
 """
 
 from dataclasses import dataclass, replace
@@ -13,16 +13,16 @@ from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType
 from shared.domain.money import check_balance, check_currency
 
 CHUNK = 20
-"""Balances that lie in the account itself, which the list reads; older ones are kept in chunks of this size."""
+"""Most balances in the account itself, which the list reads; older ones are stored in chunks of this size."""
 CHUNKS_KEPT = 49
-"""With the newest ones that is up to 1000 balances, and few enough items to go with the account in one transaction."""
+"""With the newest ones up to 1000 balances; few enough items to be deleted with the account in one transaction."""
 MOST_MANUAL_ACCOUNTS = 100
 MOST_DISMISSED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancePoint:
-    """A balance that the user wrote down, and when."""
+    """A balance that the user entered, and when."""
 
     at: datetime
     balance: Decimal
@@ -30,11 +30,11 @@ class BalancePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManualAccount:
-    """`linked_account_id` is the synchronised account that the user has said is the same.
+    """`linked_account_id`: the synchronised account that is the same, as the user decided.
 
-    Whether the account counts beside that one follows from the connections (`shared.domain.joins`); `announced` is what
-    the last event said of it. `recent` holds the newest balances, the current one last; `chunks` is how many chunks of
-    older ones there have been. Documents from before there was a history have no `recent` and revision 0.
+    Whether the manual account counts then follows from the connections (`shared.domain.joins`); `announced` is whether
+    it counts by the last event. `recent`: the newest balances, the current one last. `chunks`: how many chunks of older
+    ones there are. Items from before there was a history have no `recent` and revision 0.
     """
 
     id: str
@@ -61,7 +61,7 @@ class ManualAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManualOutcome:
-    """What was decided: the next state (None: dropped), the fact to publish with it, and a chunk that left `recent`."""
+    """The next state (None: deleted), the facts to publish with it, and the balances that left `recent` as a chunk."""
 
     account: ManualAccount | None
     facts: tuple[Fact, ...] = ()
@@ -79,7 +79,7 @@ def add(
     institution_name: str | None,
     now: datetime,
 ) -> ManualOutcome:
-    """Raises InvalidInput for a currency or balance that such an account cannot have."""
+    """A new account. Raises InvalidInput as `check_currency` and `check_balance` do."""
     check_currency(currency, kind)
     check_balance(balance, kind)
     account = ManualAccount(
@@ -93,17 +93,17 @@ def add(
         recent=(BalancePoint(at=now, balance=balance),),
         created_at=now,
     )
-    return told(account, Change.ADDED)
+    return publish(account, Change.ADDED)
 
 
 def rename(account: ManualAccount, name: str) -> ManualOutcome:
     if account.name == name:
         return ManualOutcome(account=account)
-    return told(replace(account, name=name), Change.RENAMED)
+    return publish(replace(account, name=name), Change.RENAMED)
 
 
 def set_balance(account: ManualAccount, balance: Decimal, now: datetime) -> ManualOutcome:
-    """Raises InvalidInput for a balance that such an account cannot have."""
+    """Enter a new balance. Raises InvalidInput as `check_balance` does."""
     check_balance(balance, account.type)
     if account.balance == balance:
         return ManualOutcome(account=account)
@@ -111,25 +111,25 @@ def set_balance(account: ManualAccount, balance: Decimal, now: datetime) -> Manu
     if len(points) >= CHUNK:
         points, outgrown, chunks = (), points, chunks + 1
     recent = (*points, BalancePoint(at=now, balance=balance))
-    changed = told(replace(account, balance=balance, recent=recent, chunks=chunks), Change.REFRESHED)
+    changed = publish(replace(account, balance=balance, recent=recent, chunks=chunks), Change.REFRESHED)
     return replace(changed, outgrown=outgrown)
 
 
 def drop(account: ManualAccount) -> ManualOutcome:
-    """The account goes with its history. No tombstone: its id is never used again, and nothing else could revive it."""
-    dropped = told(replace(account, announced=False), Change.REMOVED)
+    """Delete the account with its history. It needs no tombstone: nothing can create the same id again."""
+    dropped = publish(replace(account, announced=False), Change.REMOVED)
     return ManualOutcome(account=None, facts=dropped.facts)
 
 
 def dismiss(account: ManualAccount, account_id: str) -> ManualOutcome:
-    """Note that a synchronised account is another one. Nobody but the user's own screens has to know."""
+    """Record that a synchronised account is not the same one. Only the user's screens show it, so there is no fact."""
     if account_id in account.not_the_same:
         return ManualOutcome(account=account)
     return ManualOutcome(account=replace(account, not_the_same=(*account.not_the_same, account_id)[-MOST_DISMISSED:]))
 
 
-def told(account: ManualAccount, change: Change, *, cause: Cause = Cause.USER) -> ManualOutcome:
-    """The account one revision on, with the fact that says so."""
+def publish(account: ManualAccount, change: Change, *, cause: Cause = Cause.USER) -> ManualOutcome:
+    """The account with its next revision, and the fact of the change."""
     account = replace(account, revision=account.revision + 1)
     line = AccountChange(
         account_id=account.id,

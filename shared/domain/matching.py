@@ -1,12 +1,14 @@
-"""Rule 3: which account lives on under another Powens id, because Powens made it anew.
+"""Rule 3: which account has another Powens id now, because Powens created it again.
 
-Only an account whose old id is gone can live on: called `deleted`, closed, or absent from full reads for `MISSING_FOR`.
-While it is merely absent from an answer, what looks like it is another account (and its copy, rule 6).
+Only an account whose old id is gone can have a new one: `deleted` at Powens, closed, or absent from
+complete reads for `MISSING_FOR`. While it is only absent from an answer, an account that looks like
+it is another one (a copy, rule 6).
 
-The same account has the same IBAN and our coarse type (Powens' finer one flips between `loan` and `mortgage`), else the
-same identifying number, currency and type. Where several are equal in that, as the pockets of one account are, the
-number and then the name tell them apart. What is still tied: one wish that all of them share carries over; otherwise
-nobody but the user can say which is which, and is asked.
+The same account has the same IBAN and the same type of ours (Powens' finer type may change between
+`loan` and `mortgage`), else the same identifying number, currency and type. If several are equal in
+that, as the pockets of one account are, the number and then the name separate them. Those that are
+still tied keep what is wanted of them if it is the same for all; otherwise only the user can
+separate them, and is asked.
 """
 
 from collections.abc import Container, Sequence
@@ -20,13 +22,16 @@ from shared.domain.names import plain_name
 from shared.domain.observation import ObservedAccount
 
 MISSING_FOR = timedelta(hours=24)
-"""How long reads must go on missing an account that Powens does not call `deleted` before it counts as gone."""
+"""How long complete reads must lack an account that Powens does not mark `deleted` before it counts as gone."""
 SIDE_BY_SIDE_FOR = timedelta(hours=48)
-"""How long an account and what Powens made anew of it may both be shown. Longer: they are two."""
+"""How long Powens may show an account under its old and its new id.
+
+After that they are two accounts.
+"""
 
 
 class Keys(Protocol):
-    """What tells accounts apart, of an account that is held as of one that was seen."""
+    """What identifies an account, both a stored one and an observed one."""
 
     @property
     def powens_id(self) -> int: ...
@@ -44,9 +49,11 @@ class Keys(Protocol):
 
 @dataclass(slots=True)
 class Succession:
-    """`heir_of`: for our id of each account that lives on, the Powens id under which. `tied`: those of them that nobody
-    can tell from another, though not all of the tied were wanted alike. `absorbed`: for our id of each account that
-    came while another was absent, and no longer shows either, our id of that other one: they were the same.
+    """Which accounts are the same.
+
+    `heir_of`: the new Powens id of each account that has one, by our id. `tied`: our ids of those
+    that only the user can separate from others. `absorbed`: two stored accounts that are the same
+    and neither of which the read shows, our id of the older one by our id of the newer one.
     """
 
     heir_of: dict[str, int] = field(default_factory=dict)
@@ -56,7 +63,7 @@ class Succession:
 
 def gone(
     account: Account,
-    seen: ObservedAccount | None,
+    observed: ObservedAccount | None,
     started_at: datetime,
     *,
     complete: bool,
@@ -64,13 +71,13 @@ def gone(
 ) -> bool:
     """Whether the account's Powens id is gone for good, after a read that began at `started_at`.
 
-    `seen`: what the read showed under that id. `complete`: the answer has all accounts, so that what it lacks is
-    absent. `denied`: Powens ids which Powens said it does not know when it was told what the user wants of them; absent
-    as well, they are gone.
+    `observed`: what the read showed under that id. `complete`: the answer has all accounts, so one
+    that it lacks is absent. `denied`: Powens ids that Powens did not know when it was given an
+    order about them; if they are absent too, they are gone.
     """
-    if seen is not None and not seen.deleted:
+    if observed is not None and not observed.deleted:
         return False
-    if seen is not None or account.closed_at is not None:
+    if observed is not None or account.closed_at is not None:
         return True
     since = account.missing_since
     long = since is not None and started_at - since >= MISSING_FOR
@@ -78,39 +85,41 @@ def gone(
 
 
 def succession(
-    held: Sequence[Account],
-    seen: Sequence[ObservedAccount],
+    accounts: Sequence[Account],
+    observation: Sequence[ObservedAccount],
     started_at: datetime,
     *,
     complete: bool,
     denied: Container[int] = frozenset(),
 ) -> Succession:
-    """Pair what is gone with what came instead: seen for the first time, or known since a short while before.
+    """Match the accounts whose Powens id is gone with new ones: not stored yet, or stored since a short time before.
 
-    While a choice about the newer of two that are both known is being carried out, they wait; nothing is lost by it.
+    While an order for the newer of two stored accounts is open, the two are not matched: a later
+    read does it.
     """
-    known = {account.powens_id: account for account in held}
-    shown = [observed for observed in seen if not observed.deleted and not observed.unreadable]
-    heirs: list[Keys] = [known.get(observed.powens_id, observed) for observed in shown]
-    by_id = {observed.powens_id: observed for observed in seen}
-    surely = {a.id for a in held if gone(a, by_id.get(a.powens_id), started_at, complete=complete)}
+    by_powens_id = {account.powens_id: account for account in accounts}
+    shown = [observed for observed in observation if not observed.deleted and not observed.unreadable]
+    heirs: list[Keys] = [by_powens_id.get(observed.powens_id, observed) for observed in shown]
+    observed_by_id = {observed.powens_id: observed for observed in observation}
+    certain = {a.id for a in accounts if gone(a, observed_by_id.get(a.powens_id), started_at, complete=complete)}
 
     def alone(account: Account) -> bool:
-        # What was on the user's screen beside the denied one could have been ticked there, or be what it lives on as.
+        # The user could see such an account beside the denied one: it may be another account, or
+        # the same one.
         return not any(isinstance(heir, Account) and same_keys(account, heir) for heir in heirs)
 
     lost = [
         a
-        for a in held
-        if a.id in surely
-        or (gone(a, by_id.get(a.powens_id), started_at, complete=complete, denied=denied) and alone(a))
+        for a in accounts
+        if a.id in certain
+        or (gone(a, observed_by_id.get(a.powens_id), started_at, complete=complete, denied=denied) and alone(a))
     ]
-    living = {observed.powens_id for observed in seen if not observed.deleted}
-    hidden = [account for account in held if account.powens_id not in living]
-    found = Succession()
-    left = _absorbing(lost, surely, hidden, found)
+    living = {observed.powens_id for observed in observation if not observed.deleted}
+    hidden = [account for account in accounts if account.powens_id not in living]
+    result = Succession()
+    left = _absorb(lost, certain, hidden, result)
     while left:
-        # All that are linked by equal keys, whichever of them begins.
+        # All accounts that equal keys connect, whichever of them is first.
         olders = [left[0]]
         candidates: list[Keys] = []
         size = 0
@@ -119,17 +128,17 @@ def succession(
             candidates = [h for h in heirs if any(_may_follow(older, h, started_at) for older in olders)]
             olders = [a for a in left if a in olders or any(_may_follow(a, h, started_at) for h in candidates)]
         left = [account for account in left if account not in olders]
-        _decide(olders, candidates, started_at, found)
-    return found
+        _decide(olders, candidates, started_at, result)
+    return result
 
 
-def _absorbing(lost: list[Account], surely: set[str], hidden: list[Account], found: Succession) -> list[Account]:
-    """What is gone, without what an account that came instead, and no longer shows either, goes on with."""
+def _absorb(lost: list[Account], certain: set[str], hidden: list[Account], result: Succession) -> list[Account]:
+    """The accounts whose id is gone, without those that a stored account, which the read lacks too, has replaced."""
     left = sorted(lost, key=lambda account: account.discovered_at)
     for older in tuple(left):
         later = _came_instead(older, hidden, left)
-        if later is not None and older.id in surely and later.id not in found.absorbed:
-            found.absorbed[later.id] = found.absorbed.get(older.id, older.id)
+        if later is not None and older.id in certain and later.id not in result.absorbed:
+            result.absorbed[later.id] = result.absorbed.get(older.id, older.id)
             left.remove(older)
             if later not in left:
                 left.append(later)
@@ -160,17 +169,17 @@ def same_keys(one: Keys, other: Keys) -> bool:
     return one.number_key is not None and one.number_key == other.number_key and one.currency == other.currency
 
 
-def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, found: Succession) -> None:
-    """Of accounts that are equal in their strong keys: who follows whom."""
+def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, result: Succession) -> None:
+    """Match older accounts and heirs that are all equal in IBAN or number, currency and type."""
     for same in (_same_number, _same_name):
         for older in tuple(olders):
             mine = [h for h in heirs if same(older, h) and _may_follow(older, h, started_at)]
             rivals = [a for a in olders if mine and same(a, mine[0])]
             if len(mine) == 1 and len(rivals) == 1:
-                found.heir_of[found.absorbed.get(older.id, older.id)] = mine[0].powens_id
+                result.heir_of[result.absorbed.get(older.id, older.id)] = mine[0].powens_id
                 olders.remove(older)
                 heirs.remove(mine[0])
-    # In the order of their ids; those with a name of the user's own first, so that no such name is lost.
+    # In the order of their ids, accounts with a custom name first, so that no custom name is lost.
     olders.sort(key=lambda a: (a.custom_name is None, a.powens_id))
     heirs.sort(key=lambda h: h.powens_id)
     pairs = [(o, h) for o, h in zip_longest(olders, heirs) if o is not None and h is not None]
@@ -178,15 +187,16 @@ def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, foun
     for older, heir in pairs:
         if not _may_follow(older, heir, started_at):
             continue
-        found.heir_of[found.absorbed.get(older.id, older.id)] = heir.powens_id
+        result.heir_of[result.absorbed.get(older.id, older.id)] = heir.powens_id
         if not agreed:
-            found.tied.add(found.absorbed.get(older.id, older.id))
+            result.tied.add(result.absorbed.get(older.id, older.id))
 
 
 def _came_instead(older: Account, hidden: list[Account], lost: list[Account]) -> Account | None:
-    """What came when `older` had become absent and looks the same: by its name, else by its number.
+    """The account that was discovered after `older` became absent and has its name, else its number.
 
-    The number is that of all pockets of one account; so it says nothing of one that has the name of another lost one.
+    All pockets of one account share its number, so the number does not count for an account with
+    the name of another lost one.
     """
     went = older.missing_since
     if went is None:

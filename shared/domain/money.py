@@ -1,4 +1,4 @@
-"""Which currencies and balances an account kept by hand may have."""
+"""Which currencies and balances a manual account may have."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What one read of Powens showed, in our own terms. Raw IBANs and account numbers stop at the adapter."""
+"""One read of Powens, in our own terms. Raw IBANs and account numbers do not leave the adapter."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from decimal import Decimal
 class Institution:
     """A bank as Powens' connector describes it; `id` is the connector's `uuid`, the only stable one.
 
-    `restricted`: no new connection can be made. What was kept before a field existed has its default.
+    `restricted`: no new connection can be made. Items that are older than a field have its default.
     """
 
     id: str
@@ -37,8 +37,8 @@ class ObservedAccount:
     """One account at Powens, read with `?all`.
 
     `disabled` (nobody ticked it) and `deleted` (the bank no longer shows it) are different things. `iban_key` and
-    `number_key` are keyed hashes, equal exactly when the IBAN or number is. `unreadable`: what Powens answered for the
-    selection cannot be read, so `disabled` and `deleted` say nothing.
+    `number_key` are keyed hashes, equal exactly when the IBAN or number is. `unreadable`: Powens' answer about the
+    selection cannot be read, so `disabled` and `deleted` have no meaning.
     """
 
     powens_id: int
@@ -62,8 +62,8 @@ class ObservedConnection:
     """One connection with all of its accounts, from one read that began at `read_started_at` (our clock, UTC).
 
     `state` and the sources' states are Powens' own words, None when the last synchronisation went well. `next_try` None
-    with an old `last_update` is a connection that looks healthy and is frozen. `unidentified`: how many accounts of the
-    answer have an id that cannot be read; they may be any of those that `accounts` lacks.
+    with an old `last_update`: Powens no longer synchronises it, without an error. `unidentified`: how many accounts of
+    the answer have an unreadable id; they may be any of those that `accounts` lacks.
     """
 
     powens_id: int

@@ -1,7 +1,7 @@
-"""What the states of Powens mean for the user: a status, a reason, who must act and what to do next.
+"""From the states of Powens to a status for the user, with a reason, who must act and the next step.
 
-Source: Powens, "SCA and connection states" and the Connections reference; both lists are open, so unknown words have a
-meaning here too.
+Source: Powens, "SCA and connection states" and the Connections reference. Both lists are open, so an unknown state has
+a status too.
 """
 
 from dataclasses import dataclass, replace
@@ -132,18 +132,18 @@ FRESH_FOR = timedelta(hours=26)
 """Powens synchronises every 24 hours by default; two hours of grace before it counts as ageing."""
 STALE_AFTER = timedelta(hours=72)
 FIRST_SYNCHRONISATION_WITHIN = timedelta(hours=24)
-"""As often as Powens synchronises by default: what has not come once by then does not come by waiting."""
+"""Powens synchronises once in this time by default: after that, waiting does not help."""
 AHEAD_AT_MOST = timedelta(minutes=10)
-"""How far two clocks may differ. A date of Powens later than that is an error of somebody's, and no date."""
+"""How far two clocks may differ. A later date of Powens is an error and is ignored."""
 
 
 def meaning_of_state(state: str) -> tuple[ConnectionStatus, str]:
-    """Status and reason code of a Powens state; an unknown one is a failure that nobody is asked to solve."""
+    """Status and reason code of a Powens state; an unknown state is a failure for which nobody must act."""
     return _MEANING.get(state, (ConnectionStatus.FAILED, "unknown_problem"))
 
 
 def connection_status(connection: Connection, now: datetime) -> tuple[ConnectionStatus, Reason | None]:
-    """What the user is told about a connection at `now`."""
+    """The status of a connection at `now`, and its reason; None when it is well."""
     if connection.state is not None:
         status, code = meaning_of_state(connection.state)
         return status, REASONS[code]
@@ -162,7 +162,7 @@ def connection_status(connection: Connection, now: datetime) -> tuple[Connection
 
 
 def status_at_rest(connection: Connection, now: datetime) -> tuple[ConnectionStatus, Reason | None]:
-    """The status without what is being done about it: an open refresh is not a change of the connection."""
+    """The status without open operations: a refresh is not a change of the connection."""
     return connection_status(replace(connection, operations=()), now)
 
 
@@ -173,17 +173,17 @@ def announced(connection: Connection, now: datetime) -> str:
 
 
 def consent_expires_at(connection: Connection) -> datetime | None:
-    """When the user's consent at the bank ends (180 days under PSD2): the earliest of the sources that matter.
+    """When the user's consent at the bank ends (180 days under PSD2): the earliest date of the relevant sources.
 
-    Those are the sources in use that carry an enabled account; all that are in use when no enabled account names one of
-    them. A success after the date disproves it, for a source without trouble: the consent was renewed, or never ended.
+    Relevant are the sources in use that carry an enabled account; if there is none, all sources in use. For a source
+    without an error a success after the date disproves the date: the consent was renewed, or did not end.
     """
     in_use = [source for source in connection.sources if not source.disabled]
     carrying = {account.source_id for account in connection.accounts if account.enabled and account.closed_at is None}
-    mattering = [source for source in in_use if source.id in carrying] or in_use
+    relevant = [source for source in in_use if source.id in carrying] or in_use
     dates = [
         source.access_expires_at
-        for source in mattering
+        for source in relevant
         if source.access_expires_at is not None and not _disproved(source, source.access_expires_at, connection)
     ]
     return min(dates, default=None)
@@ -195,7 +195,7 @@ def _disproved(source: ObservedSource, expires_at: datetime, connection: Connect
 
 
 def account_status(account: Account, connection: Connection) -> tuple[AccountStatus, Reason | None]:
-    """What the user is told about one account; a source that fails makes only its own accounts say so."""
+    """The status of one account, and its reason. A failing source concerns only its own accounts."""
     if account.closed_at is not None:
         return AccountStatus.CLOSED_AT_BANK, REASONS["closed_at_bank"]
     if account.choice is not None:
@@ -210,17 +210,17 @@ def account_status(account: Account, connection: Connection) -> tuple[AccountSta
 
 
 def account_trouble(account: Account, connection: Connection) -> str | None:
-    """Powens' word for what ails the account or the source that it comes from; None when both are well."""
+    """The error of the account, or of its source, in Powens' words; None when both are well."""
     source = next((s for s in connection.sources if s.id == account.source_id), None)
     return account.error or (source.state if source is not None else None)
 
 
 def freshness(last_success_at: datetime | None, now: datetime) -> Freshness:
-    """How old the newest good data is; green belongs to `fresh` alone."""
-    known = believable(last_success_at, now)
-    if known is None:
+    """How old the newest good data is. Only `fresh` is shown in green."""
+    success = believable(last_success_at, now)
+    if success is None:
         return Freshness.NEVER
-    age = now - known
+    age = now - success
     if age <= FRESH_FOR:
         return Freshness.FRESH
     return Freshness.AGEING if age <= STALE_AFTER else Freshness.STALE
@@ -228,10 +228,10 @@ def freshness(last_success_at: datetime | None, now: datetime) -> Freshness:
 
 def just_refreshed(last_success_at: datetime | None, now: datetime) -> bool:
     """Whether the newest good data is minutes old."""
-    known = believable(last_success_at, now)
-    return known is not None and now - known <= JUST_REFRESHED_WITHIN
+    success = believable(last_success_at, now)
+    return success is not None and now - success <= JUST_REFRESHED_WITHIN
 
 
 def believable(at: datetime | None, now: datetime) -> datetime | None:
-    """A date of Powens at which something has happened; None for one that is still to come."""
+    """The date, or None when it is in the future by more than `AHEAD_AT_MOST`."""
     return at if at is not None and at <= now + AHEAD_AT_MOST else None

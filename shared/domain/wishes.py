@@ -1,4 +1,4 @@
-""" "Prévenez-moi": a user's wish to hear when an institution gives a type of account. Granted once, then it says so."""
+""" "Prévenez-moi": a user wishes to be notified when an institution gives a type of account. A wish is granted once."""
 
 import uuid
 from collections.abc import Iterable
@@ -34,12 +34,12 @@ class WishOutcome:
 
 
 def wish_id(user_id: str, institution_id: str, kind: AccountType) -> str:
-    """Derived: the same wish on two devices is one wish."""
+    """Derived, so that the same wish from two devices is one wish."""
     return str(uuid.uuid5(_NAMESPACE, f"wish/{user_id}/{institution_id}/{kind.value}"))
 
 
 def grant(wish: Wish, now: datetime, cause: Cause) -> WishOutcome:
-    """Say, once, that the type is there. One that was granted before stays as it is."""
+    """Grant the wish, with a fact. A wish that was granted before does not change."""
     if wish.available_at is not None:
         return WishOutcome(wish=wish)
     fact = Fact(
@@ -58,18 +58,18 @@ def grant(wish: Wish, now: datetime, cause: Cause) -> WishOutcome:
 def fulfilled(
     wishes: Iterable[Wish], before: Connection | None, after: Connection, now: datetime, cause: Cause
 ) -> tuple[tuple[Wish, WishOutcome], ...]:
-    """The wishes that a change of a connection grants: an account that was not known is of a wished type."""
-    found = new_types(before, after)
-    if not found:
+    """The wishes that a change of a connection grants, because a new account has the type."""
+    types = new_types(before, after)
+    if not types:
         return ()
     return tuple(
         (wish, grant(wish, now, cause))
         for wish in wishes
-        if wish.available_at is None and wish.institution_id == after.institution.id and wish.type in found
+        if wish.available_at is None and wish.institution_id == after.institution.id and wish.type in types
     )
 
 
 def new_types(before: Connection | None, after: Connection) -> frozenset[AccountType]:
-    """The types of the accounts that `after` has and `before` has not."""
-    known = {account.id for account in before.accounts} if before is not None else set()
-    return frozenset(a.type for a in after.accounts if a.id not in known and a.closed_at is None)
+    """The types of the accounts that only `after` has."""
+    earlier = {account.id for account in before.accounts} if before is not None else set()
+    return frozenset(a.type for a in after.accounts if a.id not in earlier and a.closed_at is None)

@@ -11,10 +11,9 @@ from functions.account_commands import app as account_commands
 from functions.connection_refresh import app as connection_refresh
 from functions.outbox_publisher import app as outbox_publisher
 from shared.adapters.dynamodb.connections import DynamoDBConnections
-from shared.adapters.outbox import PublishFailedError
 from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
-from shared.domain.errors import AnswerLost, PowensForbidden
+from shared.domain.errors import AnswerLost, PowensForbidden, PublishFailed
 from tests.fakes.powens import Connection, error
 from tests.integration.world import World, event_file, stream_readers, throttled
 from tests.powens_wire import Answer
@@ -693,7 +692,7 @@ def test_of_a_batch_with_both_kinds_one_goes_out_although_the_other_fails(world:
     world.api("PATCH", f"/v1/accounts/{ids[1]}", {"name": "Vacances"})
     world.choose(connection, 2)
     both = [record for record in world.aws.stream if any(reader.lets_through(record) for reader in stream_readers())]
-    with pytest.raises(PublishFailedError):
+    with pytest.raises(PublishFailed):
         world.invoke(outbox_publisher.lambda_handler, {"Records": both})
     assert len(world.events("AccountsUpdated")) == (0 if failing == "PutEvents" else 1)
     assert len(world.commands.messages) == (1 if failing == "PutEvents" else 0)

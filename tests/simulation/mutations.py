@@ -23,6 +23,9 @@ from shared.application.live import Live
 from shared.contracts.events import SOURCE
 from shared.domain import copies, ledger, matching
 from shared.domain.errors import AppError, PowensForbidden
+from shared.domain.ledger import outcome, reconciler
+from shared.domain.ledger.moves import Moves
+from shared.domain.ledger.transition import Transition
 from shared.entrypoints.observability import logger
 
 
@@ -159,13 +162,13 @@ def accounts_are_updated_without_all() -> Any:
 
 @mutation(6)
 def an_account_that_an_answer_leaves_out_is_closed_at_once() -> Any:
-    return mock.patch.object(ledger, "MISSING_FOR", timedelta())
+    return mock.patch.object(reconciler, "MISSING_FOR", timedelta())
 
 
 @mutation(5)
 def an_account_that_comes_back_disabled_is_taken_for_a_choice() -> Any:
     return mock.patch.object(
-        ledger._Reading, "_restore", lambda self, account, seen: replace(account, wanted=account.enabled)
+        Transition, "restore", lambda self, account, observed, ask=None: replace(account, wanted=account.enabled)
     )
 
 
@@ -184,12 +187,12 @@ def if_match_is_not_looked_at() -> Any:
 @mutation(3)
 def the_revision_does_not_grow_with_a_new_status() -> Any:
     def with_facts(real: Any, connection: Any, *args: Any) -> Any:
-        outcome = real(connection, *args)
-        if outcome.connection.announced_status != connection.announced_status and not args[0]:
-            return replace(outcome, connection=replace(outcome.connection, revision=connection.revision))
-        return outcome
+        decided = real(connection, *args)
+        if decided.connection.announced_status != connection.announced_status and not args[0]:
+            return replace(decided, connection=replace(decided.connection, revision=connection.revision))
+        return decided
 
-    return _method(ledger, "_with_facts", with_facts)
+    return _method(outcome, "with_facts", with_facts)
 
 
 @mutation(3)
@@ -264,7 +267,7 @@ def an_id_that_is_only_absent_is_taken_over() -> Any:
 
 @mutation(5)
 def an_account_that_moved_stays_where_it_was() -> Any:
-    return mock.patch.object(ledger._Moves, "departures", return_value=())
+    return mock.patch.object(Moves, "departures", return_value=())
 
 
 @mutation(3)
@@ -272,21 +275,21 @@ def no_balance_overwrites_the_last_good_one() -> Any:
     def described(real: Any, account: Any, seen: Any, failing: bool) -> Any:
         return replace(real(account, seen, failing), balance=seen.balance)
 
-    return _method(ledger, "_described", described)
+    return _method(reconciler, "described", described)
 
 
 @mutation(80)
 def an_older_date_ends_a_refresh() -> Any:
-    def end(real: Any, self: Any, held: Any) -> None:
-        if self.connection.last_success_at != held.last_success_at:
+    def end(real: Any, transition: Any, before: Any) -> None:
+        if transition.connection.last_success_at != before.last_success_at:
             operations = [
-                replace(o, last_success_at=None) if o.kind == "refresh" else o for o in self.connection.operations
+                replace(o, last_success_at=None) if o.kind == "refresh" else o for o in transition.connection.operations
             ]
-            self.connection = replace(self.connection, operations=tuple(operations))
-            held = replace(held, last_success_at=None)
-        real(self, held)
+            transition.connection = replace(transition.connection, operations=tuple(operations))
+            before = replace(before, last_success_at=None)
+        real(transition, before)
 
-    return _method(ledger._Reading, "_end_refreshes", end)
+    return _method(reconciler, "_end_refreshes", end)
 
 
 @mutation(29)

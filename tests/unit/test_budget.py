@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.application.budget import LONGEST_PAUSE, USUAL_PAUSE, Budget, BudgetStore, PowensBusyError
+from shared.application.budget import LONGEST_PAUSE, USUAL_PAUSE, Budget, BudgetStore
+from shared.domain.errors import PowensBusy
 from tests.builders import NOW, FixedClock
 
 
@@ -38,7 +39,7 @@ _: type[BudgetStore] = InMemory
 def admitted(budget: Budget, calls: int, *, sweep: bool) -> bool:
     try:
         budget.admit(calls, sweep=sweep)
-    except PowensBusyError:
+    except PowensBusy:
         return False
     return True
 
@@ -83,7 +84,7 @@ def test_who_is_refused_is_told_to_come_back_when_the_next_minute_begins() -> No
     clock = FixedClock(NOW + timedelta(seconds=17.5))
     budget = Budget(InMemory(), clock, 2)
     budget.admit(2, sweep=False)
-    with pytest.raises(PowensBusyError) as busy:
+    with pytest.raises(PowensBusy) as busy:
         budget.admit(1, sweep=False)
     assert busy.value.retry_after == 43
 

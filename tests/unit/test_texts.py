@@ -12,7 +12,8 @@ import pytest
 from shared.contracts.sentences import diagnosis_sentence, refused_refresh_sentence
 from shared.contracts.texts import locale_texts, text
 from shared.domain.connection import AccountType, OperationKind
-from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason
+from shared.domain.diagnosis import Diagnosis
+from shared.domain.diagnosis_rules import DiagnosisAnswer, DiagnosisReason
 from shared.domain.status import REASONS, NextStep
 from tests.builders import NOW, operation
 

@@ -10,15 +10,15 @@ from shared.domain.catalogue import (
     CatalogueEntry,
     CatalogueSource,
     Support,
-    Unbelievable,
     can_give,
     carriers,
-    check_believable,
+    check_catalogue,
     described,
     newly_given,
     stated,
 )
 from shared.domain.connection import AccountType
+from shared.domain.errors import CatalogueRefused
 from shared.domain.observation import Institution
 from tests.builders import NOW
 
@@ -142,7 +142,7 @@ def many(count: int, capabilities: tuple[str, ...] = ("bank",)) -> list[Catalogu
 
 
 @pytest.mark.parametrize(
-    ("told", "unreadable", "code"),
+    ("entries", "unreadable", "word"),
     [
         ([], 0, "empty"),
         ([replace(entry(), institution=replace(entry().institution, name=""))], 0, "empty"),
@@ -152,13 +152,12 @@ def many(count: int, capabilities: tuple[str, ...] = ("bank",)) -> list[Catalogu
     ],
 )
 def test_an_answer_that_cannot_be_the_catalogue_is_not_believed(
-    told: list[CatalogueEntry], unreadable: int, code: str
+    entries: list[CatalogueEntry], unreadable: int, word: str
 ) -> None:
-    with pytest.raises(Unbelievable) as refused:
-        check_believable(told, unreadable, catalogue(*many(100)))
-    assert refused.value.code == code
+    with pytest.raises(CatalogueRefused, match=word):
+        check_catalogue(entries, unreadable, catalogue(*many(100)))
 
 
 def test_an_answer_that_changes_as_institutions_do_is_believed() -> None:
-    check_believable(many(70), 2, catalogue(*many(100)))
-    check_believable(many(1), 0, None)
+    check_catalogue(many(70), 2, catalogue(*many(100)))
+    check_catalogue(many(1), 0, None)

@@ -14,12 +14,11 @@ from shared.domain.connection import Account, AccountType, Connection, Operation
 from shared.domain.diagnosis import (
     PEERS_FLOOR,
     Diagnosis,
-    DiagnosisAnswer,
-    DiagnosisReason,
-    Known,
+    DiagnosisContext,
     can_be_given,
     diagnose,
 )
+from shared.domain.diagnosis_rules import DiagnosisAnswer, DiagnosisReason
 from shared.domain.incidents import Incident
 from shared.domain.observation import Institution, ObservedSource
 from shared.domain.status import NextStep
@@ -48,10 +47,10 @@ def knowing(
     read_at: datetime = NOW,
     incidents: tuple[Incident, ...] = (),
     connections: tuple[Connection, ...] = (),
-) -> Known:
+) -> DiagnosisContext:
     entries = {NEOBANK.id: entry} if entry is not None else {}
     catalogue = Catalogue(read_at=read_at, entries=entries, given_to_others={NEOBANK.id: frozenset(others)})
-    return Known(catalogue=catalogue, incidents=incidents, connections=connections)
+    return DiagnosisContext(catalogue=catalogue, incidents=incidents, connections=connections)
 
 
 def held(
@@ -103,11 +102,13 @@ def test_a_type_that_powens_does_not_handle_is_called_so_with_every_witness_name
         knowing(RICH),
         knowing(None),
         knowing(replace(ENTRY, hidden=True), read_at=after(days=-4)),
-        Known(),
+        DiagnosisContext(),
         knowing(connections=(replace(held(savings()), id="another"),)),
     ],
 )
-def test_whatever_speaks_against_it_keeps_a_type_from_being_called_not_supported(contradiction: Known) -> None:
+def test_whatever_speaks_against_it_keeps_a_type_from_being_called_not_supported(
+    contradiction: DiagnosisContext,
+) -> None:
     silent = replace(NEOBANK, capabilities=frozenset(), products=frozenset())
     for institution in (silent, RICH.institution):
         told = diagnose(held(institution=institution), SAVINGS, NOW, contradiction)
@@ -230,7 +231,7 @@ STATES = [
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", AccountType)
 def test_every_state_of_powens_has_an_answer_with_a_sentence_in_both_languages(state: str, kind: AccountType) -> None:
-    for known in (knowing(), knowing(RICH), Known()):
+    for known in (knowing(), knowing(RICH), DiagnosisContext()):
         told = diagnose(held(state=state, next_try=after(hours=1)), kind, NOW, known)
         french = diagnosis_sentence(told, institution="Néobanque", kind=kind, language="fr")
         english = diagnosis_sentence(told, institution="Néobanque", kind=kind, language="en")

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,21 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.catalogue import Support
-from shared.domain.diagnosis import (
+from shared.domain.diagnosis_rules import (
+    RULES,
+    Carrier,
     DiagnosisAnswer,
     DiagnosisReason,
     Evidence,
-    Held,
-    Link,
-    Seen,
+    Health,
+    Precedent,
+    Presence,
+    Rule,
     Verdict,
-    Way,
     decide,
 )
 from shared.domain.status import NextStep
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "diagnosis.md"
-COLUMNS = ("held", "link", "incident", "support", "way", "seen")
+COLUMNS = ("presence", "health", "incident", "support", "carrier", "precedent")
 
 
 def cells(line: str) -> list[str]:
@@ -42,12 +45,12 @@ HEADER, *ROWS = tables()[0]
 
 def shown(evidence: Evidence) -> dict[str, str]:
     return {
-        "held": evidence.held,
-        "link": evidence.link,
+        "presence": evidence.presence,
+        "health": evidence.health,
         "incident": "yes" if evidence.incident else "no",
         "support": evidence.support,
-        "way": evidence.way,
-        "seen": evidence.seen,
+        "carrier": evidence.carrier,
+        "precedent": evidence.precedent,
     }
 
 
@@ -60,8 +63,9 @@ def fits(row: list[str], evidence: Evidence) -> bool:
 
 
 def everything() -> Iterator[Evidence]:
-    for held, link, incident, support, way, seen in itertools.product(Held, Link, (True, False), Support, Way, Seen):
-        yield Evidence(held=held, link=link, incident=incident, support=support, way=way, seen=seen)
+    names = [field.name for field in fields(Evidence)]
+    for levels in itertools.product(Presence, Health, (True, False), Support, Carrier, Precedent):
+        yield Evidence(**dict(zip(names, levels, strict=True)))  # type: ignore[arg-type]
 
 
 def verdict_of(row: list[str]) -> Verdict:
@@ -72,6 +76,16 @@ def verdict_of(row: list[str]) -> Verdict:
 def test_the_document_has_the_table_with_its_columns() -> None:
     assert [*COLUMNS, "answer", "reason", "next step"] == HEADER
     assert len(ROWS) > 10
+
+
+def row_of(rule: Rule) -> list[str]:
+    incident = {None: "*", True: "yes", False: "no"}[rule.incident]
+    levels = (rule.presence, ", ".join(rule.health), incident, rule.support, rule.carrier, rule.precedent)
+    return [*(level or "*" for level in levels), rule.verdict.answer, rule.verdict.reason, rule.verdict.next_step]
+
+
+def test_the_code_has_the_rows_of_the_document_in_their_order() -> None:
+    assert [row_of(rule) for rule in RULES] == ROWS
 
 
 def test_every_combination_of_evidence_gets_the_answer_of_the_first_row_that_fits() -> None:
@@ -97,12 +111,12 @@ def test_every_level_is_explained_and_none_that_does_not_exist() -> None:
         explained.setdefault(column, set()).add(level)
 
     assert explained == {
-        "held": set(Held),
-        "link": set(Link),
+        "presence": set(Presence),
+        "health": set(Health),
         "incident": {"yes"},
         "support": set(Support),
-        "way": set(Way),
-        "seen": set(Seen),
+        "carrier": set(Carrier),
+        "precedent": set(Precedent),
     }
 
 
@@ -110,12 +124,12 @@ def test_every_level_is_explained_and_none_that_does_not_exist() -> None:
 
 evidences = st.builds(
     Evidence,
-    held=st.sampled_from(Held),
-    link=st.sampled_from(Link),
+    presence=st.sampled_from(Presence),
+    health=st.sampled_from(Health),
     incident=st.booleans(),
     support=st.sampled_from(Support),
-    way=st.sampled_from(Way),
-    seen=st.sampled_from(Seen),
+    carrier=st.sampled_from(Carrier),
+    precedent=st.sampled_from(Precedent),
 )
 
 
@@ -123,18 +137,18 @@ evidences = st.builds(
 def test_no_is_only_said_with_every_witness_and_without_a_contradiction(evidence: Evidence) -> None:
     if decide(evidence).answer is DiagnosisAnswer.NO:
         assert evidence.support is Support.LACKING
-        assert evidence.seen is Seen.NOT_SEEN
-        assert evidence.held is Held.NONE
-        assert evidence.link in (Link.HEALTHY, Link.UNSUPPORTED)
+        assert evidence.precedent is Precedent.TOO_FEW
+        assert evidence.presence is Presence.NONE
+        assert evidence.health in (Health.HEALTHY, Health.UNSUPPORTED)
         assert not evidence.incident
 
 
 @given(evidences)
 def test_yes_is_only_said_of_what_is_there_or_known_to_come(evidence: Evidence) -> None:
     if decide(evidence).answer is DiagnosisAnswer.YES:
-        there = evidence.held in (Held.UNTICKED, Held.ADDED)
-        known = evidence.support is Support.GIVEN or evidence.seen is Seen.GIVEN
-        assert there or (known and evidence.way is Way.NOT_ADDED and evidence.link is Link.HEALTHY)
+        there = evidence.presence in (Presence.UNTICKED, Presence.ADDED)
+        known = evidence.support is Support.GIVEN or evidence.precedent is Precedent.GIVEN
+        assert there or (known and evidence.carrier is Carrier.NOT_ADDED and evidence.health is Health.HEALTHY)
 
 
 @given(evidences)
@@ -145,7 +159,7 @@ def test_an_answer_its_reason_and_its_next_step_belong_together(evidence: Eviden
         assert verdict.next_step is NextStep.ADD_MANUALLY
     if verdict.reason is DiagnosisReason.TEMPORARY_PROBLEM:
         assert verdict.next_step is NextStep.WAIT
-        assert evidence.incident or evidence.link is Link.TEMPORARY
+        assert evidence.incident or evidence.health is Health.TEMPORARY
     if verdict.next_step is NextStep.RECONNECT:
         assert verdict.reason is DiagnosisReason.NEEDS_USER_ACTION
 
@@ -155,30 +169,30 @@ _STRENGTH = {DiagnosisAnswer.NO: 0, DiagnosisAnswer.UNKNOWN: 1, DiagnosisAnswer.
 
 @given(evidences)
 def test_somebody_who_gets_the_type_never_makes_the_answer_more_negative(evidence: Evidence) -> None:
-    def strength(seen: Seen) -> int:
+    def strength(precedent: Precedent) -> int:
         changed = Evidence(
-            held=evidence.held,
-            link=evidence.link,
+            presence=evidence.presence,
+            health=evidence.health,
             incident=evidence.incident,
             support=evidence.support,
-            way=evidence.way,
-            seen=seen,
+            carrier=evidence.carrier,
+            precedent=precedent,
         )
         return _STRENGTH[decide(changed).answer]
 
-    assert strength(Seen.GIVEN) >= strength(Seen.UNASKED) >= strength(Seen.NOT_SEEN)
+    assert strength(Precedent.GIVEN) >= strength(Precedent.UNKNOWN) >= strength(Precedent.TOO_FEW)
 
 
 @given(evidences)
 def test_a_better_description_never_makes_the_answer_more_negative(evidence: Evidence) -> None:
     def strength(support: Support) -> int:
         changed = Evidence(
-            held=evidence.held,
-            link=evidence.link,
+            presence=evidence.presence,
+            health=evidence.health,
             incident=evidence.incident,
             support=support,
-            way=evidence.way,
-            seen=evidence.seen,
+            carrier=evidence.carrier,
+            precedent=evidence.precedent,
         )
         return _STRENGTH[decide(changed).answer]
 

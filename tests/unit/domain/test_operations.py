@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus
 from shared.domain.facts import Cause, FactType
-from shared.domain.ledger import Ordered, Outcome, begin, end_operation, expire, orders, record, then
+from shared.domain.ledger import OrderResult, Outcome, begin, end_operation, expire, orders, record, then
 from shared.domain.ledger import choose as insist_on
 from shared.domain.observation import ObservedConnection
 from tests.builders import NOW, account, after, answer, choose, connection, observed, observed_account, read
@@ -66,7 +66,7 @@ def test_an_answer_to_an_overtaken_order_says_nothing_about_the_newer_one() -> N
 def test_answers_about_accounts_without_a_choice_only_move_the_last_known_write() -> None:
     order = orders(enabling(1))[0]
     for held in (connection(account(1)), connection(account(2))):
-        outcome = record(held, [Ordered(order=order)], operation_id="x", at=after(seconds=9), now=after(seconds=9))
+        outcome = record(held, [OrderResult(order=order)], operation_id="x", at=after(seconds=9), now=after(seconds=9))
         assert outcome.connection.accounts == held.accounts
         assert outcome.connection.written_at == after(seconds=9)
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.domain.connection import Account, Choice, Connection, OperationKind
-from shared.domain.diagnosis import DiagnosisAnswer, DiagnosisReason, can_add_accounts
+from shared.domain.diagnosis import can_add_accounts
+from shared.domain.diagnosis_rules import DiagnosisAnswer, DiagnosisReason
 from shared.domain.observation import ObservedSource
 from shared.domain.status import (
     AHEAD_AT_MOST,

@@ -14,7 +14,7 @@ from shared.domain import ledger
 from shared.domain.connection import Account, Connection, ItemStatus, Operation, OperationKind
 from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Fact, FactType, fold
-from shared.domain.ledger import Order, Ordered, Outcome
+from shared.domain.ledger import Order, OrderResult, Outcome
 from shared.domain.observation import ObservedAccount, ObservedConnection
 from tests.builders import NOW, POWENS_USER, USER, observed
 
@@ -72,7 +72,7 @@ class Worker:
 
     in_hand: list[Order]
     operation_id: str
-    results: list[Ordered] = field(default_factory=list)
+    results: list[OrderResult] = field(default_factory=list)
     answered_at: datetime | None = None
 
 
@@ -289,7 +289,7 @@ class World:
             self.worker.in_hand.clear()
             return
         refusal = "not_found_at_powens" if there is None else "refused_by_powens" if how == "refused" else None
-        self.worker.results.append(Ordered(order=order, refusal=refusal))
+        self.worker.results.append(OrderResult(order=order, refusal=refusal))
         self.worker.answered_at = at
 
     def write_down(self) -> None:
