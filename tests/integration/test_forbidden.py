@@ -3,9 +3,13 @@
 from datetime import timedelta
 
 import pytest
+import requests
 
+from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
+from shared.domain.errors import PowensForbidden
 from tests.fakes.powens import error
+from tests.integration.fault_steps import REFRESH
 from tests.integration.world import World
 
 FORBIDDEN = error(403, "forbidden")
@@ -139,3 +143,48 @@ def test_wrong_credentials_never_look_like_all_users_gone(world: World, bad_toke
     assert world.enabled(connection) == {1}
     assert world.metric("PowensUsersGone") == 0
     world.refresh.dead.clear()
+
+
+@pytest.mark.parametrize("what", ["set_account_enabled", "force_sync", "delete_connection", "read_connection"])
+def test_what_powens_does_not_allow_us_ends_at_once_and_is_ours_to_solve(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    connection = world.connect(1, 2)
+
+    def forbidden(*_: object) -> None:
+        raise PowensForbidden(status=403)
+
+    monkeypatch.setattr(PowensUser, what, forbidden)
+    world.forget()
+    path = f"/v1/connections/{connection_id(77)}"
+    if what == "set_account_enabled":
+        asked = world.choose(connection, 1)
+    elif what == "delete_connection":
+        asked = world.api("DELETE", path, {"confirm": "Banque du Test"})
+    else:
+        asked = world.api("POST", REFRESH)
+    world.settle(within=timedelta(minutes=2))
+    ended = world.operation(asked)
+    assert ended["status"] == "failed"
+    reasons = [line["reason"] for line in ended["accounts"]] or [ended["status_reason"]]
+    assert {(r["code"], r["who_must_act"], r["next_step"]) for r in reasons} == {("forbidden_by_powens", "us", "wait")}
+    assert world.commands.messages == world.commands.dead == []
+    if what == "set_account_enabled":
+        shown = {a["id"]: a for a in world.held(connection)["accounts"]}[world.ids(connection)[2]]
+        assert (shown["enabled"], shown["status_reason"]["code"]) == (True, "forbidden_by_powens")
+
+
+def test_orders_that_wait_for_a_look_that_is_not_allowed_are_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = world.connect(1, 2)
+    world.powens.fail("POST /users/41/accounts/2", requests.ConnectionError(), times=3)
+
+    def forbidden(*_: object) -> None:
+        raise PowensForbidden(status=403)
+
+    monkeypatch.setattr(PowensUser, "read_connection", forbidden)
+    asked = world.choose(connection, 1)
+    world.settle(within=timedelta(minutes=2))
+    assert [line["reason"]["code"] for line in world.operation(asked)["accounts"]] == ["forbidden_by_powens"]
+    assert world.at_powens(connection) == {1, 2}

@@ -98,18 +98,22 @@ def references(value: object) -> Iterator[str]:
     """Every logical id or parameter that appears in `value`."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key == "Ref" and isinstance(inner, str):
-                yield inner
-            elif key == "Fn::GetAtt":
-                yield (inner if isinstance(inner, str) else inner[0]).split(".")[0]
-            elif key == "Fn::Sub":
-                text, given = (inner, {}) if isinstance(inner, str) else inner
-                for name in re.findall(r"\$\{([^!}][^}]*)\}", text):
-                    if name not in given:
-                        yield name.split(".")[0]
-                yield from references(given)
-            else:
-                yield from references(inner)
+            yield from _references_under(key, inner)
     elif isinstance(value, list):
         for inner in value:
+            yield from references(inner)
+
+
+def _references_under(key: str, inner: Any) -> Iterator[str]:
+    match key:
+        case "Ref" if isinstance(inner, str):
+            yield inner
+        case "Fn::GetAtt":
+            yield (inner if isinstance(inner, str) else inner[0]).split(".")[0]
+        case "Fn::Sub":
+            text, given = (inner, {}) if isinstance(inner, str) else inner
+            names = re.findall(r"\$\{([^!}][^}]*)\}", text)
+            yield from (name.split(".")[0] for name in names if name not in given)
+            yield from references(given)
+        case _:
             yield from references(inner)

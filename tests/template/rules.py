@@ -3,60 +3,14 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.domain.facts import FactType
 from shared.entrypoints.metrics import Metric
+from tests.template import metrics
 from tests.template.cloudformation import Properties, Stack, references, target
 
-# Namespace and metric -> the sets of dimensions under which the service publishes it (CloudWatch shows nothing else).
-_KNOWN_METRICS: Mapping[tuple[str, str], Sequence[frozenset[str]]] = {
-    **{
-        ("AWS/Lambda", metric): (frozenset({"FunctionName"}), frozenset({"FunctionName", "Resource"}))
-        for metric in ("ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles")
-    },
-    **{
-        ("AWS/SQS", metric): (frozenset({"QueueName"}),)
-        for metric in (
-            "ApproximateAgeOfOldestMessage",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesVisible",
-            "NumberOfMessagesSent",
-        )
-    },
-    **{
-        ("AWS/ApiGateway", metric): (frozenset({"ApiId"}), frozenset({"ApiId", "Stage"}))
-        for metric in ("4xx", "5xx", "Count", "DataProcessed", "IntegrationLatency", "Latency")
-    },
-    # WebSocket APIs publish under other names than HTTP APIs.
-    **{
-        ("AWS/ApiGateway", metric): (frozenset({"ApiId"}), frozenset({"ApiId", "Stage"}))
-        for metric in ("ClientError", "ConnectCount", "ExecutionError", "IntegrationError", "MessageCount")
-    },
-    **{
-        ("AWS/DynamoDB", metric): (frozenset({"TableName"}),)
-        for metric in (
-            "ConsumedReadCapacityUnits",
-            "ConsumedWriteCapacityUnits",
-            "ReadThrottleEvents",
-            "WriteThrottleEvents",
-        )
-    },
-    **{
-        ("AWS/Events", metric): (frozenset({"EventBusName", "RuleName"}), frozenset({"RuleName"}))
-        for metric in ("FailedInvocations", "Invocations", "InvocationsSentToDlq")
-    },
-}
-_DIMENSION_TYPES: Mapping[str, frozenset[str]] = {
-    "FunctionName": frozenset({"AWS::Lambda::Function"}),
-    "QueueName": frozenset({"AWS::SQS::Queue"}),
-    "ApiId": frozenset({"AWS::ApiGatewayV2::Api"}),
-    "TableName": frozenset({"AWS::DynamoDB::Table"}),
-    "RuleName": frozenset({"AWS::Events::Rule"}),
-    "EventBusName": frozenset({"AWS::Events::EventBus"}),
-}
-OWN_NAMESPACE = "SyncedAccounts"
 _DETAIL_TYPES = frozenset(FactType)
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
@@ -181,30 +135,17 @@ def fifo_queues_are_set_up_for_throughput(stack: Stack) -> list[str]:
     ]
 
 
-def _metrics_shown(stack: Stack) -> Iterator[tuple[str, str, str, list[tuple[str, object]]]]:
-    """Where, namespace, metric, dimensions: of alarms and of dashboards."""
-    for name, alarm in stack.of("AWS::CloudWatch::Alarm"):
-        dimensions = [(d["Name"], d["Value"]) for d in alarm.get("Dimensions", [])]
-        yield name, alarm["Namespace"], alarm["MetricName"], dimensions
-    for name, dashboard in stack.of("AWS::CloudWatch::Dashboard"):
-        for widget in json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]:
-            for namespace, metric, *rest in widget["properties"]["metrics"]:
-                texts = [part for part in rest if isinstance(part, str)]
-                pairs = zip(texts[::2], texts[1::2], strict=True)
-                yield name, namespace, metric, [(k, {"Fn::Sub": v} if "${" in v else v) for k, v in pairs]
-
-
 def shown_metrics_exist(stack: Stack) -> list[str]:
     found = []
-    for where, namespace, metric, dimensions in _metrics_shown(stack):
-        if namespace == OWN_NAMESPACE:
+    for where, namespace, metric, dimensions in metrics.shown(stack):
+        if namespace == metrics.OWN_NAMESPACE:
             if metric not in set(Metric) or dimensions != [("service", "synced-accounts")]:
                 found.append(f"{where}: the code publishes no {metric} {dimensions}")
             continue
-        if frozenset(name for name, _ in dimensions) not in _KNOWN_METRICS.get((namespace, metric), ()):
+        if frozenset(name for name, _ in dimensions) not in metrics.KNOWN.get((namespace, metric), ()):
             found.append(f"{where}: {namespace} publishes no {metric} by {[name for name, _ in dimensions]}")
         for name, value in dimensions:
-            if name in _DIMENSION_TYPES and stack.type_of(target(value)) not in _DIMENSION_TYPES[name]:
+            if name in metrics.DIMENSION_TYPES and stack.type_of(target(value)) not in metrics.DIMENSION_TYPES[name]:
                 found.append(f"{where}: {value} is no {name}")
     return found
 
@@ -317,21 +258,23 @@ def nothing_is_stored_in_the_clear(stack: Stack) -> list[str]:
 
 
 def _pattern_faults(where: str, pattern: object) -> Iterator[str]:
-    if isinstance(pattern, dict) and pattern:
-        for key, inner in pattern.items():
-            if key == "$or" and isinstance(inner, list):
-                for alternative in inner:
+    match pattern:
+        case dict() if pattern:
+            for key, inner in pattern.items():
+                for alternative in inner if key == "$or" and isinstance(inner, list) else [inner]:
                     yield from _pattern_faults(where, alternative)
-            else:
-                yield from _pattern_faults(where, inner)
-    elif isinstance(pattern, list) and pattern:
-        for leaf in pattern:
-            if isinstance(leaf, dict) and (len(leaf) != 1 or not set(leaf) <= _PATTERN_OPERATORS):
-                yield f"{where}: {leaf} is no matcher"
-            elif isinstance(leaf, list):
-                yield f"{where}: {leaf} is a list in a list"
-    else:
-        yield f"{where}: {pattern!r} must be a list of what is wanted"
+        case list() if pattern:
+            for leaf in pattern:
+                yield from _leaf_faults(where, leaf)
+        case _:
+            yield f"{where}: {pattern!r} must be a list of what is wanted"
+
+
+def _leaf_faults(where: str, leaf: object) -> Iterator[str]:
+    if isinstance(leaf, dict) and (len(leaf) != 1 or not set(leaf) <= _PATTERN_OPERATORS):
+        yield f"{where}: {leaf} is no matcher"
+    elif isinstance(leaf, list):
+        yield f"{where}: {leaf} is a list in a list"
 
 
 def event_patterns_are_sound(stack: Stack) -> list[str]:

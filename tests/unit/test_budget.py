@@ -1,39 +1,16 @@
 """What all workers together may ask of Powens: the bounds, whatever order the work comes in."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.application.budget import LONGEST_PAUSE, USUAL_PAUSE, Budget, BudgetStore
+from shared.application.budget import LONGEST_PAUSE, USUAL_PAUSE, Budget
 from shared.domain.errors import PowensBusy
 from tests.builders import NOW, FixedClock
-
-
-@dataclass
-class InMemory:
-    """What the table keeps."""
-
-    until: datetime | None = None
-    minutes: Counter[datetime] = field(default_factory=Counter)
-
-    def paused_until(self) -> datetime | None:
-        return self.until
-
-    def pause(self, until: datetime) -> None:
-        self.until = max(filter(None, (self.until, until)))
-
-    def spend(self, minute: datetime, calls: int, *, most: int) -> bool:
-        if self.minutes[minute] + calls > most:
-            return False
-        self.minutes[minute] += calls
-        return True
-
-
-_: type[BudgetStore] = InMemory
+from tests.worlds.memory.sessions import InMemoryBudget
 
 
 def admitted(budget: Budget, calls: int, *, sweep: bool) -> bool:
@@ -52,7 +29,7 @@ work = st.tuples(st.booleans(), st.integers(1, 8), st.integers(0, 20))
 def test_no_minute_has_more_than_the_limit_and_sweeps_never_keep_a_tap_from_its_half(
     limit: int, pieces: list[tuple[bool, int, int]]
 ) -> None:
-    clock, store = FixedClock(), InMemory()
+    clock, store = FixedClock(), InMemoryBudget()
     budget = Budget(store, clock, limit)
     by_taps: Counter[datetime] = Counter()
     by_sweeps: Counter[datetime] = Counter()
@@ -72,7 +49,7 @@ def test_no_minute_has_more_than_the_limit_and_sweeps_never_keep_a_tap_from_its_
 
 def test_work_that_is_larger_than_the_share_of_a_minute_begins_in_an_unused_one() -> None:
     clock = FixedClock(NOW)
-    budget = Budget(InMemory(), clock, 4)
+    budget = Budget(InMemoryBudget(), clock, 4)
     assert admitted(budget, 9, sweep=False)
     assert not admitted(budget, 1, sweep=False)
     clock.advance(minutes=1)
@@ -82,7 +59,7 @@ def test_work_that_is_larger_than_the_share_of_a_minute_begins_in_an_unused_one(
 
 def test_who_is_refused_is_told_to_come_back_when_the_next_minute_begins() -> None:
     clock = FixedClock(NOW + timedelta(seconds=17.5))
-    budget = Budget(InMemory(), clock, 2)
+    budget = Budget(InMemoryBudget(), clock, 2)
     budget.admit(2, sweep=False)
     with pytest.raises(PowensBusy) as busy:
         budget.admit(1, sweep=False)
@@ -92,7 +69,7 @@ def test_who_is_refused_is_told_to_come_back_when_the_next_minute_begins() -> No
 @pytest.mark.parametrize("limit", [0, 100])
 def test_one_refusal_by_powens_makes_everybody_wait_for_as_long_as_it_says(limit: int) -> None:
     clock = FixedClock()
-    budget = Budget(InMemory(), clock, limit)
+    budget = Budget(InMemoryBudget(), clock, limit)
     assert admitted(budget, 1, sweep=True)
     budget.throttled(40)
     clock.advance(seconds=39.5)
@@ -104,7 +81,7 @@ def test_one_refusal_by_powens_makes_everybody_wait_for_as_long_as_it_says(limit
 
 
 def test_a_pause_has_a_usual_length_and_a_longest_one_and_a_shorter_one_does_not_end_it() -> None:
-    clock, store = FixedClock(), InMemory()
+    clock, store = FixedClock(), InMemoryBudget()
     budget = Budget(store, clock, 0)
     budget.throttled(None)
     assert store.until == clock.now + USUAL_PAUSE
@@ -116,4 +93,4 @@ def test_a_pause_has_a_usual_length_and_a_longest_one_and_a_shorter_one_does_not
 
 @pytest.mark.parametrize(("limit", "users"), [(0, 400), (1, 1), (3, 1), (100, 25), (100_000, 400)])
 def test_a_pass_plans_no_more_users_than_the_sweeps_half_can_read(limit: int, users: int) -> None:
-    assert Budget(InMemory(), FixedClock(), limit).users_per_pass(400) == users
+    assert Budget(InMemoryBudget(), FixedClock(), limit).users_per_pass(400) == users

@@ -22,7 +22,14 @@ def stub_server() -> Iterator[Stub]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [str(ROOT / ".venvs/local/bin/uvicorn"), "tests.web.stub:app", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        str(ROOT / ".venvs/local/bin/uvicorn"),
+        "tests.web.stub.app:app",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     process = subprocess.Popen(
         [*command, "--log-level", "warning", "--timeout-graceful-shutdown", "1"],
         cwd=ROOT,

@@ -311,3 +311,53 @@ def very_many(institutions: int = 40, each: int = 25) -> Json:
             for n in range(institutions)
         )
     )
+
+
+def only(*connections: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    return demo(user(*connections), **settings)
+
+
+RECONNECT_FIRST: dict[str, Any] = {
+    "answer": "unknown", "reason": "needs_user_action", "evidence": [], "message": "Reconnectez d’abord la banque.",
+    "next_step": "reconnect", "retry_at": None,
+}  # fmt: skip
+
+TROUBLES = only(
+    connection(
+        "a", "Banque A", [account("a.1", "Compte courant")], status="action_required", freshness="stale",
+        last_success_at=moment(days=-9), can_add_accounts=RECONNECT_FIRST,
+        status_reason=reason("La banque demande une nouvelle authentification.", step="reconnect"),
+    ),
+    connection("b", "Banque B", [account("b.1", "Compte courant")], consent_expires_at=moment(days=5.5)),
+    connection(
+        "c", "Banque C", [account("c.1", "Compte courant")], consent_expires_at=moment(days=-2), freshness="ageing",
+    ),
+    connection(
+        "d", "Banque D",
+        [account("d.1", "Compte courant", status="failed", status_reason=reason("La banque ne répond pas."))],
+        status="failed", freshness="stale", status_reason=reason("Problème chez Powens.", who="powens", step="wait"),
+    ),
+)  # fmt: skip
+
+CONDITIONS = only(
+    connection("fresh", "À jour", []),
+    connection("ageing", "Un peu ancien", [account("ageing.1", "Fermé", status="closed_at_bank")], freshness="ageing"),
+    connection("stale", "Ancien", [account("stale.1", "Double", duplicate_of="ageing.1")], freshness="stale"),
+    connection("never", "Jamais", [account("never.1", "Neuf", balance=None)], freshness="never", last_success_at=None),
+    connection(
+        "sync", "En cours", [account("sync.1", "Jeton", currency="USDT", balance="1.23456789")], status="syncing",
+    ),
+    connection(
+        "wait", "En attente", [account("wait.1", "Prêt", type="loan", balance="-12000.00")], status="waiting",
+        status_reason=reason("La banque est en maintenance jusqu’à demain.", who="bank", step="wait"),
+    ),
+    connection("off", "Rien de coché", [account("off.1", "Livret", enabled=False)], freshness="fresh", status="failed"),
+)  # fmt: skip
+
+HISTORY = tuple(
+    entry(n, cause, change, kind=kind, status=status)
+    for n, (cause, change, kind, status) in enumerate([
+        ("webview", "enabled", "AccountsUpdated", "completed"), ("user", "disabled", "AccountsUpdated", "failed"),
+        ("bank", "closed", "AccountsUpdated", None), ("reconciliation", "added", "SomethingNew", None),
+    ])
+)  # fmt: skip

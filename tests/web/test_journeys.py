@@ -60,56 +60,6 @@ def test_modify_goes_to_powens_on_that_connection_and_shows_the_new_choice_on_re
     assert page.url == f"{stub.url}/"
 
 
-@pytest.mark.parametrize(
-    ("result", "text"),
-    [
-        ("done", "C’est noté pour Banque Horizon. Les comptes seront mis à jour prochainement."),
-        ("cancelled", "sans terminer pour Banque Horizon"),
-        ("failed", "un problème avec Banque Horizon"),
-    ],
-)
-def test_coming_back_from_powens_says_what_happened_once(screen: Screen, stub: Stub, result: str, text: str) -> None:
-    page = screen.open()
-    screen.account("hor.cc").get_by_test_id("modify").click()
-    page.get_by_test_id(result).click()
-    expect(page.get_by_test_id("notice")).to_contain_text(text)
-    expect(page.get_by_test_id("resume")).to_have_count(0 if result == "done" else 1)
-    assert page.url == f"{stub.url}/"
-    page.reload()
-    expect(screen.institution("hor")).to_be_visible()
-    expect(page.get_by_test_id("notice")).to_have_count(0)
-
-
-@pytest.mark.parametrize("result", ["done", "cancelled", "failed"])
-def test_a_way_back_that_comes_late_or_twice_is_told_calmly_and_changes_nothing(
-    screen: Screen, stub: Stub, result: str
-) -> None:
-    page = screen.open()
-    screen.account("hor.cc").get_by_test_id("modify").click()
-    page.get_by_test_id("done").click()
-    expect(page.get_by_test_id("notice")).to_contain_text("C’est noté pour Banque Horizon")
-    page.goto(f"{stub.url}/?result={result}&result=failed")
-    notice = page.get_by_test_id("notice")
-    expect(notice).to_have_count(1)
-    expect(notice).to_have_class("notice calm")
-    expect(page.get_by_test_id("resume")).to_have_count(0)  # where to is not known any more
-    expect(page.get_by_test_id("toast")).to_have_count(0)
-    expect(screen.institution("hor")).to_be_visible()
-    assert page.url == f"{stub.url}/"
-
-
-@pytest.mark.parametrize("query", ["?result=", "?error=&state=unknown", "?result=unknown"])
-def test_a_way_back_that_says_nothing_is_taken_for_a_visit_that_may_have_changed_something(
-    screen: Screen, stub: Stub, query: str
-) -> None:
-    page = screen.open()
-    screen.account("hor.cc").get_by_test_id("modify").click()
-    expect(page.get_by_role("heading", name="manage")).to_be_visible()
-    page.goto(f"{stub.url}/{query}")
-    expect(page.get_by_test_id("notice")).to_contain_text("Vous étiez dans l’espace Powens pour Banque Horizon")
-    expect(page.get_by_test_id("resume")).to_be_visible()
-
-
 def test_ticking_shows_the_effect_first_and_sends_nothing_before_it_is_confirmed(
     anywhere: tuple[Screen, str], stub: Stub
 ) -> None:
@@ -244,21 +194,6 @@ def test_an_operation_started_on_another_device_is_found_by_its_accounts(
     expect(found).to_have_attribute("data-operation-id", operation_id)
 
 
-def test_closing_the_tab_at_powens_is_remembered_and_the_trip_can_be_resumed(
-    screen: Screen, stub: Stub, new_screen: OpenScreen
-) -> None:
-    page = screen.open()
-    screen.account("rev.eur").get_by_test_id("modify").click()
-    expect(page.get_by_role("heading", name="manage")).to_be_visible()
-    again = page.context.new_page()
-    page.close()
-    again.goto(stub.url)
-    again.locator("[data-testid=sign-in][data-user=alice]").click()
-    expect(again.get_by_test_id("notice")).to_contain_text("Vous étiez dans l’espace Powens pour Revolut")
-    again.get_by_test_id("resume").click()
-    expect(again.get_by_role("heading", name="manage")).to_be_visible()
-
-
 @pytest.mark.parametrize(
     ("hook", "flow", "connection"),
     [("add-institution", "connect", None), ("more", "manage", "hor")],
@@ -386,68 +321,3 @@ def test_the_language_can_be_switched_and_is_kept(screen: Screen, stub: Stub) ->
     assert "if-none-match" not in stub.requests("GET", "connections")[-1]["headers"]
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Synchronised accounts")
-
-
-def test_the_whole_choice_can_be_made_with_the_keyboard_alone(new_screen: OpenScreen, stub: Stub) -> None:
-    screen = new_screen(viewport=DESKTOP)
-    page = screen.page
-    page.goto(stub.url)
-    expect(page.get_by_role("button", name="Alice")).to_be_visible()
-
-    def press_until(test_id: str, key: str = "Tab", limit: int = 60) -> None:
-        for _ in range(limit):
-            page.keyboard.press(key)
-            if page.evaluate("document.activeElement.dataset.testid") == test_id:
-                return
-        raise AssertionError(f"{test_id} is not reached with {key}")
-
-    press_until("sign-in")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_be_focused()
-    press_until("choose")
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("account-choice").first).to_be_focused()
-    press_until("account-choice")
-    page.keyboard.press("Space")
-    press_until("finish")
-    page.keyboard.press("Enter")
-    preview = page.get_by_test_id("preview")
-    expect(preview.get_by_role("heading", level=2)).to_be_focused()
-    expect(preview.get_by_test_id("effect-disable")).to_contain_text("USD")
-    press_until("dialog-cancel")
-    press_until("confirm")
-    page.keyboard.press("Escape")
-    expect(preview).to_have_count(0)
-    expect(screen.institution("rev").get_by_test_id("finish")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(preview).to_be_visible()
-    press_until("confirm")
-    page.keyboard.press("Enter")
-    operation = screen.institution("rev").get_by_test_id("operation")
-    expect(operation).to_have_attribute("data-status", "completed")
-    expect(screen.institution("rev").get_by_test_id("choose")).to_be_focused()
-    press_until("undo", "Shift+Tab")
-    page.keyboard.press("Enter")
-    expect(operation).to_have_attribute("data-kind", "undo")
-
-
-def test_unsent_ticks_survive_a_look_at_the_history_and_a_change_of_language(screen: Screen, stub: Stub) -> None:
-    page = screen.open()
-    screen.choose("rev", usd=False)
-    page.get_by_role("link", name="Historique").click()
-    expect(page.get_by_test_id("history-empty")).to_be_visible()
-    page.get_by_role("link", name="Comptes").click()
-    expect(page.get_by_test_id("account-choice").nth(1)).not_to_be_checked()
-    page.get_by_test_id("language-en").click()
-    expect(page.get_by_test_id("choice-count")).to_have_text("2 of 3 accounts ticked")
-    assert stub.requests("PUT", "selection") == []
-
-
-def test_a_keyboard_user_can_skip_to_the_content_of_the_page_they_are_on(screen: Screen) -> None:
-    page = screen.open()
-    page.get_by_role("link", name="Historique").click()
-    expect(page.get_by_test_id("history-empty")).to_be_visible()
-    page.get_by_role("link", name="Aller au contenu").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("main")).to_be_focused()
-    expect(page.get_by_test_id("history-view")).to_be_visible()

@@ -16,7 +16,8 @@ from hypothesis.stateful import (
 )
 
 from shared.domain.facts import fold
-from tests.unit.domain.world import REALS, Read, World, without_times
+from tests.unit.domain.powens import REALS, Read
+from tests.unit.domain.world import World, without_times
 
 EXPLORE = int(os.environ.get("EXPLORE_EXAMPLES", "0"))
 """Set to a number to look for new counter-examples; the gate itself is the same run each time."""

@@ -6,74 +6,17 @@ nobody can put in order, because the newer one was made in the Webview before th
 """
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from shared.domain import ledger
 from shared.domain.connection import Account, Connection, ItemStatus, Operation, OperationKind
 from shared.domain.errors import InvalidInput
 from shared.domain.facts import Cause, Fact, FactType, fold
-from shared.domain.ledger import Order, OrderResult, Outcome
-from shared.domain.observation import ObservedAccount, ObservedConnection
+from shared.domain.ledger import OrderResult, Outcome
+from shared.domain.observation import ObservedConnection
 from tests.builders import NOW, POWENS_USER, USER, observed
-
-REALS = 5
-"""How many real accounts the bank has. 0 and 1 share an IBAN and differ in currency; 4 has a number and no IBAN."""
-
-
-def _keys(real: int) -> tuple[str | None, str | None, str]:
-    if real == 4:
-        return None, "number-4", "EUR"
-    return ("iban-0", None, "USD") if real == 1 else (f"iban-{real}", None, "EUR")
-
-
-@dataclass(slots=True)
-class PowensAccount:
-    powens_id: int
-    real: int
-    disabled: bool = True
-    deleted: bool = False
-    balance: int = 0
-
-    def level(self) -> tuple[int, bool, bool]:
-        return self.powens_id, self.disabled, self.deleted
-
-    def seen(self) -> ObservedAccount:
-        iban, number, currency = _keys(self.real)
-        return ObservedAccount(
-            powens_id=self.powens_id,
-            name=f"Compte {self.real}",
-            provider_type="checking",
-            currency=currency,
-            balance=Decimal(self.balance),
-            disabled=self.disabled,
-            deleted=self.deleted,
-            iban_key=iban,
-            number_key=number,
-        )
-
-
-def _levels(shown: ObservedConnection) -> set[tuple[int, bool, bool]]:
-    return {(a.powens_id, a.disabled, a.deleted) for a in shown.accounts}
-
-
-@dataclass(slots=True)
-class Read:
-    """A read that began at `started_at`; what it shows is fixed when Powens answers, maybe later."""
-
-    started_at: datetime
-    shown: ObservedConnection | None = None
-
-
-@dataclass(slots=True)
-class Worker:
-    """The one command worker of the connection, between computing its orders and writing down the answers."""
-
-    in_hand: list[Order]
-    operation_id: str
-    results: list[OrderResult] = field(default_factory=list)
-    answered_at: datetime | None = None
+from tests.unit.domain.powens import REALS, PowensAccount, Read, Worker, keys, levels
 
 
 class World:
@@ -111,7 +54,7 @@ class World:
     def alike(self, real: int) -> list[Account]:
         """All accounts that are held for a real one: two from when it shows anew until its old id is gone."""
         assert self.held is not None
-        return [a for a in self.held.accounts if (a.iban_key, a.number_key, a.currency) == _keys(real)]
+        return [a for a in self.held.accounts if (a.iban_key, a.number_key, a.currency) == keys(real)]
 
     def caught_up(self, real: int) -> bool:
         """Whether the ledger holds exactly what Powens has, and nothing that is under way can say otherwise."""
@@ -122,7 +65,7 @@ class World:
         if (known.powens_id, known.closed_at, known.enabled, known.wanted) != (there.powens_id, None, level, level):
             return False
         under_way = [read.shown for read in self.reads if read.started_at >= self.held.read_started_at and read.shown]
-        return not self._ordered(real) and all(there.level() in _levels(shown) for shown in under_way)
+        return not self._ordered(real) and all(there.level() in levels(shown) for shown in under_way)
 
     def _ordered(self, real: int) -> set[bool]:
         known = self.account(real)

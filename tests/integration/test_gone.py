@@ -1,0 +1,148 @@
+"""What comes late, and what is gone at Powens: connections, users, tokens."""
+
+import pytest
+
+from functions.account_commands import app as account_commands
+from shared.domain.connection import connection_id
+from tests.fakes.powens import error
+from tests.integration.fault_steps import settled
+from tests.integration.world import World
+
+
+def test_a_deleted_connection_stays_gone_after_a_read_that_began_before(world: World) -> None:
+    connection = world.connect(1)
+    ended = world.api("DELETE", f"/v1/connections/{connection_id(77)}", {"confirm": "Banque du Test"})
+    world.publish()
+
+    def meanwhile() -> None:
+        assert world.deliver("commands")
+
+    world.webhook("account-synced", connection)
+    world.clock.advance(seconds=2)
+    world.powens.before("GET /users/41/connections/77/accounts", meanwhile)
+    world.deliver("refresh")
+    world.settle()
+    assert world.operation(ended)["status"] == "completed"
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert len(world.events("ConnectionRemoved")) == 1
+
+
+def test_a_connection_that_goes_away_during_a_choice_ends_it(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.forget()
+
+    def gone() -> None:
+        del world.powens.connections[77]
+        world.webhook("connection-deleted", connection)
+
+    confirmed = world.choose(connection, 1)
+    world.powens.before("POST .*", gone)
+    world.settle()
+    assert world.operation(confirmed)["status"] in ("failed", "completed")
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert not world.commands.dead
+    assert world.powens.count(".*") < 15
+
+
+def test_a_connection_that_is_gone_when_it_is_refreshed_is_found_out_and_leaves_the_list(world: World) -> None:
+    world.connect(1)
+    del world.powens.connections[77]
+    world.forget()
+    asked = world.api("POST", f"/v1/connections/{connection_id(77)}/refresh")
+    world.settle()
+    ended = world.operation(asked)
+    assert (ended["status"], ended["status_reason"]["code"]) == ("failed", "connection_removed")
+    assert len(world.powens.log) == 4
+    assert len(world.events("ConnectionRemoved")) == 1
+
+
+def test_a_404_during_a_choice_that_the_list_contradicts_is_waited_out(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.powens.fail("GET /users/41/connections/77", error(404, "notFound"), times=2)
+    confirmed = world.choose(connection, 1)
+    world.settle()
+    assert world.operation(confirmed)["status"] == "completed"
+    settled(world, connection, 1)
+    assert world.powens.updates == 1
+
+
+def test_a_user_whom_powens_does_not_know_any_more_is_not_asked_for_again_and_again(world: World) -> None:
+    connection = world.connect(1, 2)
+    del world.powens.users[41]
+    confirmed = world.choose(connection, 1)
+    world.webhook("account-synced", connection)
+    world.forget()
+    world.settle()
+    assert world.operation(confirmed)["status"] == "failed"
+    assert len(world.powens.log) < 250, "two requests a time, within the half hour that the queues go on trying"
+    assert not world.commands.dead
+
+
+def test_a_user_who_never_was_at_powens_can_have_no_command(world: World) -> None:
+    from shared.domain.errors import NotFound
+
+    with pytest.raises(NotFound), world.looking():
+        account_commands.container().access.of("bob")
+
+
+def test_a_user_whom_powens_deleted_loses_the_connections_and_can_start_again(world: World) -> None:
+    connection = world.connect(1, 2)
+    gone = world.powens_user("alice")
+    assert gone is not None
+    del world.powens.users[gone]
+    world.clock.advance(seconds=10)
+    world.webhook("connection-deleted", connection)
+    world.settle()
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert [e["data"]["connection_id"] for e in world.events("ConnectionRemoved")] == [connection_id(77)]
+    assert world.refresh.dead == []
+    assert world.powens_user("alice") is None
+    assert world.connect(3, connection_id=78).id == 78
+    assert world.powens_user("alice") not in (None, gone)
+
+
+def test_a_visit_to_the_webview_makes_a_new_powens_user_when_the_old_one_is_gone(world: World) -> None:
+    world.connect(1)
+    gone = world.powens_user("alice")
+    assert gone is not None
+    del world.powens.users[gone]
+    assert world.open_webview().status == 201
+    assert world.powens_user("alice") not in (None, gone)
+    # The visit may never come to an end: what went with the old user goes all the same.
+    world.settle()
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert len(world.events("ConnectionRemoved")) == 1
+
+
+def test_a_named_account_is_told_again_even_when_powens_changed_it_unseen(world: World) -> None:
+    connection = world.connect(1, 2, disabled=(2,))
+    account = world.ids(connection)[2]
+    world.powens.account(2).disabled = False  # ticked in the Webview; no webhook has told us yet
+    reply = world.api("PATCH", f"/v1/accounts/{account}", {"enabled": False})
+    world.settle()
+    assert world.operation(reply)["status"] == "completed"
+    assert world.enabled(connection) == world.at_powens(connection) == {1}
+
+
+def test_a_repair_of_the_largest_connection_fits_one_transaction(world: World) -> None:
+    connection = world.connect(*range(1, 121))
+    for account_id in range(1, 121):
+        old = world.powens.account(account_id)
+        old.deleted = True
+        world.powens.add_account(connection, 1000 + account_id, disabled=True, number=old.number, iban=old.iban)
+    world.clock.advance(seconds=10)
+    world.webhook("account-found", connection, id=1001)
+    world.settle()
+    assert sum(account_id > 1000 for account_id in world.at_powens(connection)) == 120
+    assert [d["data"]["status"] for d in world.events("OperationEnded")] == ["completed"]
+    assert world.refresh.dead == world.commands.dead == []
+
+
+def test_a_deletion_that_powens_refuses_ends_as_failed_at_once(world: World) -> None:
+    connection = world.connect(1)
+    world.powens.fail("DELETE /users/.*/connections/77", error(400, "invalidValue"))
+    reply = world.api("DELETE", f"/v1/connections/{connection_id(77)}", {"confirm": "Banque du Test"})
+    world.settle()
+    ended = world.operation(reply)
+    assert (ended["status"], ended["status_reason"]["code"]) == ("failed", "refused_by_powens")
+    assert world.held(connection)["status"] == "ok"
