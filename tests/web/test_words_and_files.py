@@ -7,7 +7,8 @@ from pathlib import Path
 from shared.domain.facts import FactType
 
 WEB = Path(__file__).resolve().parents[2] / "web"
-SCRIPTS = {path.name: path.read_text() for path in (WEB / "js").glob("*.js")}
+JS = WEB / "js"
+SCRIPTS = {path.relative_to(JS).as_posix(): path.read_text() for path in JS.rglob("*.js")}
 FRENCH = json.loads((WEB / "locales" / "fr.json").read_text())
 TYPES = ["checking", "card", "savings", "securities", "life_insurance", "employee_savings", "loan", "crypto", "other"]
 # What the diagnosis may rest on: the codes before the colon (docs/diagnosis.md).
@@ -46,8 +47,8 @@ FAMILIES = {
     "preview.": ["enable", "disable"],
     "action.": [
         *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",
-        *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect", "open_powens")),
-        *(f"{act}{of}" for act in ("edit", "delete") for of in ("", ".account")),
+        *(f"{act}{at}" for act in ("choose", "more", "refresh", "history", "open_powens") for at in ("", ".at")),
+        "end.at", *(f"{act}{of}" for act in ("edit", "delete") for of in ("", ".account")),
     ],
 }  # fmt: skip
 
