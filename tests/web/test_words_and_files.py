@@ -84,9 +84,29 @@ def test_the_document_has_no_inline_script_style_or_handler() -> None:
     assert re.findall(r"<style|\sstyle=|\son[a-z]+=", document) == []
 
 
-def test_every_module_is_announced_so_that_none_waits_for_another() -> None:
+def loaded_with(*names: str) -> set[str]:
+    """These modules and all that they import, as paths below js/."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            imports = re.findall(r" from '([^']+)';", SCRIPTS[name])
+            waiting += [(JS / name).parent.joinpath(path).resolve().relative_to(JS).as_posix() for path in imports]
+    return found
+
+
+def test_every_module_of_the_first_load_is_announced_so_that_none_waits_for_another() -> None:
     announced = re.findall(r'modulepreload" href="js/([^"]+)"', (WEB / "index.html").read_text())
-    assert sorted(announced) == sorted(SCRIPTS)
+    assert sorted(announced) == sorted(loaded_with("main.js"))
+
+
+def test_every_other_module_is_loaded_by_a_tap() -> None:
+    tapped = set(re.findall(r"\b(?:withView|view)\('([a-z-]+)'", "\n".join(SCRIPTS.values())))
+    views = [f"views/{name}.js" for name in tapped]
+    assert loaded_with("main.js").isdisjoint(views)
+    assert loaded_with("main.js", *views) == set(SCRIPTS)
 
 
 def test_text_is_never_parsed_as_html_or_code() -> None:

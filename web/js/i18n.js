@@ -22,17 +22,6 @@ const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff
 /** A name inside a sentence: whichever way it is written, the words around it keep their order. */
 const isolated = (text) => (TURNS.test(text) ? `\u2068${text}\u2069` : text);
 
-/** A name as it is compared with what somebody typed: without case, with the signs and the space of a keyboard. */
-const typed = (name) => name.normalize('NFC')
-  .replace(/[\p{Cf}\ufe0f]/gu, '')
-  .replace(/[\u2018\u2019\u201b\u2032\u02bc\u00b4`]/g, "'")
-  .replace(/[\p{Pd}\u2212]/gu, '-')
-  .replace(/\s+/g, ' ').trim()
-  .toUpperCase().toLowerCase(); // in two steps, as ß is SS
-
-/** Whether somebody typed that name. Nothing is no name. */
-export const sameName = (one, other) => typed(one) !== '' && typed(one) === typed(other);
-
 const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
 
 export class Words {

@@ -18,7 +18,24 @@ import { operationMessage } from './views/operation-panel.js';
 
 const DEFAULTS = { api_base: '', demo: false, live_url: null, token_url: null, sign_in_url: null };
 
+const failedLoads = new Map(); // name of a view -> how often it could not be had
+
+/** A module of js/views that is not loaded with the page. @throws {Unreachable} when it cannot be had now */
+async function loadView(name) {
+  const failed = failedLoads.get(name) ?? 0;
+  try {
+    // A browser may remember that a module failed, so another try has another address.
+    return await import(`./views/${name}.js${failed > 0 ? `?try=${failed}` : ''}`);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // TypeError is how import says "no answer"
+    failedLoads.set(name, failed + 1);
+    throw new Unreachable(name, { cause: error });
+  }
+}
+
 class App {
+  #tap = 0; // the number of the latest one that needed a view: what others asked for is not wanted any more
+
   constructor(config, words) {
     this.config = config;
     this.session = new Session(config);
@@ -122,14 +139,20 @@ class App {
 
   /** @param {boolean} lost whether the person was signed in before, and did not sign out */
   async showSignIn(lost) {
-    let users = [];
+    const [view, users] = await Promise.all([this.view('sign-in'), this.#demoUsers()]);
+    if (view === null) showStartFailure();
+    else this.frame.showSignIn(() => view.signInPage(this, { users, lost }));
+  }
+
+  /** @returns {Promise<{id: string, name: string}[]|null>} null when they could not be read, which was said then */
+  async #demoUsers() {
+    if (!this.config.demo) return [];
     try {
-      if (this.config.demo) users = await this.session.demoUsers();
+      return await this.session.demoUsers();
     } catch (error) {
-      users = null;
       this.#failSignIn(error);
+      return null;
     }
-    this.frame.showSignIn({ users, lost });
   }
 
   #failSignIn(error) {
@@ -168,6 +191,24 @@ class App {
       return null;
     }
   }
+
+  /** @returns a module of js/views that only a tap needs, or null when it could not be had, which was said then */
+  view(name) {
+    return this.attempt(() => loadView(name));
+  }
+
+  /**
+   * Does `work` with such a view, unless the person has meanwhile tapped on something else or gone elsewhere.
+   * @returns what `work` gives, or null when it was not done
+   */
+  async withView(name, work) {
+    const tap = (this.#tap += 1);
+    const { hash } = location;
+    const { user } = this.session;
+    const view = await this.view(name);
+    const wanted = tap === this.#tap && hash === location.hash && user === this.session.user;
+    return view && wanted ? work(view) : null;
+  }
 }
 
 async function loadConfig() {
@@ -182,8 +223,8 @@ async function boot() {
   await new App(config, words).start();
 }
 
-boot().catch((error) => {
-  // The texts may be what is missing, so these words are the only ones outside them.
+/** The texts may be what is missing, so these words are the only ones outside them. */
+function showStartFailure() {
   const retry = button('Réessayer · Try again', {
     kind: 'primary', data: { testid: 'retry' }, action: () => location.reload(),
   });
@@ -192,5 +233,9 @@ boot().catch((error) => {
       h('h1', { class: 'title' }, 'Comptes synchronisés'),
       h('p', {}, 'La page n’a pas pu démarrer. The page could not start.'),
       retry)));
+}
+
+boot().catch((error) => {
+  showStartFailure();
   throw error;
 });

@@ -1,12 +1,11 @@
 /** Choices: which accounts of a connection are to be enabled, from the first tick to the operation. */
 
 import { Problem, path } from '../api.js';
-import { ask } from '../dialogs.js';
-import { h } from '../dom.js';
 import { isSelectable, isWanted } from '../store.js';
 
 export class Choices {
   #drafts = new Map(); // connection id -> Map(account id -> boolean): only what the person changed
+  #view = null; // js/views/choice-form.js, once somebody has chosen
 
   constructor(app) {
     this.app = app;
@@ -21,16 +20,27 @@ export class Choices {
     return this.#drafts.get(connectionId);
   }
 
+  /** The tick-boxes of a connection where somebody chooses. */
+  form(connection) {
+    return this.#view.choiceForm(this.app, connection, this.draft(connection.id));
+  }
+
   /**
    * Opens the tick-boxes of one connection, from whatever page.
    * @param {string[]} ticked accounts that are ticked beforehand
+   * @returns {Promise<boolean|null>} whether they are open; null when their view could not be had, which was said then
    */
   open(connectionId, ticked = []) {
-    if (!this.app.store.connection(connectionId)) return;
-    this.#drafts.set(connectionId, new Map(ticked.map((id) => [id, true])));
-    const page = this.app.frame.showAccounts();
-    page.render();
-    page.focusChoice(connectionId);
+    const { app } = this;
+    return app.withView('choice-form', (view) => {
+      if (!app.store.connection(connectionId)) return false;
+      this.#view = view;
+      this.#drafts.set(connectionId, new Map(ticked.map((id) => [id, true])));
+      const page = app.frame.showAccounts();
+      page.render();
+      page.focusChoice(connectionId);
+      return true;
+    });
   }
 
   close(connectionId) {
@@ -42,8 +52,7 @@ export class Choices {
 
   /** Ticks some more accounts, and asks for the confirmation at once. */
   async add(connectionId, accountIds) {
-    this.open(connectionId, accountIds);
-    await this.finish(connectionId);
+    if (await this.open(connectionId, accountIds)) await this.finish(connectionId);
   }
 
   /** Shows the effect of what is ticked, and sends it once the person has confirmed it. */
@@ -63,7 +72,7 @@ export class Choices {
       return;
     }
     app.notices.drop('choice');
-    if (!await this.#confirmed(connection, effect)) return;
+    if (!await this.#view.confirmEffect(app.words, connection, effect)) return;
     await this.#send(connection, target, body, effect);
   }
 
@@ -98,40 +107,4 @@ export class Choices {
       .filter((account) => isSelectable(account) && (draft.get(account.id) ?? isWanted(account)))
       .map((account) => account.id);
   }
-
-  async #confirmed(connection, effect) {
-    const { words } = this.app;
-    const answer = await ask({
-      testid: 'preview',
-      title: words.t('preview.title', { name: connection.institution.name }),
-      body: effectText(words, connection, effect),
-      confirm: words.t('action.confirm'),
-      cancel: words.t('action.back'),
-    });
-    return answer !== null;
-  }
-}
-
-/** @param effect the API's answer to a dry run: account ids by what happens to them, and counts */
-function effectText(words, connection, effect) {
-  const { enable, disable, unchanged, deleted_at_powens: deleted } = effect;
-  const { name } = connection.institution;
-  const accounts = new Map(connection.accounts.map((account) => [account.id, account.name]));
-  const accountName = (id) => accounts.get(id) ?? words.t('account.unknown');
-  const group = (key, ids, tone) => ids.length > 0
-    && h('div', { class: `effect ${tone}`, data: { testid: `effect-${key}` } },
-      h('h3', {}, words.t(`preview.${key}`, { count: ids.length })),
-      h('ul', {}, ids.map((id) => h('li', {}, accountName(id)))));
-  const deletedNames = words.lists.format(deleted.map(accountName));
-  return [
-    group('enable', enable, 'good'),
-    group('disable', disable, 'warn'),
-    deleted.length > 0 && h('p', { class: 'effect-note', data: { testid: 'effect-deleted' } },
-      words.t('preview.deleted', { count: deleted.length, names: deletedNames })),
-    h('p', {},
-      unchanged.length > 0 && `${words.t('preview.unchanged', { count: unchanged.length })} `,
-      words.t('preview.total', { count: effect.enabled_total, name })),
-    effect.requires_consent && h('p', { class: 'consent', data: { testid: 'consent' } },
-      words.t('preview.consent', { name, count: enable.length })),
-  ];
 }

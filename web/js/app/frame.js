@@ -3,10 +3,8 @@
 import { button, h } from '../dom.js';
 import { LANGUAGES, LANGUAGE_NAMES, Words } from '../i18n.js';
 import { memory } from '../memory.js';
-import { HistoryPage } from '../views/history.js';
 import { AccountsPage } from '../views/page.js';
 import { updateTimes } from '../views/parts.js';
-import { signInPage } from '../views/sign-in.js';
 
 const TIMES_MS = 30_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -17,7 +15,8 @@ export class Frame {
   #page = null; // what is shown to somebody who is signed in
   #timer = 0;
   #hash; // of the page that was shown last
-  #signIn = null; // {users, lost}: what the sign-in page shows
+  #routing = 0; // the number of the latest one: a page that comes after another one was asked for is not wanted
+  #signInPage = null; // draws the sign-in page, once that was shown
 
   constructor(app) {
     this.app = app;
@@ -37,6 +36,7 @@ export class Frame {
   /** Forgets the pages of somebody who has signed out. */
   reset() {
     this.#page = null;
+    this.#routing += 1;
     this.accountsPage = undefined;
     this.renderHeader();
   }
@@ -101,7 +101,7 @@ export class Frame {
     this.renderHeader();
     document.querySelector(`[data-testid=language-${language}]`).focus();
     if (!app.session.user) {
-      this.showSignIn(this.#signIn);
+      if (this.#signInPage) this.showSignIn(this.#signInPage);
       return;
     }
     app.store.forgetVersion();
@@ -111,34 +111,57 @@ export class Frame {
 
   // --- pages ---
 
-  /** @param {{users: {id: string, name: string}[]|null, lost: boolean}} state as the sign-in page has it */
-  showSignIn(state) {
-    this.#signIn = state;
+  /** @param {() => Node} signInPage draws it in the language of the moment */
+  showSignIn(signInPage) {
+    this.#signInPage = signInPage;
     this.#page = null;
-    $('main').replaceChildren(signInPage(this.app, state));
+    $('main').replaceChildren(signInPage());
   }
 
   /** Shows the page that the address names. */
   route() {
     const { app } = this;
-    const { words } = app;
     if (!app.session.user) return;
+    this.#routing += 1;
     this.renderHeader();
     const [, name, id] = location.hash.split('/');
-    const isHistory = name === 'history';
-    if (isHistory) this.#page = new HistoryPage(app, id ? decodeURIComponent(id) : null);
-    else this.#page = this.accountsPage = new AccountsPage(app, this.accountsPage);
-    this.#page.render();
+    if (name === 'history') {
+      this.#routeToHistory(id ? decodeURIComponent(id) : null);
+      return;
+    }
+    this.accountsPage = new AccountsPage(app, this.accountsPage);
+    this.#show(this.accountsPage);
+  }
+
+  /** The page before stays until the view is there, and when it cannot be had, the list is shown. */
+  async #routeToHistory(connectionId) {
+    const { app } = this;
+    const routing = this.#routing;
+    const view = await app.view('history');
+    if (routing !== this.#routing) return;
+    if (view === null) {
+      history.replaceState(null, '', '#/');
+      this.route();
+      return;
+    }
+    this.#show(new view.HistoryPage(app, connectionId));
+    document.title = `${app.words.t('history.title')} · ${app.words.t('page.title')}`;
+  }
+
+  #show(page) {
+    this.#page = page;
+    page.render();
     const moved = this.#hash !== undefined && this.#hash !== location.hash;
     this.#hash = location.hash;
-    $('main').replaceChildren(this.#page.root);
-    if (isHistory) document.title = `${words.t('history.title')} · ${words.t('page.title')}`;
-    if (moved) this.#page.root.querySelector('h1')?.focus();
+    $('main').replaceChildren(page.root);
+    if (moved) page.root.querySelector('h1')?.focus();
   }
 
   /** @param {string|null} connectionId null: of all connections */
   showHistory(connectionId) {
-    location.hash = connectionId ? `#/history/${encodeURIComponent(connectionId)}` : '#/history';
+    return this.app.withView('history', () => {
+      location.hash = connectionId ? `#/history/${encodeURIComponent(connectionId)}` : '#/history';
+    });
   }
 
   /** @returns {AccountsPage} the page with the list, which is shown from now on */

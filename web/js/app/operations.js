@@ -1,9 +1,6 @@
 /** Operations, one for each connection: asking for a refresh, an end or an undo, and following them to their end. */
 
 import { Problem, isFailure, path } from '../api.js';
-import { ask } from '../dialogs.js';
-import { h } from '../dom.js';
-import { sameName } from '../i18n.js';
 import { memory } from '../memory.js';
 import { SignInFailed } from '../session.js';
 import { isOpen, isSettling } from '../store.js';
@@ -56,38 +53,12 @@ export class Operations {
   async end(connection) {
     const { app } = this;
     const { name } = connection.institution;
-    if (!await this.#endConfirmed(connection)) return;
+    if (!await app.withView('end-connection', (view) => view.confirmEnd(app, connection))) return;
     const target = path`/v1/connections/${connection.id}`;
     const answer = await app.attempt(() => app.api.change('DELETE', target, { confirm: name }));
     if (answer === null) return;
     app.announce(app.words.t('operation.open.deletion'));
     this.follow(answer.data, answer.retryAfter);
-  }
-
-  async #endConfirmed(connection) {
-    const { store, words } = this.app;
-    const { name } = connection.institution;
-    const replacement = store.replacement(connection);
-    const text = replacement
-      ? words.t('end.text.replaced', { name: replacement.institution.name })
-      : words.t('end.text', { name });
-    const input = h('input', {
-      name: 'confirm', autocomplete: 'off', spellcheck: 'false', autofocus: true, data: { testid: 'end-name' },
-    });
-    const answer = await ask({
-      testid: 'end-connection',
-      danger: true,
-      title: words.t(replacement ? 'end.title.replaced' : 'end.title', { name }),
-      body: [
-        h('p', {}, text),
-        h('p', { class: 'effect-note' }, words.t('end.warning')),
-        h('label', { class: 'field' }, h('span', {}, words.t('end.type', { name })), input),
-      ],
-      confirm: words.t('end.confirm'),
-      cancel: words.t('end.keep'),
-      ready: (form) => sameName(form.elements.confirm.value, name),
-    });
-    return answer !== null;
   }
 
   /** Takes back the choice of an operation, by one of its own. */

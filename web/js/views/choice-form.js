@@ -1,5 +1,9 @@
-/** The tick-boxes of a connection's accounts. Ticking a box touches the counter and nothing else. */
+/**
+ * The tick-boxes of a connection's accounts, and the question before they are sent. Ticking a box touches the counter
+ * and nothing else.
+ */
 
+import { ask } from '../dialogs.js';
 import { button, h } from '../dom.js';
 import { isSelectable, isWanted } from '../store.js';
 import { balance, identity } from './parts.js';
@@ -77,4 +81,44 @@ function tickAllButtons(words, connectionId, tickAll) {
     button(words.t('choice.none'), {
       kind: 'link', data: { testid: 'tick-none', key: `none-${connectionId}` }, action: () => tickAll(false),
     }));
+}
+
+// --- the question before they are sent ---
+
+/**
+ * @param effect the API's answer to a dry run: account ids by what happens to them, and counts
+ * @returns {Promise<boolean>} whether the person has confirmed it
+ */
+export async function confirmEffect(words, connection, effect) {
+  const answer = await ask({
+    testid: 'preview',
+    title: words.t('preview.title', { name: connection.institution.name }),
+    body: effectText(words, connection, effect),
+    confirm: words.t('action.confirm'),
+    cancel: words.t('action.back'),
+  });
+  return answer !== null;
+}
+
+function effectText(words, connection, effect) {
+  const { enable, disable, unchanged, deleted_at_powens: deleted } = effect;
+  const { name } = connection.institution;
+  const accounts = new Map(connection.accounts.map((account) => [account.id, account.name]));
+  const accountName = (id) => accounts.get(id) ?? words.t('account.unknown');
+  const group = (key, ids, tone) => ids.length > 0
+    && h('div', { class: `effect ${tone}`, data: { testid: `effect-${key}` } },
+      h('h3', {}, words.t(`preview.${key}`, { count: ids.length })),
+      h('ul', {}, ids.map((id) => h('li', {}, accountName(id)))));
+  const deletedNames = words.lists.format(deleted.map(accountName));
+  return [
+    group('enable', enable, 'good'),
+    group('disable', disable, 'warn'),
+    deleted.length > 0 && h('p', { class: 'effect-note', data: { testid: 'effect-deleted' } },
+      words.t('preview.deleted', { count: deleted.length, names: deletedNames })),
+    h('p', {},
+      unchanged.length > 0 && `${words.t('preview.unchanged', { count: unchanged.length })} `,
+      words.t('preview.total', { count: effect.enabled_total, name })),
+    effect.requires_consent && h('p', { class: 'consent', data: { testid: 'consent' } },
+      words.t('preview.consent', { name, count: enable.length })),
+  ];
 }

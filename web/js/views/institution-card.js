@@ -3,9 +3,7 @@
 import { button, h, icon } from '../dom.js';
 import { counts } from '../money.js';
 import { condition, consentLeft, isListed, isOpen } from '../store.js';
-import { choiceForm } from './choice-form.js';
 import { partButton } from './manual-card.js';
-import { openMissingAccount } from './missing-account.js';
 import { operationOf, operationPanel } from './operation-panel.js';
 import {
   TONE_ICON, accountName, balance, cardTotals, conditionRemark, duplicatePlace, identity, nextStepButton,
@@ -62,7 +60,7 @@ export function institutionCard(app, connection, state) {
     incident(app, connection),
     operation && operationPanel(app, connection, operation),
     draft
-      ? choiceForm(app, connection, draft)
+      ? choices.form(connection)
       : [...accountRows(app, connection, state), cardFoot(app, connection, operation)],
   ];
   card.append(...parts.flat().filter(Boolean));
@@ -231,7 +229,7 @@ function missingHint(app, connection, more) {
     kind: more ? 'link' : 'outline',
     'aria-label': words.t('missing.ask.at', { name: institution.name }),
     data: { testid: 'missing-ask', key: `ask-${id}` },
-    action: () => openMissingAccount(app, connection),
+    action: () => app.withView('missing-account', (view) => view.openMissingAccount(app, connection)),
   });
   return h('details', { class: 'hint', data: { testid: 'missing-hint', reason: more?.reason ?? '' } },
     h('summary', { data: { key: `hint-${id}` } }, icon('chevron'), words.t('missing.title')),

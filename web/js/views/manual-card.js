@@ -2,7 +2,6 @@
 
 import { path } from '../api.js';
 import { button, h, icon } from '../dom.js';
-import { deleteManualAccount, editManualAccount } from './manual-dialogs.js';
 import { balance, cardTotals, identity, pastBalancesButton } from './parts.js';
 
 export function manualCard(app, accounts) {
@@ -33,8 +32,11 @@ function synchronised(store, accountId) {
 function manualRow(app, account) {
   const { words } = app;
   const { id, name } = account;
-  const act = (verb, testid, kind, action) => button(words.t(`action.${verb}`), {
-    kind, 'aria-label': words.t(`action.${verb}.account`, { name }), data: { testid, key: `${testid}-${id}` }, action,
+  const act = (verb, testid, kind, work) => button(words.t(`action.${verb}`), {
+    kind,
+    'aria-label': words.t(`action.${verb}.account`, { name }),
+    data: { testid, key: `${testid}-${id}` },
+    action: () => app.withView('manual-dialogs', work),
   });
   return h('li', { class: 'row', data: { testid: 'manual-account', accountId: id } },
     identity(app, account),
@@ -43,8 +45,8 @@ function manualRow(app, account) {
       pastBalancesButton(app, account),
       account.linked_account_id
         ? partButton(app, id, name)
-        : act('delete', 'delete-manual', 'quiet', () => deleteManualAccount(app, account)),
-      act('edit', 'edit-manual', 'link', () => editManualAccount(app, account))),
+        : act('delete', 'delete-manual', 'quiet', (view) => view.deleteManualAccount(app, account)),
+      act('edit', 'edit-manual', 'link', (view) => view.editManualAccount(app, account))),
     suggestionsOf(account).map((suggestion) => joinSuggestion(app, account, suggestion)));
 }
 

@@ -3,7 +3,6 @@
 import { button, h } from '../dom.js';
 import { totals } from '../money.js';
 import { condition } from '../store.js';
-import { addManualAccount, openPastBalances } from './manual-dialogs.js';
 
 const ONE_SYNCHRONISATION_MS = 3_600_000; // by which the dates of a bank and its accounts may differ
 
@@ -123,7 +122,7 @@ export function pastBalancesButton(app, account) {
   return button(words.t('action.balances'), {
     'aria-label': words.t('action.balances.account', { name: account.name }),
     data: { testid: 'past-balances', key: `balances-${account.id}` },
-    action: () => openPastBalances(app, account),
+    action: () => app.withView('manual-dialogs', (view) => view.openPastBalances(app, account)),
   });
 }
 
@@ -142,6 +141,8 @@ export function nextStepButton(app, step, connection, key) {
   }
   if (step !== 'add_manually') return null;
   return button(words.t('action.add_manual'), {
-    kind: 'outline', data, action: () => addManualAccount(app, { institution: name }),
+    kind: 'outline',
+    data,
+    action: () => app.withView('manual-dialogs', (view) => view.addManualAccount(app, { institution: name })),
   });
 }

@@ -2,8 +2,6 @@
 
 import { button, h, icon } from '../dom.js';
 import { consentLeft } from '../store.js';
-import { addManualAccount } from './manual-dialogs.js';
-import { openMissingAccount } from './missing-account.js';
 
 const CONSENT_WARNING_DAYS = 14;
 const DAY_MS = 86_400_000;
@@ -47,8 +45,10 @@ function actions(app, empty) {
   });
   return h('div', { class: 'summary-actions' },
     !empty && addInstitutionButton(app),
-    !empty && link('missing.title', 'missing-open', () => openMissingAccount(app)),
-    link('action.add_manual', 'add-manual', () => addManualAccount(app)));
+    !empty && link('missing.title', 'missing-open',
+      () => app.withView('missing-account', (view) => view.openMissingAccount(app))),
+    link('action.add_manual', 'add-manual',
+      () => app.withView('manual-dialogs', (view) => view.addManualAccount(app))));
 }
 
 export function addInstitutionButton({ visits, words }) {
