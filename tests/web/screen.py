@@ -102,6 +102,7 @@ class Screen:
     def choose(self, connection_id: str, **ticks: bool) -> None:
         """Opens the tick-boxes and sets some of them: the part of the account id after the dot, and its state."""
         self.institution(connection_id).get_by_test_id("choose").click()
+        expect(self.institution(connection_id).get_by_test_id("selection")).to_be_visible()
         for name, wanted in ticks.items():
             self.page.locator(f'[data-testid=account-choice][data-account-id="{connection_id}.{name}"]').set_checked(
                 wanted

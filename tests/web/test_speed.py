@@ -22,15 +22,23 @@ watch('paint', (entry) => { if (entry.name === 'first-contentful-paint') window.
 
 
 def test_the_first_load_transfers_at_most_100_kb(new_screen: OpenScreen, stub: Stub) -> None:
+    """Over HTTP/1.1, where each of the files repeats 0.7 kB of headers; with the sign-in page, then without."""
     screen = new_screen()
     session = screen.page.context.new_cdp_session(screen.page)
     received: list[float] = []
     session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
     screen.open()
     screen.page.wait_for_load_state("networkidle")
-    assert 15 <= len(received) <= 30
+    assert 15 <= len(received) <= 34
     assert sum(received) <= 100_000, f"{sum(received)} bytes in {len(received)} answers"
+    received.clear()
+    screen.page.reload()  # signed in again by itself
+    expect(screen.page.get_by_test_id("accounts-view")).to_have_attribute("aria-busy", "false")
+    screen.page.wait_for_load_state("networkidle")
+    assert 15 <= len(received) <= 32
+    assert sum(received) <= 92_000, f"{sum(received)} bytes in {len(received)} answers"
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -7,7 +7,8 @@ from pathlib import Path
 from shared.domain.facts import FactType
 
 WEB = Path(__file__).resolve().parents[2] / "web"
-SCRIPTS = {path.name: path.read_text() for path in (WEB / "js").glob("*.js")}
+JS = WEB / "js"
+SCRIPTS = {path.relative_to(JS).as_posix(): path.read_text() for path in JS.rglob("*.js")}
 FRENCH = json.loads((WEB / "locales" / "fr.json").read_text())
 TYPES = ["checking", "card", "savings", "securities", "life_insurance", "employee_savings", "loan", "crypto", "other"]
 # What the diagnosis may rest on: the codes before the colon (docs/diagnosis.md).
@@ -46,8 +47,8 @@ FAMILIES = {
     "preview.": ["enable", "disable"],
     "action.": [
         *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",
-        *(f"{act}.at" for act in ("choose", "more", "refresh", "history", "end", "reconnect", "open_powens")),
-        *(f"{act}{of}" for act in ("edit", "delete") for of in ("", ".account")),
+        *(f"{act}{at}" for act in ("choose", "more", "refresh", "history", "open_powens") for at in ("", ".at")),
+        "end.at", *(f"{act}{of}" for act in ("edit", "delete") for of in ("", ".account")),
     ],
 }  # fmt: skip
 
@@ -83,9 +84,29 @@ def test_the_document_has_no_inline_script_style_or_handler() -> None:
     assert re.findall(r"<style|\sstyle=|\son[a-z]+=", document) == []
 
 
-def test_every_module_is_announced_so_that_none_waits_for_another() -> None:
+def loaded_with(*names: str) -> set[str]:
+    """These modules and all that they import, as paths below js/."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            imports = re.findall(r" from '([^']+)';", SCRIPTS[name])
+            waiting += [(JS / name).parent.joinpath(path).resolve().relative_to(JS).as_posix() for path in imports]
+    return found
+
+
+def test_every_module_of_the_first_load_is_announced_so_that_none_waits_for_another() -> None:
     announced = re.findall(r'modulepreload" href="js/([^"]+)"', (WEB / "index.html").read_text())
-    assert sorted(announced) == sorted(SCRIPTS)
+    assert sorted(announced) == sorted(loaded_with("main.js"))
+
+
+def test_every_other_module_is_loaded_by_a_tap() -> None:
+    tapped = set(re.findall(r"\b(?:withView|view)\('([a-z-]+)'", "\n".join(SCRIPTS.values())))
+    views = [f"views/{name}.js" for name in tapped]
+    assert loaded_with("main.js").isdisjoint(views)
+    assert loaded_with("main.js", *views) == set(SCRIPTS)
 
 
 def test_text_is_never_parsed_as_html_or_code() -> None:

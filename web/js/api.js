@@ -24,7 +24,13 @@ export class Problem extends Error {
 /** No answer: no network, a broken connection or a time-out. */
 export class Unreachable extends Error {}
 
-export const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+/** Whether the API failed. Anything else, but for `SignInFailed`, is our own bug. */
+export const isFailure = (error) => error instanceof Problem || error instanceof Unreachable;
+
+/** A path with its ids encoded: path`/v1/accounts/${id}`. */
+export const path = (strings, ...ids) => String.raw({ raw: strings }, ...ids.map(encodeURIComponent));
+
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 function seconds(response) {
   const header = response.headers.get('Retry-After');
@@ -35,7 +41,9 @@ function seconds(response) {
 
 function newKey() {
   // randomUUID exists in secure contexts only, and http on the local network is not one.
-  return crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 export class Api {

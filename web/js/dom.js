@@ -6,7 +6,8 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
 const ICONS = {
-  alert: 'M12 8.500v4.500m0 3.500v.01M10.3 4.3 2.9 17a2 2 0 0 0 1.7 3h14.800a2 2 0 0 0 1.7-3L13.7 4.300a2 2 0 0 0-3.4 0Z',
+  alert:
+    'M12 8.500v4.500m0 3.500v.01M10.3 4.3 2.9 17a2 2 0 0 0 1.7 3h14.800a2 2 0 0 0 1.7-3L13.7 4.300a2 2 0 0 0-3.4 0Z',
   bank: 'M3.5 9.5 12 4l8.5 5.500M5 9.500h14M6.5 12.500v5m4-5v5m3-5v5m4-5v5M4 20.500h16',
   check: 'm5 12.5 4.5 4.500L19 7.5',
   chevron: 'm8 10 4 4 4-4',
@@ -49,7 +50,9 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-const present = (children) => children.flat(2).filter((child) => child !== null && child !== undefined && child !== false && child !== '');
+const isPresent = (child) => child !== null && child !== undefined && child !== false && child !== '';
+
+const present = (children) => children.flat(2).filter(isPresent);
 
 /** Replaces what is inside, with the same freedom about children as `h`. */
 export function fill(element, ...children) {
@@ -58,7 +61,8 @@ export function fill(element, ...children) {
 
 /** A button that stays focusable while its work is under way, so that the keyboard does not lose its place. */
 export function button(label, { kind = 'quiet', icon: iconName, action, ...props } = {}) {
-  const element = h('button', { type: 'button', class: `button ${kind}`, ...props }, iconName && icon(iconName), h('span', {}, label));
+  const element = h('button', { type: 'button', class: `button ${kind}`, ...props },
+    iconName && icon(iconName), h('span', {}, label));
   if (action) {
     element.addEventListener('click', async () => {
       if (element.getAttribute('aria-disabled') === 'true') return;

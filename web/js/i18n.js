@@ -2,8 +2,13 @@
 
 export const LANGUAGES = ['fr', 'en'];
 
+/** Each in its own language. */
+export const LANGUAGE_NAMES = { fr: 'Français', en: 'English' };
+
 /** The API's account types, in the order in which they are offered. */
-export const ACCOUNT_TYPES = ['checking', 'card', 'savings', 'securities', 'life_insurance', 'employee_savings', 'loan', 'crypto', 'other'];
+export const ACCOUNT_TYPES = [
+  'checking', 'card', 'savings', 'securities', 'life_insurance', 'employee_savings', 'loan', 'crypto', 'other',
+];
 
 /** @param {string|null} chosen by the switch @param {readonly string[]} browser languages, best first */
 export function pickLanguage(chosen, browser) {
@@ -16,13 +21,6 @@ const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff
 
 /** A name inside a sentence: whichever way it is written, the words around it keep their order. */
 const isolated = (text) => (TURNS.test(text) ? `\u2068${text}\u2069` : text);
-
-/** A name as it is compared with what somebody typed: without case, and with the apostrophe, dash and space of a keyboard. */
-const typed = (name) => name.normalize('NFC').replace(/[\p{Cf}\ufe0f]/gu, '').replace(/[\u2018\u2019\u201b\u2032\u02bc\u00b4`]/g, "'")
-  .replace(/[\p{Pd}\u2212]/gu, '-').replace(/\s+/g, ' ').trim().toUpperCase().toLowerCase(); // in two steps, as ß is SS
-
-/** Whether somebody typed that name. Nothing is no name. */
-export const sameName = (one, other) => typed(one) !== '' && typed(one) === typed(other);
 
 const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
 
@@ -46,10 +44,11 @@ export class Words {
     this.numbers = new Intl.NumberFormat(this.locale);
     this.decimals = new Intl.NumberFormat(this.locale, { useGrouping: false, maximumFractionDigits: 18 });
     this.decimalMark = this.decimals.formatToParts(0.5).find((part) => part.type === 'decimal').value;
-    this.dates = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long' });
     this.moments = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long', timeStyle: 'short' });
     this.times = new Intl.DateTimeFormat(this.locale, { timeStyle: 'short' });
-    this.weekdays = new Intl.DateTimeFormat(this.locale, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+    this.weekdays = new Intl.DateTimeFormat(this.locale, {
+      weekday: 'long', day: 'numeric', month: 'long', year: 'numeric',
+    });
     this.relatives = new Intl.RelativeTimeFormat(this.locale, { numeric: 'auto' });
     this.lists = new Intl.ListFormat(this.locale);
   }
@@ -80,8 +79,10 @@ export class Words {
       try {
         format = new Intl.NumberFormat(this.locale, { style: 'currency', currency });
       } catch (error) {
-        if (!(error instanceof RangeError)) throw error; // not an ISO code (many crypto assets): number and code instead
-        format = { format: (value) => `${new Intl.NumberFormat(this.locale, { maximumFractionDigits: 8 }).format(value)} ${currency}` };
+        if (!(error instanceof RangeError)) throw error;
+        // Not an ISO code (many crypto assets): number and code instead.
+        const number = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 8 });
+        format = { format: (value) => `${number.format(value)} ${currency}` };
       }
       this.#money.set(currency, format);
     }

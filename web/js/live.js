@@ -51,7 +51,7 @@ export class Live extends EventTarget {
       return;
     }
     if (this.#stopped || this.#socket !== null) return;
-    // A browser cannot set headers here; the sub-protocol list is the one thing it sends that no log line keeps by default.
+    // A browser cannot set headers here; the list of sub-protocols is sent, and no log line keeps it by default.
     const socket = new WebSocket(this.url, ['synced-accounts', `bearer.${token}`]);
     this.#socket = socket;
     socket.addEventListener('open', () => {

@@ -7,6 +7,14 @@ import { h } from './dom.js';
 
 const LOGO = /^\/v1\/institutions\/[\w-]{1,64}\/logo$/;
 
+/** The relative luminance of WCAG 2. @param {string} color six hexadecimal digits @returns {number} 0 black, 1 white */
+function luminance(color) {
+  const [red, green, blue] = [0, 2, 4]
+    .map((start) => parseInt(color.slice(start, start + 2), 16) / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
 export class Logos {
   #found = new Map(); // path -> address of the picture in memory, or null while it is asked for and when there is none
 
@@ -17,13 +25,12 @@ export class Logos {
 
   /** An institution's initial on its colour, under its logo once that has come. */
   mark(institution) {
-    const mark = h('span', { class: 'logo', 'aria-hidden': 'true' }, (institution.name.match(/\p{L}|\p{N}/u)?.[0] ?? '?').toUpperCase());
+    const initial = institution.name.match(/\p{L}|\p{N}/u)?.[0] ?? '?';
+    const mark = h('span', { class: 'logo', 'aria-hidden': 'true' }, initial.toUpperCase());
     const color = /^#?([0-9a-f]{6})$/i.exec(institution.color ?? '')?.[1];
     if (color) {
-      const [red, green, blue] = [0, 2, 4].map((start) => parseInt(color.slice(start, start + 2), 16) / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-      const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
       mark.style.setProperty('--institution', `#${color}`);
-      mark.style.setProperty('--on-institution', light > 0.179 ? '#000' : '#fff');
+      mark.style.setProperty('--on-institution', luminance(color) > 0.179 ? '#000' : '#fff');
     }
     this.#lay(institution, mark);
     return mark;

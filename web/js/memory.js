@@ -1,6 +1,6 @@
 /**
- * What survives a full-page trip to the Webview: who was signed in (demo only), the language, which operations this
- * person still follows and which visit to Powens is under way. Never a token, never bank data. Storage may be
+ * What survives a visit to the Webview, which is another page: who was signed in (demo only), the language, which
+ * operations this person still follows and which visit is under way. Never a token, never bank data. Storage may be
  * refused by the browser; the page then simply forgets.
  */
 

@@ -1,7 +1,10 @@
-/** Exact sums of decimal strings. A double would lose cents on large balances and all of a crypto balance's tail. */
+/**
+ * Amounts are decimal strings, and their sums are exact: a double would lose cents on large balances and all of a
+ * crypto balance's tail.
+ */
 
 /** @param {string[]} amounts decimal strings, e.g. "-12.50" @returns {string} */
-export function sum(amounts) {
+function sum(amounts) {
   const scale = Math.max(0, ...amounts.map((amount) => (amount.split('.')[1] ?? '').length));
   const total = amounts.reduce((running, amount) => {
     const [whole, fraction = ''] = amount.split('.');
@@ -19,8 +22,8 @@ const DECIMAL = /^-?\d+(\.\d+)?$/;
 export const counts = (account) => account.enabled && !account.duplicate_of;
 
 /**
- * One total per currency over the accounts that count: enabled, with a balance, each real account once. An account kept
- * by hand is not enabled while the synchronised one that it was joined with counts.
+ * One total per currency over the accounts that count: enabled, with a balance, each real account once. A manual
+ * account is not enabled while the synchronised one that it was joined with counts.
  * @returns {[string, string][]} [currency, decimal string], most accounts first
  */
 export function totals(accounts) {
@@ -29,5 +32,24 @@ export function totals(accounts) {
     if (!counts(account) || !account.currency || !DECIMAL.test(account.balance ?? '')) continue;
     byCurrency.set(account.currency, [...(byCurrency.get(account.currency) ?? []), account.balance]);
   }
-  return [...byCurrency].sort((a, b) => b[1].length - a[1].length).map(([currency, amounts]) => [currency, sum(amounts)]);
+  return [...byCurrency]
+    .sort((a, b) => b[1].length - a[1].length)
+    .map(([currency, amounts]) => [currency, sum(amounts)]);
+}
+
+const THOUSANDS = /^-?[1-9]\d{0,2}[,.]\d{3}$/; // 1.250: one mark, which may group
+
+/**
+ * What somebody typed as an amount, as the API's decimal string, or null. Spaces group, and so does a repeated mark.
+ * @param {string} decimalMark of the person's language: a single mark that could group is decimal only when it is this
+ */
+export function readAmount(text, decimalMark) {
+  const plain = text.trim().replace(/[\s\u00a0\u202f'’]/g, '').replace(/^[\u2212\u2013]/, '-');
+  const marks = [...plain].filter((character) => character === ',' || character === '.');
+  let decimal = null;
+  if (new Set(marks).size === 2) decimal = marks.at(-1); // 1.250,50 and 1,250.50: the last one separates the cents
+  else if (marks.length === 1 && (marks[0] === decimalMark || !THOUSANDS.test(plain))) [decimal] = marks;
+  const decimalPlace = decimal === null ? -1 : plain.lastIndexOf(decimal);
+  const amount = plain.replace(/[,.]/g, (_, place) => (place === decimalPlace ? '.' : ''));
+  return DECIMAL.test(amount) ? amount : null;
 }

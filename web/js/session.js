@@ -1,7 +1,7 @@
 /**
  * Who is signed in. The token lives in this object and nowhere else: it is gone when the page is left, which includes
- * the trip to the Webview. A new one then comes from the same door: in the demo by the remembered name of the demo user,
- * otherwise from the host application's own session (`token_url`, a cookie that this page cannot read).
+ * the visit to the Webview. A new one then comes from the same door: in the demo by the remembered name of the demo
+ * user, otherwise from the host application's own session (`token_url`, a cookie that this page cannot read).
  */
 
 import { memory } from './memory.js';

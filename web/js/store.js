@@ -1,31 +1,73 @@
 /**
- * What the page knows: the last answer of GET /v1/connections and the operations being followed. It keeps itself up to
+ * What the page knows: the last answer of GET /v1/connections and the operations that it follows. It keeps itself up to
  * date by polling with the ETag, fast while something is under way, backing off while nothing changes, and not at all
  * while nobody looks or the network is gone. With a socket the polling is a safety net.
  */
 
-import { Problem, Unreachable } from './api.js';
-import { memory } from './memory.js';
+import { isFailure } from './api.js';
 import { SignInFailed } from './session.js';
-
-export const OPEN = new Set(['pending', 'running']);
-const CHANGING = new Set(['enabling', 'disabling']);
 
 const FAST_MS = [250, 350, 500, 700, 1000, 1400, 2000];
 const SLOW_FIRST_MS = 10_000;
 const SLOW_LAST_MS = 120_000;
+const LONGEST_BACK_OFF_MS = 60_000;
 const HURRY_MS = 45_000;
 const INCIDENTS_MS = 60_000;
-const RESULT_IS_NEWS_MS = 10 * 60 * 1000;
 
-export const settling = (connection) => connection.accounts.some((account) => CHANGING.has(account.status));
+// --- what the API's states mean to the page ---
+
+const OPEN = new Set(['pending', 'running']);
+const CHANGING = new Set(['enabling', 'disabling']);
+
+export const isOpen = (operation) => OPEN.has(operation.status);
+
+/** Whether Powens was told to enable or disable the account, and was not yet seen to have done it. */
+export const isChanging = (account) => CHANGING.has(account.status);
+
+export const isSettling = (connection) => connection.accounts.some(isChanging);
+
+/** Whether the account is in the list itself; the others are folded below it. */
+export const isListed = ({ status, enabled }) => status !== 'disabled' && (enabled || status !== 'closed_at_bank');
+
+export const isSelectable = (account) => account.status !== 'closed_at_bank' || account.enabled;
+
+/** While a change is under way this is what was asked for, so that a further choice builds on it. */
+export const isWanted = (account) => (isChanging(account) ? account.status === 'enabling' : account.enabled);
+
+/** Milliseconds until the consent runs out; Infinity when it does not. */
+export function consentLeft(connection, now = Date.now()) {
+  return connection.consent_expires_at ? Date.parse(connection.consent_expires_at) - now : Infinity;
+}
+
+const FRESHNESS = {
+  fresh: ['good', 'status.fresh'],
+  ageing: ['calm', 'status.ageing'],
+  stale: ['warn', 'status.stale'],
+};
+const STATUS = {
+  syncing: ['calm', 'status.syncing'],
+  action_required: ['warn', 'status.action_required'],
+  waiting: ['calm', 'status.waiting'],
+  failed: ['bad', 'status.failed'],
+};
+
+/** How a connection looks: its tone and the key of its words. Green ("good") is kept for a recent success. */
+export function condition(connection) {
+  if (connection.superseded_by) return ['calm', 'status.replaced'];
+  const known = connection.status === 'ok' ? FRESHNESS[connection.freshness] : STATUS[connection.status];
+  return known ?? ['calm', 'status.never'];
+}
+
+// --- the list ---
 
 /** What a bank or Powens gave no name is called by what it is. `nameless`: there is no name to confirm an end with. */
 function named(connection, words) {
   const { institution, accounts } = connection;
   return {
     ...connection,
-    institution: institution.name ? institution : { ...institution, name: words.t('institution.unnamed'), nameless: true },
+    institution: institution.name
+      ? institution
+      : { ...institution, name: words.t('institution.unnamed'), nameless: true },
     accounts: accounts.map((account) => (account.name ? account : { ...account, name: words.type(account.type) })),
   };
 }
@@ -41,27 +83,25 @@ export class Store extends EventTarget {
   #hurryUntil = 0;
   #running = false;
   #incidentsAt = 0;
-  #followed = new Map(); // connection id -> {id, timer}
 
   constructor(api, words) {
     super();
     this.api = api;
     this.words = words;
     this.live = null;
+    this.operations = null; // the Operations of this store, as soon as there are
     this.reset();
   }
 
   reset() {
     this.stop();
-    for (const { timer } of this.#followed.values()) clearTimeout(timer);
-    this.#followed.clear();
+    this.operations?.reset();
     this.#etag = null;
     this.connections = null; // null: nothing was ever received
     this.manualAccounts = [];
     this.wishes = [];
     this.incidents = [];
     this.#incidentsAt = 0;
-    this.operations = new Map(); // connection id -> Operation, open or just ended
     this.failure = null; // Problem | Unreachable of the last attempt
     this.receivedAt = null;
     this.online = navigator.onLine;
@@ -71,7 +111,7 @@ export class Store extends EventTarget {
     return this.connections?.find((connection) => connection.id === id) ?? null;
   }
 
-  /** The synchronised account of that id and where it is, or null. @returns {{account: object, connection: object}|null} */
+  /** @returns {{account: object, connection: object}|null} the synchronised account of that id, and where it is */
   account(id) {
     for (const connection of this.connections) {
       const account = connection.accounts.find((one) => one.id === id);
@@ -80,15 +120,15 @@ export class Store extends EventTarget {
     return null;
   }
 
-  /** The connection that counts instead of one that brings nothing any more, or null. */
-  heir(connection) {
+  /** The connection that counts instead of one that was replaced, or null. */
+  replacement(connection) {
     return connection.superseded_by ? this.connection(connection.superseded_by) : null;
   }
 
   start() {
     if (this.#running) return Promise.resolve();
     this.#running = true;
-    return this.refresh();
+    return this.load();
   }
 
   stop() {
@@ -103,13 +143,20 @@ export class Store extends EventTarget {
     this.#schedule();
   }
 
+  /** Look often from now on, until the operation has ended. */
+  operationStarted() {
+    this.#fastStep = 0;
+    this.emit('change');
+    this.#schedule();
+  }
+
   /** Forget the ETag: the texts must come again in another language, though the state is the same. */
   forgetVersion() {
     this.#etag = null;
   }
 
   /** Ask now. Calls while a request is under way become one more request after it, never a second at the same time. */
-  async refresh() {
+  async load() {
     if (this.#fetching) {
       this.#again = true;
       return this.#fetching;
@@ -143,7 +190,7 @@ export class Store extends EventTarget {
       if (answer.status === 304) {
         this.#slow = Math.min(this.#slow * 2, SLOW_LAST_MS);
         this.#fastStep += 1;
-        this.#emit('checked');
+        this.emit('checked');
         return;
       }
       this.#etag = answer.etag;
@@ -154,20 +201,21 @@ export class Store extends EventTarget {
       this.#fastStep = 0;
     } catch (error) {
       if (error instanceof SignInFailed) {
-        this.#emit('signed-out');
+        this.emit('signed-out');
         return;
       }
-      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      if (!isFailure(error)) throw error;
       this.failure = error;
       this.#failures += 1;
-      this.#emit('change');
+      this.emit('change');
       return;
     }
-    this.#pickUpOperations(first);
-    this.#emit('change');
+    if (first) this.operations.resume();
+    this.operations.compare(this.connections);
+    this.emit('change');
   }
 
-  /** Incidents are nobody's own, so they come by themselves, after the list, and what cannot be had is asked for later. */
+  /** Incidents are nobody's own, so they come apart, after the list; what fails is asked for later. */
   async #fetchIncidents() {
     if (Date.now() - this.#incidentsAt < INCIDENTS_MS || this.connections?.length === 0) return;
     this.#incidentsAt = Date.now();
@@ -175,24 +223,26 @@ export class Store extends EventTarget {
     try {
       ({ incidents } = (await this.api.get('/v1/incidents')).data);
     } catch (error) {
-      if (error instanceof Problem || error instanceof Unreachable || error instanceof SignInFailed) return; // the list itself says so
+      if (isFailure(error) || error instanceof SignInFailed) return; // the list itself says so
       throw error;
     }
     if (JSON.stringify(incidents) === JSON.stringify(this.incidents)) return;
     this.incidents = incidents;
-    if (this.connections !== null) this.#emit('change');
+    if (this.connections !== null) this.emit('change');
   }
 
   #schedule() {
     clearTimeout(this.#timer);
     if (!this.#running || document.hidden || !this.online) return;
-    this.#timer = setTimeout(() => this.refresh(), this.#delay() * (0.85 + 0.3 * Math.random()));
+    this.#timer = setTimeout(() => this.load(), this.#delay() * (0.85 + 0.3 * Math.random()));
   }
 
   #delay() {
-    if (this.failure) return Math.max((this.failure.retryAfter ?? 0) * 1000, Math.min(2000 * 2 ** (this.#failures - 1), 60_000));
-    const underWay = [...this.operations.values()].some((operation) => OPEN.has(operation.status));
-    if (underWay || Date.now() < this.#hurryUntil || this.connections?.some(settling)) {
+    if (this.failure) {
+      const backOff = Math.min(2000 * 2 ** (this.#failures - 1), LONGEST_BACK_OFF_MS);
+      return Math.max((this.failure.retryAfter ?? 0) * 1000, backOff);
+    }
+    if (this.operations.anyOpen || Date.now() < this.#hurryUntil || this.connections?.some(isSettling)) {
       return FAST_MS[Math.min(this.#fastStep, FAST_MS.length - 1)];
     }
     return this.live?.connected ? SLOW_LAST_MS : this.#slow;
@@ -201,106 +251,17 @@ export class Store extends EventTarget {
   wake() {
     this.#slow = SLOW_FIRST_MS;
     this.online = true;
-    if (this.#running) this.refresh();
+    if (this.#running) this.load();
   }
 
   sleep({ offline }) {
     if (offline) this.online = false;
     clearTimeout(this.#timer);
-    this.#emit('change');
+    this.emit('change');
   }
 
-  // --- operations ---
-
-  /** Follow an operation to its end. `operation` is the API's 202 answer; `undoing` marks one that takes a choice back. */
-  follow(operation, retryAfter = null) {
-    const id = operation.connection_id;
-    memory.setOperation(this.api.session.user.id, id, operation.id);
-    this.operations.set(id, operation);
-    this.#watch(id, operation.id, retryAfter);
-    this.#fastStep = 0;
-    this.#emit('change');
-    this.#schedule();
-  }
-
-  /** The person has read the result. */
-  dismiss(connectionId) {
-    clearTimeout(this.#followed.get(connectionId)?.timer);
-    this.#followed.delete(connectionId);
-    this.operations.delete(connectionId);
-    memory.setOperation(this.api.session.user.id, connectionId, null);
-    this.#emit('change');
-  }
-
-  #watch(connectionId, operationId, retryAfter) {
-    clearTimeout(this.#followed.get(connectionId)?.timer);
-    const timer = setTimeout(() => this.#read(connectionId, operationId), Math.max(retryAfter ?? 1, 0.25) * 1000);
-    this.#followed.set(connectionId, { id: operationId, timer });
-  }
-
-  async #read(connectionId, operationId) {
-    const watched = this.#followed.get(connectionId);
-    if (watched?.id !== operationId) return;
-    clearTimeout(watched.timer);
-    let answer;
-    try {
-      answer = await this.api.get(`/v1/operations/${encodeURIComponent(operationId)}`);
-    } catch (error) {
-      if (error instanceof SignInFailed) this.#emit('signed-out');
-      else if (error instanceof Problem && error.status === 404) this.dismiss(connectionId);
-      else if (error instanceof Problem || error instanceof Unreachable) this.#watch(connectionId, operationId, Math.max(error.retryAfter ?? 0, 3));
-      else throw error;
-      return;
-    }
-    if (this.#followed.get(connectionId)?.id !== operationId) return; // a newer choice took its place meanwhile
-    const operation = { ...answer.data, undoing: this.operations.get(connectionId)?.undoing };
-    if (OPEN.has(operation.status)) {
-      this.operations.set(connectionId, operation);
-      this.#watch(connectionId, operationId, answer.retryAfter);
-      this.#emit('change');
-      return;
-    }
-    this.#followed.delete(connectionId);
-    const undoable = operation.undo_until && Date.parse(operation.undo_until) > Date.now();
-    if (!undoable && Date.now() - Date.parse(operation.ended_at) > RESULT_IS_NEWS_MS) {
-      this.dismiss(connectionId);
-      return;
-    }
-    await this.refresh(); // the result and the list it speaks of appear together
-    this.operations.set(connectionId, operation);
-    this.#emit('operation-ended', operation);
-    this.#emit('change');
-  }
-
-  #pickUpOperations(first) {
-    if (first) {
-      for (const [connectionId, operationId] of Object.entries(memory.operations(this.api.session.user.id))) {
-        if (!this.operations.has(connectionId)) this.#watch(connectionId, operationId, 0.25);
-      }
-    }
-    for (const connection of this.connections) {
-      const watched = this.#followed.get(connection.id);
-      const operation = this.operations.get(connection.id);
-      if (watched && operation && OPEN.has(operation.status) && !settling(connection)) {
-        // Every account has arrived, so the operation has most likely ended: no need to sit out Retry-After.
-        if (operation.kind === 'selection' || operation.kind === 'restoration') {
-          if (connection.revision !== watched.askedAt) {
-            watched.askedAt = connection.revision;
-            this.#read(connection.id, watched.id);
-          }
-        }
-      } else if (!watched) {
-        // A change under way that this browser did not start, or has forgotten: its accounts know their operation.
-        const operationId = connection.accounts.find((account) => account.operation_id)?.operation_id;
-        if (operationId) {
-          memory.setOperation(this.api.session.user.id, connection.id, operationId);
-          this.#watch(connection.id, operationId, 0.25);
-        }
-      }
-    }
-  }
-
-  #emit(type, detail) {
+  /** Also for the operations, which show with the list. */
+  emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

@@ -1,0 +1,292 @@
+/**
+ * The page with the institutions and their accounts. Each card is drawn again only when something that it shows has
+ * changed.
+ */
+
+import { button, fill, h, icon, keepingFocus } from '../dom.js';
+import { counts, totals } from '../money.js';
+import { cardSurroundings, institutionCard } from './institution-card.js';
+import { manualCard, suggestedAccounts } from './manual-card.js';
+import { isUndoOpen, operationOf } from './operation-panel.js';
+import { addInstitutionButton, emptySummary, findNeeds, needList, summary } from './summary.js';
+
+const MANY_INSTITUTIONS = 8; // cards can be folded
+const MANY_ACCOUNTS = 30; // there is a search
+
+/** A text as it is searched: without case and accents. */
+const searchable = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+
+/** Connections whose institutions have one name are told apart by a number. @returns {Map<string, number>} by id */
+function numberNamesakes(connections) {
+  const groups = Object.values(Object.groupBy(connections, (connection) => connection.institution.name));
+  return new Map(groups
+    .filter((group) => group.length > 1)
+    .flatMap((group) => group.map((connection, place) => [connection.id, place + 1])));
+}
+
+export class AccountsPage {
+  #cards = new Map(); // key -> {element, signature}
+  #expanded = new Set(); // ids of connections whose card is open
+  #unfolded = new Set(); // ids of connections whose accounts that are not synchronised are shown
+  #filter = '';
+  #hits = 0; // accounts that the filter has found
+  #foldable = false;
+  #searchFrame = 0;
+
+  /** @param {AccountsPage|undefined} previous whose open cards are taken over */
+  constructor(app, previous) {
+    this.app = app;
+    if (previous) {
+      this.#expanded = previous.#expanded;
+      this.#unfolded = previous.#unfolded;
+    }
+    this.summary = h('div', { class: 'summary', data: { testid: 'summary' } });
+    this.needs = h('div', { class: 'attention', data: { testid: 'attention' } });
+    this.search = h('div', { class: 'search', hidden: true });
+    this.list = h('div', { class: 'sections' });
+    this.lede = h('p', { class: 'lede', data: { testid: 'lede' } });
+    this.root = h('div', { class: 'page', data: { testid: 'accounts-view' } },
+      h('div', { class: 'page-head' },
+        h('h1', { class: 'title', tabindex: '-1' }, app.words.t('page.title')),
+        this.lede),
+      h('div', { class: 'columns' },
+        this.summary,
+        h('div', { class: 'stream' }, app.notices.element, this.needs, this.search, this.list)));
+  }
+
+  render() {
+    const { store } = this.app;
+    this.root.setAttribute('aria-busy', String(store.connections === null && !store.failure));
+    if (store.connections !== null) this.#renderList();
+    else if (store.failure || !store.online) this.#renderFailure();
+    else this.#renderSkeleton();
+  }
+
+  #renderList() {
+    const { store, words } = this.app;
+    const { connections } = store;
+    // Those that are not enabled are joined, and show where they count.
+    const manualAccounts = store.manualAccounts.filter((account) => account.enabled);
+    const empty = connections.length === 0 && store.manualAccounts.length === 0;
+    const accounts = connections.flatMap((connection) => connection.accounts);
+    const institutions = new Set(connections.map((connection) => connection.institution.id)).size;
+    this.#foldable = connections.length > MANY_INSTITUTIONS;
+    this.lede.textContent = empty ? words.t('empty.lede') : words.t('page.count', {
+      accounts: words.t('count.accounts', { count: accounts.filter(counts).length }),
+      institutions: words.t('count.institutions', { count: institutions }),
+    });
+    keepingFocus(this.root, () => {
+      this.#renderSummary([...accounts, ...manualAccounts], empty);
+      this.#renderNeeds(connections);
+      this.#renderSearch(this.#foldable || accounts.length > MANY_ACCOUNTS);
+      this.#renderCards(connections, manualAccounts, empty);
+    });
+  }
+
+  #renderFailure() {
+    const { store, words } = this.app;
+    const offline = !store.online || store.failure?.status === undefined;
+    const reference = store.failure?.requestId;
+    this.lede.textContent = '';
+    fill(this.summary, emptySummary(words));
+    this.summarySignature = null;
+    this.needs.replaceChildren();
+    this.#cards.clear();
+    const data = { testid: offline ? 'offline' : 'error' };
+    this.list.replaceChildren(h('section', { class: 'card blank', data, role: 'alert' },
+      h('span', { class: 'blank-mark' }, icon(offline ? 'cloud' : 'alert')),
+      h('h2', {}, words.t(offline ? 'offline.title' : 'error.title')),
+      h('p', {}, words.t(offline ? 'offline.text' : 'error.text')),
+      reference && h('p', { class: 'fine' }, words.t('error.reference', { reference })),
+      button(words.t('action.retry'), {
+        kind: 'primary', data: { testid: 'retry', key: 'retry' }, action: () => store.load(),
+      })));
+  }
+
+  /** The same shapes as index.html shows before any script runs. */
+  #renderSkeleton() {
+    if (this.list.querySelector('.bone')) return;
+    const bones = (...kinds) => kinds.map((kind) => h('div', { class: `bone ${kind}` }));
+    const card = (rows) => h('div', { class: 'card bone-card', 'aria-hidden': 'true', data: { testid: 'skeleton' } },
+      bones('bone-head', ...Array(rows).fill('')));
+    fill(this.lede, h('span', { class: 'visually-hidden' }, this.app.words.t('page.loading')));
+    fill(this.summary, bones('bone-line', 'bone-total', 'bone-button'));
+    this.#cards.clear();
+    fill(this.list, card(3), card(2));
+  }
+
+  // --- above the list ---
+
+  #renderSummary(accounts, empty) {
+    const { store, words } = this.app;
+    const sums = totals(accounts);
+    const stale = Boolean(store.failure) || !store.online;
+    const connected = store.live?.connected ?? null;
+    const signature = JSON.stringify([sums, empty, stale, words.language, connected, stale && store.receivedAt]);
+    if (this.summarySignature === signature) return;
+    this.summarySignature = signature;
+    fill(this.summary, summary(this.app, sums, { stale, connected, empty }));
+  }
+
+  #renderNeeds(connections) {
+    const { words } = this.app;
+    const needs = findNeeds(connections, words);
+    const lines = needs.map((need) => [need.connection.id, need.title, need.message, need.flow]);
+    const signature = JSON.stringify([words.language, lines]);
+    if (this.needsSignature === signature) return;
+    this.needsSignature = signature;
+    fill(this.needs, needList(this.app, needs));
+  }
+
+  #renderSearch(wanted) {
+    const { words } = this.app;
+    this.search.hidden = !wanted;
+    if (!wanted || this.search.dataset.language === words.language) return;
+    this.search.dataset.language = words.language;
+    const input = h('input', {
+      type: 'search', id: 'search', value: this.#filter, autocomplete: 'off', spellcheck: 'false',
+      placeholder: words.t('search.hint'), data: { testid: 'search', key: 'search' },
+      on: { input: () => this.#find(input.value) },
+    });
+    const label = h('label', { for: 'search', class: 'visually-hidden' }, words.t('search.label'));
+    this.search.replaceChildren(label, icon('search'), input);
+  }
+
+  #find(text) {
+    this.#filter = searchable(text.trim());
+    cancelAnimationFrame(this.#searchFrame);
+    this.#searchFrame = requestAnimationFrame(() => {
+      this.render();
+      if (this.#filter) this.app.announce(this.app.words.t('search.found', { count: this.#hits }));
+    });
+  }
+
+  // --- the list ---
+
+  #renderCards(connections, manualAccounts, empty) {
+    this.list.classList.toggle('many', this.#foldable);
+    this.#hits = 0;
+    const cards = [...this.#institutionCards(connections), ...this.#manualCards(manualAccounts)];
+    if (cards.length === 0) cards.push(empty ? this.#emptyCard() : this.#nothingFoundCard());
+    this.#place(cards);
+  }
+
+  #institutionCards(connections) {
+    // A connection that was replaced comes after those that count.
+    const ordered = [...connections].sort((a, b) => Boolean(a.superseded_by) - Boolean(b.superseded_by));
+    const numbers = numberNamesakes(ordered);
+    return ordered.flatMap((connection) => {
+      const accounts = this.#matches(connection);
+      if (accounts === null) return [];
+      this.#hits += accounts.length;
+      const number = numbers.get(connection.id);
+      return [{
+        key: connection.id,
+        signature: this.#signature(connection, number),
+        build: () => institutionCard(this.app, connection, this.#cardState(connection, accounts, number)),
+      }];
+    });
+  }
+
+  /** The accounts to show under the filter, or null when the whole institution is to be left out. */
+  #matches({ institution, accounts }) {
+    if (!this.#filter || searchable(institution.name).includes(this.#filter)) return accounts;
+    const text = ({ name, iban_last4: iban }) => searchable(`${name} ${iban ?? ''}`);
+    const hits = accounts.filter((account) => text(account).includes(this.#filter));
+    return hits.length > 0 ? hits : null;
+  }
+
+  #signature(connection, number) {
+    const { app } = this;
+    const operation = operationOf(app, connection);
+    return JSON.stringify([
+      connection, number, operation, isUndoOpen(operation), cardSurroundings(app, connection),
+      app.words.language, app.store.online, this.#foldable, this.#filter,
+      this.#expanded.has(connection.id), Boolean(app.choices.draft(connection.id)),
+    ]);
+  }
+
+  #cardState({ id }, accounts, number) {
+    const filtered = Boolean(this.#filter);
+    const toggle = (set, wanted) => (wanted ? set.add(id) : set.delete(id));
+    return {
+      accounts,
+      number,
+      foldable: this.#foldable,
+      expanded: !this.#foldable || Boolean(this.app.choices.draft(id)) || filtered || this.#expanded.has(id),
+      toggle: () => {
+        toggle(this.#expanded, !this.#expanded.has(id));
+        this.render();
+      },
+      unfolded: this.#unfolded.has(id) || filtered,
+      unfold: (open) => {
+        if (!this.#filter) toggle(this.#unfolded, open); // else opened by the search, not by the person
+      },
+    };
+  }
+
+  #manualCards(manualAccounts) {
+    const { app } = this;
+    const accounts = manualAccounts.filter((account) => searchable(account.name).includes(this.#filter));
+    this.#hits += accounts.length;
+    if (accounts.length === 0) return [];
+    const signature = JSON.stringify([app.words.language, accounts, suggestedAccounts(app.store, accounts)]);
+    return [{ key: 'manual', signature, build: () => manualCard(app, accounts) }];
+  }
+
+  #emptyCard() {
+    const { words } = this.app;
+    const build = () => h('section', { class: 'card blank', data: { testid: 'empty' } },
+      h('span', { class: 'blank-mark' }, icon('bank')),
+      h('h2', {}, words.t('empty.title')),
+      h('p', {}, words.t('empty.text')),
+      addInstitutionButton(this.app));
+    return { key: 'empty', signature: words.language, build };
+  }
+
+  #nothingFoundCard() {
+    const { words } = this.app;
+    const build = () => h('p', { class: 'card blank', data: { testid: 'nothing-found' } }, words.t('search.nothing'));
+    return { key: 'nothing', signature: words.language, build };
+  }
+
+  /** Puts the cards into the list in this order; those whose signature is the same stay as they are. */
+  #place(cards) {
+    let place = this.list.firstChild;
+    for (const { key, signature, build } of cards) {
+      let card = this.#cards.get(key);
+      if (card?.signature !== signature) {
+        const element = build();
+        if (card?.element.isConnected) {
+          if (place === card.element) place = element;
+          card.element.replaceWith(element);
+        }
+        card = { element, signature };
+        this.#cards.set(key, card);
+      }
+      if (place === card.element) place = place.nextSibling;
+      else this.list.insertBefore(card.element, place);
+    }
+    const keys = new Set(cards.map(({ key }) => key));
+    for (const key of this.#cards.keys()) if (!keys.has(key)) this.#cards.delete(key);
+    while (place) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
+  }
+
+  // --- focus ---
+
+  /** On the first tick-box of a connection. */
+  focusChoice(connectionId) {
+    const card = this.#cards.get(connectionId)?.element;
+    (card?.querySelector('input[type=checkbox]') ?? card?.querySelector('button'))?.focus();
+  }
+
+  /** Back on the button that opens the tick-boxes. */
+  focusChooseButton(connectionId) {
+    const card = this.#cards.get(connectionId)?.element;
+    card?.querySelector('[data-testid=choose]')?.focus({ preventScroll: true });
+  }
+}

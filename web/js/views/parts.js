@@ -1,0 +1,148 @@
+/** What the cards of the list have in common: how an account is named, what it holds, and the buttons beside it. */
+
+import { button, h } from '../dom.js';
+import { totals } from '../money.js';
+import { condition } from '../store.js';
+
+const ONE_SYNCHRONISATION_MS = 3_600_000; // by which the dates of a bank and its accounts may differ
+
+/** The icon of a tone. */
+export const TONE_ICON = { good: 'check', calm: 'clock', warn: 'alert', bad: 'cross' };
+
+// --- moments ---
+
+/** How long ago, or how soon; `updateTimes` keeps it true. */
+export function timeAgo(words, moment) {
+  const title = words.moments.format(new Date(moment));
+  return h('time', { datetime: moment, title, 'data-ago': true }, words.relative(moment));
+}
+
+export function updateTimes(words) {
+  for (const time of document.querySelectorAll('time[data-ago]')) time.textContent = words.relative(time.dateTime);
+}
+
+// --- an account ---
+
+/** Name, type, state, and whatever has to be said about it. `connection` is null for a manual account. */
+export function identity(app, account, connection = null) {
+  const { words } = app;
+  const joined = account.linked_account_id;
+  return h('div', { class: 'identity' },
+    h('span', { class: 'name', data: { testid: 'account-name' } }, account.name),
+    h('span', { class: 'facts' },
+      words.type(account.type),
+      account.iban_last4 && [' · ', ibanEnding(words, account.iban_last4)],
+      account.institution_name && ` · ${account.institution_name}`),
+    accountStatus(words, account),
+    account.status_reason?.message && h('span', { class: 'state-detail' }, account.status_reason.message),
+    balanceAge(words, account, connection),
+    account.duplicate_of && duplicate(app, account, connection),
+    joined && h('span', { class: 'state-detail' },
+      words.t('account.joined', { name: accountName(app.store, joined) ?? '' })));
+}
+
+function ibanEnding(words, digits) {
+  return h('span', { class: 'digits' },
+    h('span', { 'aria-hidden': 'true' }, '••\u202f'),
+    h('span', { class: 'visually-hidden' }, words.t('account.ending')),
+    digits);
+}
+
+function accountStatus(words, { status }) {
+  const key = `account.${status}`;
+  if (status === 'enabled' || status === 'disabled' || !words.has(key)) return null;
+  const tone = status === 'failed' ? 'bad' : 'calm';
+  return h('span', { class: `state ${tone}`, data: { testid: 'account-status' } }, words.t(key));
+}
+
+/** Since when nothing came for this account, though its connection has had a success since: the last balance stays. */
+function balanceAge(words, account, connection) {
+  // NaN when one of them is unknown
+  const behind = Date.parse(connection?.last_success_at) - Date.parse(account.last_success_at);
+  if (!account.enabled || account.balance === null || !(behind > ONE_SYNCHRONISATION_MS)) return null;
+  return h('span', { class: 'state-detail', data: { testid: 'balance-age' } },
+    `${words.t('balance.age')} `, timeAgo(words, account.last_success_at));
+}
+
+function duplicate(app, account, connection) {
+  const reason = account.duplicate_reason;
+  const data = { testid: 'duplicate', of: account.duplicate_of, reason: reason?.code ?? '' };
+  return h('span', { class: 'state-detail copy', data },
+    h('span', {}, duplicatePlace(app, account, connection)),
+    h('span', {}, reason?.message || app.words.t('account.duplicate.once')));
+}
+
+/** Which copy of a real account counts instead of this one, and how the connection that it is in stands. */
+export function duplicatePlace({ store, words }, account, own) {
+  const copy = store.account(account.duplicate_of);
+  if (copy === null) return words.t('account.duplicate.unnamed');
+  const { institution, id } = copy.connection;
+  const elsewhere = institution.id === own.institution.id ? 'again' : 'at';
+  return words.t(`account.duplicate.${id === own.id ? 'here' : elsewhere}`, {
+    name: copy.account.name, bank: institution.name, status: conditionRemark(words, copy.connection),
+  });
+}
+
+/** How a connection looks, as a remark inside a sentence. */
+export function conditionRemark(words, connection) {
+  const [, key] = condition(connection);
+  const label = words.t(key);
+  return label[0].toLocaleLowerCase(words.locale) + label.slice(1);
+}
+
+/** The name of any account, with its bank when it is a synchronised one; null when it is unknown. */
+export function accountName(store, accountId) {
+  const found = store.account(accountId);
+  if (found) return `${found.account.name} (${found.connection.institution.name})`;
+  return store.manualAccounts.find((account) => account.id === accountId)?.name ?? null;
+}
+
+export function balance(words, account) {
+  if (account.balance === null || account.balance === undefined || !account.currency) {
+    return h('span', { class: 'balance unknown' },
+      h('span', { 'aria-hidden': 'true' }, '—'),
+      h('span', { class: 'visually-hidden' }, words.t('account.no_balance')));
+  }
+  return h('span', { class: 'balance', data: { testid: 'balance' } }, words.money(account.balance, account.currency));
+}
+
+/** The sums of a card, one for each currency. */
+export function cardTotals(words, accounts) {
+  const sums = totals(accounts);
+  if (sums.length === 0) return null;
+  return h('ul', { class: 'card-totals', 'aria-label': words.t('card.totals'), data: { testid: 'card-totals' } },
+    sums.map(([currency, amount]) => h('li', {}, words.money(amount, currency))));
+}
+
+// --- buttons ---
+
+/** Of a manual account, or of a synchronised one that was joined with one: they have one past. */
+export function pastBalancesButton(app, account) {
+  const { words } = app;
+  return button(words.t('action.balances'), {
+    'aria-label': words.t('action.balances.account', { name: account.name }),
+    data: { testid: 'past-balances', key: `balances-${account.id}` },
+    action: () => app.withView('manual-dialogs', (view) => view.openPastBalances(app, account)),
+  });
+}
+
+/** The button for the API's `next_step`, or null when there is nothing that the person can do. */
+export function nextStepButton(app, step, connection, key) {
+  const { words } = app;
+  const { name } = connection.institution;
+  const data = { testid: 'next-step', step, key };
+  if (step === 'manage' || step === 'reconnect') {
+    return button(words.t(`action.${step}`), {
+      kind: 'outline',
+      'aria-label': words.t(`action.${step}.at`, { name }),
+      data,
+      action: () => app.visits.start(step, connection),
+    });
+  }
+  if (step !== 'add_manually') return null;
+  return button(words.t('action.add_manual'), {
+    kind: 'outline',
+    data,
+    action: () => app.withView('manual-dialogs', (view) => view.addManualAccount(app, { institution: name })),
+  });
+}

@@ -1,0 +1,123 @@
+/** What stands above the list: the sums and how current they are, the ways to add an account, and needs. */
+
+import { button, h, icon } from '../dom.js';
+import { consentLeft } from '../store.js';
+
+const CONSENT_WARNING_DAYS = 14;
+const DAY_MS = 86_400_000;
+
+/**
+ * @param {[string, string][]} sums [currency, decimal string], the most used currency first
+ * @param {{stale: boolean, connected: boolean, empty: boolean}} state `connected`: the socket is open; `empty`: there
+ *   is no account at all
+ */
+export function summary(app, sums, { stale, connected, empty }) {
+  const { words } = app;
+  const [first, ...rest] = sums;
+  return [
+    h('p', { class: 'eyebrow' }, words.t('summary.title')),
+    h('p', { class: 'total', data: { testid: 'total' } }, first ? words.money(first[1], first[0]) : '—'),
+    rest.length > 0 && h('ul', { class: 'other-totals' },
+      rest.map(([currency, amount]) => h('li', {}, words.money(amount, currency)))),
+    h('p', { class: `link-state ${stale ? 'warn' : ''}`, data: { testid: 'page-state' } },
+      h('span', { class: 'dot', 'aria-hidden': 'true' }),
+      stale ? staleness(app) : words.t(connected ? 'state.live' : 'state.polling')),
+    actions(app, empty),
+  ];
+}
+
+/** Where nothing could be read yet. */
+export function emptySummary(words) {
+  return [
+    h('p', { class: 'eyebrow' }, words.t('summary.title')),
+    h('p', { class: 'total', 'aria-hidden': 'true' }, '—'),
+  ];
+}
+
+function staleness({ store, words }) {
+  const time = words.times.format(store.receivedAt);
+  return words.t(store.online ? 'state.failing' : 'state.offline', { time });
+}
+
+function actions(app, empty) {
+  const link = (label, testid, action) => button(app.words.t(label), {
+    kind: 'link', data: { testid, key: testid }, action,
+  });
+  return h('div', { class: 'summary-actions' },
+    !empty && addInstitutionButton(app),
+    !empty && link('missing.title', 'missing-open',
+      () => app.withView('missing-account', (view) => view.openMissingAccount(app))),
+    link('action.add_manual', 'add-manual',
+      () => app.withView('manual-dialogs', (view) => view.addManualAccount(app))));
+}
+
+export function addInstitutionButton({ visits, words }) {
+  return button(words.t('action.add_institution'), {
+    kind: 'primary',
+    icon: 'plus',
+    data: { testid: 'add-institution', key: 'add-institution' },
+    action: () => visits.start('connect', null),
+  });
+}
+
+// --- what needs the person ---
+
+/**
+ * @returns {{connection, urgent: boolean, left?: number, title: string, message: string, flow: string}[]} the most
+ *   urgent first; `left` is how long the consent lasts, in milliseconds
+ */
+export function findNeeds(connections, words, now = Date.now()) {
+  return connections
+    .filter((connection) => !connection.superseded_by) // nothing is lost through it, so nothing is asked
+    .flatMap((connection) => needsOf(connection, words, now))
+    .sort((a, b) => Number(b.urgent) - Number(a.urgent) || (a.left ?? 0) - (b.left ?? 0));
+}
+
+function needsOf(connection, words, now) {
+  const needs = [];
+  const { name } = connection.institution;
+  const reason = connection.status_reason;
+  const left = consentLeft(connection, now);
+  const asked = connection.status === 'action_required'
+    || (connection.status !== 'ok' && reason?.who_must_act === 'user');
+  const add = (need) => needs.push({ connection, urgent: false, ...need });
+  if (asked) {
+    const flow = reason?.next_step === 'manage' ? 'manage' : 'reconnect';
+    add({ urgent: true, title: words.t('needs.action', { name }), message: reason?.message ?? '', flow });
+  } else if (left <= 0) {
+    const message = words.t('needs.expired.detail');
+    add({ urgent: true, title: words.t('needs.expired', { name }), message, flow: 'reconnect' });
+  } else if (left <= CONSENT_WARNING_DAYS * DAY_MS) {
+    const title = words.t('needs.expiring', { name, count: Math.ceil(left / DAY_MS) });
+    add({ left, title, message: words.t('needs.expiring.detail'), flow: 'reconnect' });
+  }
+  const undecided = !asked && left > 0 && connection.accounts.find(isUndecided);
+  if (undecided) {
+    add({ title: words.t('needs.action', { name }), message: undecided.status_reason.message, flow: 'manage' });
+  }
+  return needs;
+}
+
+/** Whether only the person can say what an account is to be: several look alike, or Powens refused the choice. */
+const isUndecided = ({ duplicate_of: duplicate, status_reason: reason }) => !duplicate
+  && reason?.who_must_act === 'user' && reason.next_step === 'manage';
+
+export function needList(app, needs) {
+  if (needs.length === 0) return null;
+  return [
+    h('h2', { class: 'visually-hidden' }, app.words.t('needs.title')),
+    h('ul', {}, needs.map((need) => needLine(app, need))),
+  ];
+}
+
+function needLine({ visits, words }, { connection, urgent, title, message, flow }) {
+  return h('li', { class: `need ${urgent ? 'urgent' : ''}`, data: { testid: 'need' } },
+    icon(urgent ? 'alert' : 'clock'),
+    h('div', { class: 'need-text' }, h('p', { class: 'need-title' }, title), message && h('p', {}, message)),
+    button(words.t(`action.${flow}`), {
+      kind: urgent ? 'primary' : 'outline',
+      'aria-label': words.t(`action.${flow}.at`, { name: connection.institution.name }),
+      data: { testid: 'need-action', key: `need-${flow}-${connection.id}` },
+      action: () => visits.start(flow, connection),
+    }));
+}
