@@ -18,9 +18,10 @@ from shared.application.writing import write
 from shared.bootstrap import Container
 from shared.domain.connection import connection_id
 from shared.domain.ledger import Outcome
-from tests.fakes.powens import Connection, error
 from tests.integration.world import ORIGIN, Reply, World, event_file, throttled
-from tests.powens_wire import Answer
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.model import Connection
+from tests.worlds.powens.wire import Answer
 
 PATH = f"/v1/connections/{connection_id(77)}"
 

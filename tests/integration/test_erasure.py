@@ -16,9 +16,10 @@ from shared.adapters.dynamodb.live import DynamoDBSockets
 from shared.application.live import OpenSocket
 from shared.domain.connection import connection_id
 from shared.domain.erasure import LATE_AFTER, QUIET_FOR
-from tests.fakes.powens import Connection, error
 from tests.integration.world import ORIGIN, Context, KilledError, Reply, World, killed_at, throttled
-from tests.powens_wire import Answer
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.model import Connection
+from tests.worlds.powens.wire import Answer
 
 MANUAL: dict[str, Any] = {"name": "Livret souple", "type": "savings", "currency": "EUR", "balance": "1200.50"}
 

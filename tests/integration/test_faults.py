@@ -15,9 +15,10 @@ from shared.adapters.outbox import PublishFailedError
 from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
 from shared.domain.errors import AnswerLost, PowensForbidden
-from tests.fakes.powens import Connection, error
 from tests.integration.world import World, event_file, stream_readers, throttled
-from tests.powens_wire import Answer
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.model import Connection
+from tests.worlds.powens.wire import Answer
 
 PASSING: dict[str, Answer | Exception] = {
     "too many requests": error(429, **{"Retry-After": "20"}),

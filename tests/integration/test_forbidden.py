@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.connection import connection_id
-from tests.fakes.powens import error
 from tests.integration.world import World
+from tests.worlds.powens.fake import error
 
 FORBIDDEN = error(403, "forbidden")
 

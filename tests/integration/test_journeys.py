@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from shared.domain.connection import connection_id
-from tests.fakes.powens import Connection
 from tests.integration.world import World, folded, shown
+from tests.worlds.powens.model import Connection
 
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:
@@ -371,7 +371,7 @@ def test_a_whole_read_removes_a_connection_only_when_powens_denies_it_too(world:
 
 
 def test_a_list_that_lacks_a_connection_which_powens_still_has_removes_nothing(world: World) -> None:
-    from tests.powens_wire import Answer
+    from tests.worlds.powens.wire import Answer
 
     connection = world.connect(1)
     opened = world.open_webview(flow="manage")
@@ -395,7 +395,7 @@ def test_a_refresh_ends_when_powens_shows_a_newer_synchronisation(world: World) 
 
 
 def test_a_choice_does_not_wait_behind_a_refresh_that_powens_takes_its_time_for(world: World) -> None:
-    from tests.powens_wire import Answer
+    from tests.worlds.powens.wire import Answer
 
     connection = world.connect(1, 2)
     world.powens.fail("PUT .*", Answer(202, {}))
@@ -432,7 +432,7 @@ def test_a_second_refresh_while_one_is_open_is_the_same_operation(world: World) 
 def test_a_refresh_that_powens_refuses_says_how_old_the_data_is_that_there_is(
     world: World, age: timedelta, status: str, said: str
 ) -> None:
-    from tests.fakes.powens import error
+    from tests.worlds.powens.fake import error
 
     connection = world.connect(1)
     world.clock.now += age

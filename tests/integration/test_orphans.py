@@ -10,8 +10,8 @@ from functions.orphan_check import app as orphan_check
 from shared.application import orphans
 from shared.domain.connection import connection_id
 from shared.domain.errors import Misconfigured
-from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, error
 from tests.integration.world import FUNCTIONS, IDENTITY_KEY, KilledError, World, aws_client, event_file, killed_at
+from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, error
 
 
 @pytest.fixture

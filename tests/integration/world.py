@@ -43,8 +43,9 @@ from shared.domain.connection import AccountType, connection_id
 from shared.domain.errors import AppError
 from shared.domain.facts import AccountChange, Fact, FactType, Folded, fold
 from tests.builders import NOW, FixedClock
-from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, Connection, FakePowens
-from tests.fakes.queues import FifoQueue, declared_queue
+from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, FakePowens
+from tests.worlds.powens.model import Connection
+from tests.worlds.queues import FifoQueue, declared_queue
 
 EVENTS = Path(__file__).parents[2] / "events"
 WEBHOOK_SECRET = "webhook-secret-31c7"

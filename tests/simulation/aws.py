@@ -12,9 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit
 
-from tests.fakes.queues import FifoQueue
 from tests.simulation.dynamodb import Refused, Table, UnknownSyntax
 from tests.simulation.engine import Engine
+from tests.worlds.queues import FifoQueue
 
 MOST_ENTRIES = 10
 LARGEST_MESSAGE = 262_144

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.domain.connection import account_id, connection_id
-from tests.fakes.powens import Account
 from tests.simulation.engine import START
 from tests.simulation.powens import Real, same
 from tests.simulation.world import World
+from tests.worlds.powens.model import Account
 
 RECENT = 900 * 1_000_000
 """Longer than a read takes from its start to its effect, in microseconds."""

@@ -1,7 +1,7 @@
 """Powens on simulated time: accounts that come, go, move and change their ids, webhooks, and each bad day of its API.
 
-`tests/fakes/powens.py` answers the requests; here are the time that they take, what goes wrong with them, and what
-happens at Powens without us. The real session of the product sends its requests through `send`.
+`tests/worlds/powens/fake.py` answers the requests; here are the time that they take, what goes wrong with them, and
+what happens at Powens without us. The real session of the product sends its requests through `send`.
 """
 
 import base64
@@ -22,9 +22,7 @@ import requests
 from greenlet import GreenletExit
 from urllib3 import HTTPResponse
 
-from tests.fakes.powens import Account, Connection, Connector, FakePowens, User, _paris, error
 from tests.integration.world import WEBHOOK_SECRET
-from tests.powens_wire import Answer
 from tests.simulation.banks import (
     BANKS,
     FILLERS,
@@ -38,6 +36,9 @@ from tests.simulation.banks import (
     written,
 )
 from tests.simulation.engine import Engine
+from tests.worlds.powens.fake import FakePowens, error, paris
+from tests.worlds.powens.model import Account, Connection, Connector, User
+from tests.worlds.powens.wire import Answer
 
 TEMPORARY_SECONDS = 1800
 PAGE = 2
@@ -551,7 +552,7 @@ class SimulatedPowens(FakePowens):
             for item in body.get(name, [body]):
                 known = self.connections.get(item["id"])
                 if known is not None:
-                    item["last_update"] = _paris(
+                    item["last_update"] = paris(
                         known.last_update - timedelta(hours=chance.between(1, 5, "older", step))
                     )
         if name in ("accounts", "connections", "connectors", "users"):
@@ -678,7 +679,7 @@ class SimulatedPowens(FakePowens):
         expiry = self.expiries.get(connection.id)
         if expiry is not None and "sources" not in connection.odd:
             sources: Any = shown["sources"]
-            sources[0]["access_expire"] = _paris(expiry)
+            sources[0]["access_expire"] = paris(expiry)
         if connection.id in self.frozen or not connection.active:
             shown["next_try"] = None
         shown |= connection.odd
@@ -695,7 +696,7 @@ class SimulatedPowens(FakePowens):
             shown["balance"] = None
         shown |= account.odd
         if account.deleted:
-            shown["deleted"] = _paris(connection.last_update)
+            shown["deleted"] = paris(connection.last_update)
         if account.id in self.unreadable:
             shown["disabled"] = self.unreadable[account.id][1]
         if account.id in self.nameless:

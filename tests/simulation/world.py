@@ -39,8 +39,6 @@ from shared.application import webview
 from shared.bootstrap import Container, LiveContainer
 from shared.domain.errors import AppError, BadToken
 from shared.entrypoints.observability import logger
-from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
-from tests.fakes.queues import FifoQueue, Message, declared_queue
 from tests.integration.world import (
     BUS,
     IDENTITY_KEY,
@@ -56,6 +54,8 @@ from tests.simulation.aws import Aws
 from tests.simulation.dynamodb import Table
 from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task
 from tests.simulation.powens import SimulatedPowens, signed
+from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
+from tests.worlds.queues import FifoQueue, Message, declared_queue
 
 MODULES: dict[str, Any] = {
     "accounts_api": accounts_api,
