@@ -3,8 +3,8 @@
 People tap, undo, refresh, end connections and go through the Webview. Meanwhile function processes are killed at work,
 Powens answers with every fault that the sandbox has, webhooks get lost, doubled, late and out of order, tokens are
 revoked, connections are locked and renumbered. Afterwards the faults end, twelve hours pass, and within a deadline
-every promise of `tests/invariants.py` must hold. The same seed gives the same people, faults and victims; what meets
-what is up to the machine.
+every promise of `tests/worlds/invariants.py` and `events.py` must hold. The same seed gives the same people, faults
+and victims; what meets what is up to the machine.
 """
 
 import argparse
@@ -25,8 +25,8 @@ import httpx
 from tests.e2e.conftest import System, started
 from tests.e2e.crowd import Somebody, Tally, acting, published, secrets_found
 from tests.e2e.operator import DEAD, Operator
-from tests.invariants import Published, erased_for_good, fold_is_the_state
 from tests.polling import eventually
+from tests.worlds.events import Published, erased_for_good, fold_is_the_state
 
 VICTIMS = (
     "AccountCommandsFunction",

@@ -25,10 +25,11 @@ from local.identity import Issuer
 from local.paths import STATE
 from powens_sandbox.tests import driver
 from shared.domain.connection import connection_id
-from tests import invariants
 from tests.e2e.conftest import System
 from tests.e2e.operator import Operator
 from tests.polling import eventually
+from tests.worlds import invariants
+from tests.worlds.events import Published
 
 ANSWER_SECONDS = 90.0
 """How long somebody goes on asking while the API cannot answer."""
@@ -462,17 +463,15 @@ def acting(people: list[Somebody], act: Callable[[Somebody], None]) -> list[thre
     return threads
 
 
-def published(system: System, operator: Operator, people: list[Somebody], since: int) -> invariants.Published:
+def published(system: System, operator: Operator, people: list[Somebody], since: int) -> Published:
     """What these people's outboxes hold, and what came over the bus."""
     ids = {one.id for one in people}
     expected = operator.written_events(ids)
     seen = [(e["detail-type"], e["detail"]) for e in system.events(since) if e["detail"]["data"]["user_id"] in ids]
-    return invariants.Published(expected, tuple(seen))
+    return Published(expected, tuple(seen))
 
 
-def secrets_found(
-    operator: Operator, people: list[Somebody], events: invariants.Published, *, letters: str = ""
-) -> list[str]:
+def secrets_found(operator: Operator, people: list[Somebody], events: Published, *, letters: str = "") -> list[str]:
     secrets = operator.secrets([one.id for one in people])
     for one in people:
         secrets |= one.ibans()

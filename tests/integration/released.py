@@ -19,7 +19,8 @@ from typing import Any
 from shared.domain.connection import connection_id
 from tests.ibans import iban
 from tests.integration.released_journey import LARGE, LOCKED, UNDER_WAY, WORKING, decrypt
-from tests.integration.world import TABLE, World
+from tests.integration.world import World
+from tests.worlds.deployment import TABLE
 from tests.worlds.powens.model import Connector, User
 
 FOLDER = Path(__file__).parents[1] / "released"

@@ -18,10 +18,13 @@ from shared.application.writing import write
 from shared.bootstrap import Container
 from shared.domain.connection import connection_id
 from shared.domain.ledger import Outcome
-from tests.integration.world import ORIGIN, Reply, World, event_file, throttled
+from tests.integration.aws import throttled
+from tests.integration.world import Reply, World
+from tests.worlds.deployment import ORIGIN
 from tests.worlds.powens.fake import error
 from tests.worlds.powens.model import Connection
 from tests.worlds.powens.wire import Answer
+from tests.worlds.triggers import event_file
 
 PATH = f"/v1/connections/{connection_id(77)}"
 
@@ -100,7 +103,7 @@ def test_nothing_of_another_user_is_found(world: World) -> None:
 
 def test_a_token_without_a_subject_is_nobody(world: World) -> None:
     from functions.accounts_api import app
-    from tests.integration.world import api_event
+    from tests.worlds.triggers import api_event
 
     for claims in ({}, {"sub": ""}):
         event = api_event("GET", "/v1/connections")
@@ -187,7 +190,7 @@ def test_a_body_that_is_no_usable_json_is_refused(world: World, raw: str) -> Non
 @pytest.mark.parametrize("kind", ["application/octet-stream", "multipart/form-data; boundary=x", "text/plain", ""])
 def test_a_body_is_json_whatever_it_is_called_and_however_it_is_passed_on(world: World, kind: str) -> None:
     from functions.accounts_api import app
-    from tests.integration.world import api_event
+    from tests.worlds.triggers import api_event
 
     for sent, status in ((b'{"enabled_account_ids": []}', 404), (b"\xff\xfe", 400), (b"a=b", 400)):
         event = api_event("PUT", f"{PATH}/selection", raw=base64.b64encode(sent).decode(), content_type=kind)
@@ -770,7 +773,7 @@ def test_a_second_device_is_asked_to_come_back_when_the_first_one_takes_long(wor
 
 @pytest.mark.parametrize("step", ["POST /auth/token/access", "Encrypt", "UpdateItem"])
 def test_a_creation_that_is_cut_short_is_resumed_and_leaves_no_orphan(world: World, step: str) -> None:
-    from tests.integration.world import throttled
+    from tests.integration.aws import throttled
 
     if step.startswith("POST"):
         world.powens.fail(step, error(500), after=True)

@@ -16,7 +16,9 @@ from shared.adapters.dynamodb.live import DynamoDBSockets
 from shared.application.live import OpenSocket
 from shared.domain.connection import connection_id
 from shared.domain.erasure import LATE_AFTER, QUIET_FOR
-from tests.integration.world import ORIGIN, Context, KilledError, Reply, World, killed_at, throttled
+from tests.integration.aws import throttled
+from tests.integration.world import Context, KilledError, Reply, World, killed_at
+from tests.worlds.deployment import ORIGIN
 from tests.worlds.powens.fake import error
 from tests.worlds.powens.model import Connection
 from tests.worlds.powens.wire import Answer

@@ -15,10 +15,13 @@ from shared.adapters.outbox import PublishFailedError
 from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
 from shared.domain.errors import AnswerLost, PowensForbidden
-from tests.integration.world import World, event_file, stream_readers, throttled
+from tests.integration.aws import throttled
+from tests.integration.world import World
 from tests.worlds.powens.fake import error
 from tests.worlds.powens.model import Connection
 from tests.worlds.powens.wire import Answer
+from tests.worlds.stream import stream_readers
+from tests.worlds.triggers import event_file
 
 PASSING: dict[str, Answer | Exception] = {
     "too many requests": error(429, **{"Retry-After": "20"}),

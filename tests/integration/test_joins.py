@@ -11,8 +11,9 @@ from shared.domain import ledger
 from shared.domain.connection import Connection as Held
 from shared.domain.connection import connection_id
 from shared.domain.facts import Cause, Change, Fact, FactType, change_of
+from tests.integration.folding import folded, shown
 from tests.integration.test_journeys import flip
-from tests.integration.world import Reply, World, folded, shown
+from tests.integration.world import Reply, World
 from tests.worlds.powens.model import Connection
 
 BODY: dict[str, Any] = {

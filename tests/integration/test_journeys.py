@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from shared.domain.connection import connection_id
-from tests.integration.world import World, folded, shown
+from tests.integration.folding import folded, shown
+from tests.integration.world import World
 from tests.worlds.powens.model import Connection
 
 

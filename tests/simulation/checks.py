@@ -5,13 +5,13 @@ from typing import Any
 
 from shared.domain.connection import AccountType, connection_id
 from shared.domain.facts import Folded
-from tests.integration.world import api_event
 from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle import Ended, Oracle
 from tests.simulation.people import USERS, Action, People
 from tests.simulation.powens import Real
 from tests.simulation.world import EXPIRE_EVERY, LATEST_EXPIRY, Violated, World
 from tests.worlds.powens.model import Account
+from tests.worlds.triggers import api_event
 
 QUIET_SECONDS = 45 * 60
 RECONCILED_SECONDS = 13 * 3600

@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from shared.domain.connection import connection_id
-from tests.integration.world import ORIGIN, api_event
 from tests.simulation.banks import BANKS, WISHED
 from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle import Oracle, Screen
 from tests.simulation.powens import Real, same, uuid_of
 from tests.simulation.world import Reply, World
+from tests.worlds.deployment import ORIGIN
 from tests.worlds.powens.model import Account, Connection
+from tests.worlds.triggers import api_event
 
 USERS = ("alice", "bruno")
 DEVICES = 2

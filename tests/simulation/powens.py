@@ -4,10 +4,7 @@
 what happens at Powens without us. The real session of the product sends its requests through `send`.
 """
 
-import base64
 import functools
-import hashlib
-import hmac
 import io
 import json
 import re
@@ -22,7 +19,6 @@ import requests
 from greenlet import GreenletExit
 from urllib3 import HTTPResponse
 
-from tests.integration.world import WEBHOOK_SECRET
 from tests.simulation.banks import (
     BANKS,
     FILLERS,
@@ -762,11 +758,3 @@ def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Res
     response.headers.update(answer.headers)
     response.raw = HTTPResponse(body=io.BytesIO(answer.content), headers=answer.headers, preload_content=False)
     return response
-
-
-def signed(path: str, body: bytes, at: datetime) -> dict[str, str]:
-    """The headers of a webhook that Powens sends at `at`."""
-    date = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    said = f"POST.{path}.{date}.".encode() + body
-    signature = base64.b64encode(hmac.new(WEBHOOK_SECRET.encode(), said, hashlib.sha256).digest()).decode()
-    return {"bi-signature": signature, "bi-signature-date": date}

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.integration.world import TABLE, aws_client, resources
 from tests.simulation.dynamodb import Refused, Table, UnknownSyntax, condition
+from tests.worlds.deployment import TABLE, aws_client, resources
 
 PARTITIONS = st.sampled_from(["USER#a", "USER#b"])
 SORTS = st.sampled_from(["LIST#1", "LIST#2", "OPERATION#1", "PROFILE"])

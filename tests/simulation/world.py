@@ -39,23 +39,15 @@ from shared.application import webview
 from shared.bootstrap import Container, LiveContainer
 from shared.domain.errors import AppError, BadToken
 from shared.entrypoints.observability import logger
-from tests.integration.world import (
-    BUS,
-    IDENTITY_KEY,
-    ORIGIN,
-    TABLE,
-    WEBHOOK_SECRET,
-    StreamReader,
-    aws_client,
-    resources,
-    stream_readers,
-)
 from tests.simulation.aws import Aws
 from tests.simulation.dynamodb import Table
 from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task
-from tests.simulation.powens import SimulatedPowens, signed
+from tests.simulation.powens import SimulatedPowens
+from tests.worlds.deployment import BUS, ENVIRONMENT, IDENTITY_KEY, TABLE, WEBHOOK_SECRET, aws_client, resources
 from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
 from tests.worlds.queues import FifoQueue, Message, declared_queue
+from tests.worlds.stream import StreamReader, stream_readers
+from tests.worlds.triggers import signed
 
 MODULES: dict[str, Any] = {
     "accounts_api": accounts_api,
@@ -134,23 +126,10 @@ def timeouts() -> dict[str, int]:
     return found
 
 
-ENVIRONMENT = {
-    "TABLE_NAME": TABLE,
+SETTINGS = ENVIRONMENT | {
     "LIVE_ENDPOINT": "https://live.example.com/live",
     "JWT_ISSUER": "https://login.example.com",
     "JWT_AUDIENCE": "synced-accounts",
-    "EVENT_BUS_NAME": BUS,
-    "COMMANDS_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/commands.fifo",
-    "REFRESH_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/refresh.fifo",
-    "TOKEN_KEY_ID": "token-key",
-    "POWENS_SECRET_ID": "powens",
-    "POWENS_API_URL": "https://acme.biapi.pro/2.0",
-    "POWENS_WEBVIEW_URL": "https://webview.powens.com",
-    "POWENS_DOMAIN": "acme.biapi.pro",
-    "POWENS_CALLS_PER_MINUTE": "0",
-    "PUBLIC_URL": "https://api.example.com",
-    "RETURN_TO_ALLOWED": f"{ORIGIN},http://localhost:8080,wealthapp://",
-    "WEBHOOK_SECRETS": json.dumps({"current": WEBHOOK_SECRET}),
     "POWERTOOLS_SERVICE_NAME": "synced-accounts",
     "POWERTOOLS_METRICS_NAMESPACE": "SyncedAccounts",
     "AWS_ACCESS_KEY_ID": "testing",
@@ -700,7 +679,7 @@ def installed() -> Iterator[None]:
         return _Installed.world.new_id()
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(os.environ, ENVIRONMENT))
+        stack.enter_context(mock.patch.dict(os.environ, SETTINGS))
         stack.enter_context(
             mock.patch.object(
                 every_client,
