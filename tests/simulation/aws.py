@@ -12,8 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit
 
-from tests.simulation.dynamodb import Refused, Table, UnknownSyntax
+from tests.simulation.dynamodb import Refused, Table
 from tests.simulation.engine import Engine
+from tests.simulation.expressions import UnknownSyntax
 from tests.worlds.queues import FifoQueue
 
 MOST_ENTRIES = 10

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.simulation.dynamodb import Refused, Table, UnknownSyntax, condition
+from tests.simulation.dynamodb import Refused, Table
+from tests.simulation.expressions import UnknownSyntax, condition
 from tests.worlds.deployment import TABLE, aws_client, resources
 
 PARTITIONS = st.sampled_from(["USER#a", "USER#b"])
