@@ -7,7 +7,8 @@ from shared.domain.connection import AccountType, connection_id
 from shared.domain.facts import Folded
 from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle import Ended, Oracle
-from tests.simulation.people import USERS, Action, People
+from tests.simulation.people.memory import USERS, Action
+from tests.simulation.people.people import People
 from tests.simulation.powens import Real
 from tests.simulation.world import EXPIRE_EVERY, LATEST_EXPIRY, Violated, World
 from tests.worlds.powens.model import Account

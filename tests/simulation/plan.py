@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 
 from tests.simulation.engine import Fault
-from tests.simulation.people import USERS, Action
+from tests.simulation.people.memory import USERS, Action
 
 FAULTS: dict[str, float] = {
     "killed before a call": 0.02,

@@ -7,7 +7,8 @@ from datetime import timedelta
 from tests.simulation.checks import Checks
 from tests.simulation.engine import MICROSECONDS, Chance, Fault
 from tests.simulation.oracle import Oracle
-from tests.simulation.people import Action, People
+from tests.simulation.people.memory import Action
+from tests.simulation.people.people import People
 from tests.simulation.plan import Plan, plan_of
 from tests.simulation.world import Violated, installed, running
 
