@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from tests.simulation.checks import Checks
+from tests.simulation.checks.checks import Checks
 from tests.simulation.engine import MICROSECONDS, Chance, Fault
-from tests.simulation.oracle import Oracle
+from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.memory import Action
 from tests.simulation.people.people import People
 from tests.simulation.plan import Plan, plan_of

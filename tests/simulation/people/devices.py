@@ -5,7 +5,8 @@ A request is repeated under the same `Idempotency-Key` if it had one, as our app
 
 from typing import Any
 
-from tests.simulation.oracle import Oracle, Screen
+from tests.simulation.oracle.memory import Screen
+from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.memory import USERS, Action, User
 from tests.simulation.world import Reply, World
 from tests.worlds.triggers import api_event

@@ -5,7 +5,7 @@ Each action is a method; a user's actions run as tasks of their own, so that the
 
 from collections.abc import Callable
 
-from tests.simulation.oracle import Oracle
+from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.belongings import Belongings
 from tests.simulation.people.choices import Choices
 from tests.simulation.people.memory import Action

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.simulation.engine import MICROSECONDS
-from tests.simulation.oracle import Screen
+from tests.simulation.oracle.memory import Screen
 from tests.simulation.people.devices import Devices
 from tests.simulation.people.memory import Action
 
