@@ -42,7 +42,7 @@ from shared.entrypoints.observability import logger
 from tests.simulation.aws import Aws
 from tests.simulation.dynamodb import Table
 from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task
-from tests.simulation.powens import SimulatedPowens
+from tests.simulation.powens.powens import SimulatedPowens
 from tests.worlds.deployment import BUS, ENVIRONMENT, IDENTITY_KEY, TABLE, WEBHOOK_SECRET, aws_client, resources
 from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN
 from tests.worlds.queues import FifoQueue, Message, declared_queue

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.people import People
-from tests.simulation.powens import Real
+from tests.simulation.powens.reals import Real
 from tests.simulation.world import Violated, World
 from tests.worlds.triggers import api_event
 

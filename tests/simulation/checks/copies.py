@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.simulation.checks.check import Check
-from tests.simulation.powens import Real
+from tests.simulation.powens.reals import Real
 from tests.worlds.powens.model import Account
 
 type Copy = tuple[Real, Account, dict[str, Any]]

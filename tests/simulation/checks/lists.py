@@ -7,7 +7,7 @@ from tests.simulation.checks.belongings import Belongings
 from tests.simulation.checks.check import Check
 from tests.simulation.checks.copies import Copies
 from tests.simulation.engine import MICROSECONDS
-from tests.simulation.powens import Real
+from tests.simulation.powens.reals import Real
 from tests.worlds.events import Published, folded
 from tests.worlds.powens.model import Account
 

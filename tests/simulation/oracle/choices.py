@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tests.simulation.oracle.ledger_view import LedgerView
 from tests.simulation.oracle.memory import Asked
-from tests.simulation.powens import Real
+from tests.simulation.powens.reals import Real
 
 
 class Choices(LedgerView):

@@ -7,7 +7,7 @@ from typing import Any
 from shared.domain.connection import account_id, connection_id
 from tests.simulation.engine import START
 from tests.simulation.oracle.memory import Asked, Expected
-from tests.simulation.powens import Real
+from tests.simulation.powens.reals import Real
 from tests.simulation.world import World
 from tests.worlds.powens.model import Account
 

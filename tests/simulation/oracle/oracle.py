@@ -15,7 +15,7 @@ from tests.simulation.engine import START
 from tests.simulation.oracle.choices import Choices
 from tests.simulation.oracle.ledger_view import SKEW
 from tests.simulation.oracle.memory import Ended, Screen
-from tests.simulation.powens import Real, same
+from tests.simulation.powens.reals import Real, same
 from tests.simulation.world import World
 from tests.worlds.powens.model import Account
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from tests.simulation.banks import BANKS
 from tests.simulation.people.memory import Action
 from tests.simulation.people.visits import Visits
-from tests.simulation.powens import same
+from tests.simulation.powens.reals import same
 from tests.worlds.powens.model import Account, Connection
 
 STATES = ("SCARequired", "wrongpass", "websiteUnavailable", "actionNeeded", "bug", "somethingNew")

@@ -3,7 +3,7 @@
 from tests.simulation.banks import BANKS, WISHED
 from tests.simulation.people.devices import Devices
 from tests.simulation.people.memory import Action, Manual, Wish
-from tests.simulation.powens import uuid_of
+from tests.simulation.powens.reals import uuid_of
 
 
 class Belongings(Devices):

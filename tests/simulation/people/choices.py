@@ -5,7 +5,7 @@ import json
 from shared.domain.connection import connection_id
 from tests.simulation.people.devices import Devices
 from tests.simulation.people.memory import Action
-from tests.simulation.powens import Real
+from tests.simulation.powens.reals import Real
 
 
 class Choices(Devices):

@@ -5,7 +5,6 @@ are Paris wall time without a zone. Everything secret that it ever gave out is i
 it where it must not be.
 """
 
-import io
 import itertools
 import json
 import re
@@ -20,11 +19,10 @@ from zoneinfo import ZoneInfo
 
 import requests
 from requests.adapters import BaseAdapter
-from urllib3 import HTTPResponse
 
 from tests.ibans import iban
 from tests.worlds.powens.model import Account, Connection, Connector, User
-from tests.worlds.powens.wire import Answer, account_json, connection_json
+from tests.worlds.powens.wire import Answer, account_json, connection_json, response_to
 
 CLIENT_ID = "12345"
 CLIENT_SECRET = "powens-client-secret-7d1f"
@@ -172,13 +170,7 @@ class FakePowens(BaseAdapter):
             answer = answer or usual
         if isinstance(answer, Exception):
             raise answer
-        response = requests.Response()
-        response.status_code = answer.status
-        response.url = request.url
-        response.request = request
-        response.headers.update(answer.headers)
-        response.raw = HTTPResponse(body=io.BytesIO(answer.content), headers=answer.headers, preload_content=False)
-        return response
+        return response_to(request, answer)
 
     def close(self) -> None:
         """Nothing to close."""
