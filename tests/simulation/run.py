@@ -10,7 +10,8 @@ from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.memory import Action
 from tests.simulation.people.people import People
 from tests.simulation.plan import Plan, plan_of
-from tests.simulation.world import Violated, installed, running
+from tests.simulation.world.installed import installed, running
+from tests.simulation.world.processes import Violated
 
 
 @dataclass

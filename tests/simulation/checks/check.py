@@ -5,14 +5,15 @@ from typing import Any
 from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.people import People
 from tests.simulation.powens.reals import Real
-from tests.simulation.world import Violated, World
+from tests.simulation.world.processes import Violated
+from tests.simulation.world.world import SimulatedWorld
 from tests.worlds.triggers import api_event
 
 
 class Check:
     """A part of the promises, and what all parts look at."""
 
-    def __init__(self, world: World, oracle: Oracle, people: People) -> None:
+    def __init__(self, world: SimulatedWorld, oracle: Oracle, people: People) -> None:
         self.world = world
         self.oracle = oracle
         self.people = people

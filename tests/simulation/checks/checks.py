@@ -10,7 +10,7 @@ from tests.simulation.engine import MICROSECONDS
 from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.memory import USERS, Action
 from tests.simulation.people.people import People
-from tests.simulation.world import World
+from tests.simulation.world.world import SimulatedWorld
 
 QUIET_SECONDS = 45 * 60
 RECONCILED_SECONDS = 13 * 3600
@@ -20,7 +20,7 @@ LAST_SCREENS = 1000
 
 
 class Checks(Check):
-    def __init__(self, world: World, oracle: Oracle, people: People) -> None:
+    def __init__(self, world: SimulatedWorld, oracle: Oracle, people: People) -> None:
         super().__init__(world, oracle, people)
         self.hints = Hints(world, oracle, people)
         self.operations = Operations(world, oracle, people)

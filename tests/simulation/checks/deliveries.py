@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.simulation.checks.check import Check
 from tests.simulation.engine import MICROSECONDS
-from tests.simulation.world import EXPIRE_EVERY, LATEST_EXPIRY
+from tests.simulation.world.schedules import EXPIRE_EVERY, LATEST_EXPIRY
 
 TOLD_SECONDS = 30
 """Within which a screen hears of what was published."""

@@ -8,7 +8,7 @@ from shared.domain.connection import account_id, connection_id
 from tests.simulation.engine import START
 from tests.simulation.oracle.memory import Asked, Expected
 from tests.simulation.powens.reals import Real
-from tests.simulation.world import World
+from tests.simulation.world.world import SimulatedWorld
 from tests.worlds.powens.model import Account
 
 SKEW = timedelta(milliseconds=50)
@@ -17,7 +17,7 @@ SKEW = timedelta(milliseconds=50)
 class LedgerView:
     """Real accounts by our ids, and how far the ledger has come with each."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         self.world = world
         self.expected: dict[int, Expected] = {}
         self.asked: list[Asked] = []

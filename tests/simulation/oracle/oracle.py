@@ -16,7 +16,7 @@ from tests.simulation.oracle.choices import Choices
 from tests.simulation.oracle.ledger_view import SKEW
 from tests.simulation.oracle.memory import Ended, Screen
 from tests.simulation.powens.reals import Real, same
-from tests.simulation.world import World
+from tests.simulation.world.world import SimulatedWorld
 from tests.worlds.powens.model import Account
 
 RECENT = 900 * 1_000_000
@@ -30,7 +30,7 @@ PATIENCE = (24 * 3600 - 600) * 1_000_000
 class Oracle(Choices):
     """Watches what is written, ordered and told, besides."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         super().__init__(world)
         self.ended: dict[str, Ended] = {}
         self.events: dict[str, dict[str, Any]] = {}

@@ -8,7 +8,8 @@ from typing import Any
 from tests.simulation.oracle.memory import Screen
 from tests.simulation.oracle.oracle import Oracle
 from tests.simulation.people.memory import USERS, Action, User
-from tests.simulation.world import Reply, World
+from tests.simulation.world.http_api import Reply
+from tests.simulation.world.world import SimulatedWorld
 from tests.worlds.triggers import api_event
 
 DEVICES = 2
@@ -18,7 +19,7 @@ ATTEMPTS = 4
 class Devices:
     """What all actions do: ask the API from a device, look at its screen, and throw the action's dice."""
 
-    def __init__(self, world: World, oracle: Oracle) -> None:
+    def __init__(self, world: SimulatedWorld, oracle: Oracle) -> None:
         self.world = world
         self.oracle = oracle
         self.users = {name: User(name) for name in USERS}

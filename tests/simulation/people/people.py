@@ -11,13 +11,13 @@ from tests.simulation.people.choices import Choices
 from tests.simulation.people.memory import Action
 from tests.simulation.people.screens import Screens
 from tests.simulation.people.troubles import Troubles
-from tests.simulation.world import World
+from tests.simulation.world.world import SimulatedWorld
 
 
 class People(Choices, Screens, Belongings, Troubles):
     """Each public method of the bases is an action, by its name."""
 
-    def __init__(self, world: World, oracle: Oracle) -> None:
+    def __init__(self, world: SimulatedWorld, oracle: Oracle) -> None:
         super().__init__(world, oracle)
         self.done: dict[str, int] = {}
 
