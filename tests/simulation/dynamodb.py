@@ -34,7 +34,7 @@ def _only(parameters: dict[str, Any], *known: str) -> None:
         raise UnknownSyntax(f"parameters {sorted(unknown)}")
 
 
-class Table:
+class SimulatedTable:
     """One table with its key (pk, sk), one sparse index and a stream of new images.
 
     `clock` gives simulated seconds; `lag` how many seconds old a read may be that does not ask for consistency.

@@ -26,8 +26,8 @@ from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
 from shared.bootstrap import Container, LiveContainer
 from shared.domain.errors import AppError, BadToken
-from tests.simulation.aws import Aws
-from tests.simulation.dynamodb import Table
+from tests.simulation.aws import SimulatedAws
+from tests.simulation.dynamodb import SimulatedTable
 from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task
 from tests.simulation.powens.powens import SimulatedPowens
 from tests.worlds.deployment import BUS, ENVIRONMENT, IDENTITY_KEY, TABLE, WEBHOOK_SECRET, resources
@@ -141,7 +141,7 @@ class Processes:
         declared = resources()["Table"]["Properties"]
         [index] = declared["GlobalSecondaryIndexes"]
         keys = [key["AttributeName"] for key in index["KeySchema"]]
-        self.table = Table(
+        self.table = SimulatedTable(
             TABLE, (index["IndexName"], keys[0], keys[1]), lambda: self.engine.at / MICROSECONDS, self._lag, self._page
         )
         secret = {
@@ -150,7 +150,7 @@ class Processes:
             "identity_key": IDENTITY_KEY,
             "users_token": USERS_TOKEN,
         }
-        self.aws = Aws(self.engine, self.table, BUS, json.dumps(secret))
+        self.aws = SimulatedAws(self.engine, self.table, BUS, json.dumps(secret))
         self.powens = SimulatedPowens(self.engine, kinds)
         self.powens.secrets |= {WEBHOOK_SECRET, IDENTITY_KEY}
         self.invocations = 0
