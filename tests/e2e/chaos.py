@@ -3,8 +3,8 @@
 People tap, undo, refresh, end connections and go through the Webview. Meanwhile function processes are killed at work,
 Powens answers with every fault that the sandbox has, webhooks get lost, doubled, late and out of order, tokens are
 revoked, connections are locked and renumbered. Afterwards the faults end, twelve hours pass, and within a deadline
-every promise of `tests/invariants.py` must hold. The same seed gives the same people, faults and victims; what meets
-what is up to the machine.
+every promise of `tests/worlds/invariants.py` and `events.py` must hold. The same seed gives the same people, faults
+and victims; what meets what is up to the machine.
 """
 
 import argparse
@@ -23,48 +23,14 @@ from typing import Any
 import httpx
 
 from tests.e2e.conftest import System, started
-from tests.e2e.crowd import Somebody, Tally, acting, published, secrets_found
+from tests.e2e.crowd import acting, published, secrets_found
+from tests.e2e.faults import CALLS, FAULTS, MOST_WAITING, VICTIMS, name_of
 from tests.e2e.operator import DEAD, Operator
-from tests.invariants import Published, erased_for_good, fold_is_the_state
+from tests.e2e.somebody import Somebody
+from tests.e2e.tally import Tally
 from tests.polling import eventually
+from tests.worlds.events import Published, erased_for_good, fold_is_the_state
 
-VICTIMS = (
-    "AccountCommandsFunction",
-    "ConnectionRefreshFunction",
-    "OutboxPublisherFunction",
-    "AccountsApiFunction",
-    "PowensWebhookFunction",
-)
-"""Functions whose processes are killed: those that somebody or something waits for."""
-
-_CALLS = ("", "GET /2.0/users/", "POST /2.0/users/")
-FAULTS: tuple[dict[str, Any], ...] = (
-    *({"target": "api", "kind": "status", "status": status} for status in (500, 502, 503, 401)),
-    {"target": "api", "kind": "status", "status": 409, "code": "connectionLocked"},
-    {"target": "api", "kind": "status", "status": 429, "retry_after": 1},
-    {"target": "api", "kind": "status", "status": 500, "after": True},
-    {"target": "api", "kind": "latency", "seconds": 1},
-    {"target": "api", "kind": "delay", "seconds": 0.5},
-    {"target": "api", "kind": "timeout", "seconds": 2},
-    {"target": "api", "kind": "timeout", "seconds": 1, "after": True},
-    *({"target": "api", "kind": kind} for kind in ("garbage", "drop", "duplicate")),
-    # To a forced synchronisation an empty answer is a yes, and a Powens that lies is not what this is about.
-    {"target": "api", "kind": "empty", "calls": ("GET /2.0/", "POST /2.0/users/")},
-    {"target": "webview", "kind": "status", "status": 503},
-    {"target": "webview", "kind": "latency", "seconds": 0.5},
-    {"target": "webview", "kind": "delay", "seconds": 0.5},
-    {"target": "webview", "kind": "timeout", "seconds": 1},
-    *({"target": "webview", "kind": kind} for kind in ("garbage", "empty", "drop")),
-    {"target": "webhook", "kind": "status", "status": 500},
-    {"target": "webhook", "kind": "latency", "seconds": 1},
-    {"target": "webhook", "kind": "delay", "seconds": 2},
-    {"target": "webhook", "kind": "timeout", "seconds": 1},
-    *({"target": "webhook", "kind": kind} for kind in ("garbage", "empty", "drop", "duplicate", "reorder")),
-)
-"""Every kind of fault that the sandbox has, for each of its doors."""
-
-MOST_WAITING = {"api": 3, "webview": 1, "webhook": 3}
-"""How many faults wait for their victim at once: a visit of the Powens space is half a dozen calls."""
 BESIDE = (
     "choices in the Webview",
     "visits of the Powens space",
@@ -276,7 +242,7 @@ class Chaos:
             self.random.shuffle(kinds)
             there = {name_of(f) for f in waiting}
             fault = min(kinds, key=lambda f: (name_of(f) in there, struck.get(name_of(f), 0)))
-            match = self.random.choice(fault.get("calls", _CALLS)) if target == "api" else ""
+            match = self.random.choice(fault.get("calls", CALLS)) if target == "api" else ""
             fault = {name: value for name, value in fault.items() if name != "calls"}
             self.sandbox.post("/sandbox/faults", json={**fault, "match": match, "times": 1}).raise_for_status()
 
@@ -366,11 +332,6 @@ class Chaos:
         made = self._powens_users() - before
         wanted = {one.powens_user for one in self.people}
         return [f"Powens has the users {sorted(made)}, wanted are {sorted(wanted)}"] if made != wanted else []
-
-
-def name_of(fault: dict[str, Any]) -> str:
-    status = f" {fault['status']}" if fault["kind"] == "status" else ""
-    return f"{fault['target']} {fault['kind']}{status}{' after the effect' if fault.get('after') else ''}"
 
 
 def _kill(pid: int, launcher: int) -> bool:

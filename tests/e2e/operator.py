@@ -14,7 +14,7 @@ from shared.adapters.dynamodb.table import Table
 from shared.adapters.kms import KmsSeal
 from shared.application.housekeeping import MOST_USERS
 from tests.e2e.conftest import System
-from tests.invariants import Detail
+from tests.worlds.events import Detail
 
 QUEUES = {"commands": "CommandsQueueUrl", "hints": "RefreshQueueUrl"}
 DEAD = {"commands": "CommandsDeadLetterQueueUrl", "hints": "RefreshDeadLetterQueueUrl"}

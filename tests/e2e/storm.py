@@ -29,11 +29,13 @@ from typing import Any
 import httpx
 
 from tests.e2e.conftest import System, started
-from tests.e2e.crowd import Somebody, Tally, published, secrets_found
+from tests.e2e.crowd import published, secrets_found
 from tests.e2e.listener import Listener, listening
 from tests.e2e.operator import Operator
-from tests.invariants import Published, fold_is_the_state
+from tests.e2e.somebody import Somebody
+from tests.e2e.tally import Tally
 from tests.polling import eventually
+from tests.worlds.events import Published, fold_is_the_state
 
 MOST_RATIO = 2.0
 """How much longer a tap may take in the storm than alone, at the median and at the 95th percentile."""

@@ -5,6 +5,7 @@ on, so that as many journeys as the longest list has values meet all of them.
 """
 
 from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -131,7 +132,7 @@ def test_the_journey_passes_under_every_value_of_what_is_unknown(
             webhooks.stall, webhooks.stall_seconds = STALLS[journey], values["webhook_timeout"] + 1
             webhooks.stalls = 2
         try:
-            _journey(system, page, person, powens, webhooks, values)
+            Journey(system, page, person, powens, webhooks, values).whole()
         finally:
             settings.patch("/sandbox/settings", json={"rate_limit": 0}).raise_for_status()
             settings.delete(f"/2.0/webhooks/{other}", headers=OPERATOR).raise_for_status()
@@ -207,95 +208,120 @@ class Powens:
         return sorted(connection["connector"]["name"] for connection in self.connections(person))
 
 
-def _journey(
-    system: System, page: Page, person: Person, powens: Powens, webhooks: Road, values: dict[str, Any]
-) -> None:
-    def banks() -> list[str]:
-        return sorted(connection["institution"]["name"] for connection in person.connections())
+@dataclass
+class Journey:
+    """One person's way through the app and the Powens space; `values` are those of the settings."""
 
-    def choose(slug: str) -> None:
-        page.get_by_test_id("accept-terms").click()
-        page.locator(f'[data-testid=institution][data-slug="{slug}"]').click()
-        page.get_by_test_id("bank-approve").click()
+    system: System
+    page: Page
+    person: Person
+    powens: Powens
+    webhooks: Road
+    values: dict[str, Any]
 
-    # A bank is connected; the address was good for one visit.
-    address = person.webview("connect")
-    page.goto(address)
-    choose("revolut")
-    for name in ALL:
-        page.get_by_label(name).set_checked(True)
-    page.get_by_test_id("finish").click()
-    page.wait_for_url(f"{system.url}/**")
-    person.wait(lambda: bool(person.connections()) and person.agreed(ALL), seconds=30)
-    page.goto(address)
-    if values["spent_code"] == "redirect":
-        page.wait_for_url(f"{system.url}/**")
-    else:
-        expect(page.get_by_test_id("error")).to_be_visible()
+    def whole(self) -> None:
+        self.connect()
+        self.untick()
+        self.lose_the_token()
+        self.end_the_connection()
+        self.meet_odd_connections()
+        self.begin_anew()
 
-    # Accounts are unticked at Powens and here; another consumer of Powens sees which of the user's tokens it uses.
-    page.goto(person.webview("manage", connection_id=person.connection["id"]))
-    page.get_by_label("Compte courant GBP").uncheck()
-    page.get_by_test_id("finish").click()
-    expect(page.get_by_test_id("notice")).to_be_visible()
-    page.get_by_test_id("close").click()
-    page.wait_for_url(f"{system.url}/**")
-    person.wait(lambda: person.agreed({**ALL, "Compte courant GBP": False}), seconds=30)
+    def _banks(self) -> list[str]:
+        return sorted(connection["institution"]["name"] for connection in self.person.connections())
 
-    another = powens.another_token(person)
-    webhooks.tokens.clear()
-    assert person.ended(person.select("EUR", "GBP"), seconds=60)["status"] == "completed"
-    assert person.ended(person.select("EUR"), seconds=60)["status"] == "completed"
-    person.wait(lambda: person.agreed(EUR_ONLY), seconds=30)
-    (revolut,) = powens.connections(person)
-    powens.call("POST", f"/sandbox/connections/{revolut['id']}/sync")
-    eventually(lambda: webhooks.tokens, seconds=30)
-    assert {token == another for token in webhooks.tokens} == {values["webhook_token"] == "latest"}
+    def _choose(self, slug: str) -> None:
+        self.page.get_by_test_id("accept-terms").click()
+        self.page.locator(f'[data-testid=institution][data-slug="{slug}"]').click()
+        self.page.get_by_test_id("bank-approve").click()
 
-    # Powens refuses the token that we hold; then no account is left enabled.
-    powens.call("POST", f"/sandbox/users/{person.powens_user}/revoke-tokens")
-    refresh = person.api.post(f"/v1/connections/{person.connection['id']}/refresh").raise_for_status().json()
-    ended = person.ended(refresh, seconds=60)
-    # Data of a minute ago looks hours old where Powens' dates are in another zone than we think; then we say no more.
-    refused = values["forced_sync"] == "refused" and values["naive_timezone"] != "Europe/Paris"
-    assert ended["status"] in ("completed", "needs_user") or (refused and ended["status"] == "failed"), ended
-    assert person.ended(person.select(), seconds=60)["status"] == "completed"
-    person.wait(lambda: person.agreed(dict.fromkeys(ALL, False)), seconds=30)
+    def connect(self) -> None:
+        """A bank is connected; the address was good for one visit."""
+        address = self.person.webview("connect")
+        self.page.goto(address)
+        self._choose("revolut")
+        for name in ALL:
+            self.page.get_by_label(name).set_checked(True)
+        self.page.get_by_test_id("finish").click()
+        self.page.wait_for_url(f"{self.system.url}/**")
+        self.person.wait(lambda: bool(self.person.connections()) and self.person.agreed(ALL), seconds=30)
+        self.page.goto(address)
+        if self.values["spent_code"] == "redirect":
+            self.page.wait_for_url(f"{self.system.url}/**")
+        else:
+            expect(self.page.get_by_test_id("error")).to_be_visible()
 
-    shown = person.connection
-    eventually(lambda: folded(person, shown["id"]) == state_of(person.connection), seconds=30)
+    def untick(self) -> None:
+        """Accounts are unticked at Powens and here; another consumer of Powens sees which of the tokens it uses."""
+        self.page.goto(self.person.webview("manage", connection_id=self.person.connection["id"]))
+        self.page.get_by_label("Compte courant GBP").uncheck()
+        self.page.get_by_test_id("finish").click()
+        expect(self.page.get_by_test_id("notice")).to_be_visible()
+        self.page.get_by_test_id("close").click()
+        self.page.wait_for_url(f"{self.system.url}/**")
+        self.person.wait(lambda: self.person.agreed({**ALL, "Compte courant GBP": False}), seconds=30)
 
-    ending = person.api.request("DELETE", f"/v1/connections/{shown['id']}", json={"confirm": "Revolut"})
-    assert person.ended(ending.raise_for_status().json(), seconds=60)["status"] == "completed"
-    person.wait(lambda: person.connections() == [])
-    assert eventually(lambda: person.events("ConnectionRemoved"))
+        another = self.powens.another_token(self.person)
+        self.webhooks.tokens.clear()
+        assert self.person.ended(self.person.select("EUR", "GBP"), seconds=60)["status"] == "completed"
+        assert self.person.ended(self.person.select("EUR"), seconds=60)["status"] == "completed"
+        self.person.wait(lambda: self.person.agreed(EUR_ONLY), seconds=30)
+        (revolut,) = self.powens.connections(self.person)
+        self.powens.call("POST", f"/sandbox/connections/{revolut['id']}/sync")
+        eventually(lambda: self.webhooks.tokens, seconds=30)
+        assert {token == another for token in self.webhooks.tokens} == {self.values["webhook_token"] == "latest"}
 
-    # A connection without any account; one that the user cancels after the bank agreed; one removed at Powens.
-    for body in ({"connector": "nef-et-rive", "sources": []}, {"connector": "thames-mutual"}):
-        powens.call("POST", "/sandbox/connections", {"id_user": person.powens_user, **body})
-    page.goto(person.webview("connect"))
-    choose("banque-horizon")
-    page.get_by_test_id("cancel").click()
-    page.wait_for_url(f"{system.url}/**")
-    kept = ["Banque Horizon"] if values["cancelled_connect"] == "kept" else []
-    assert powens.banks(person) == [*kept, "Nef & Rive", "Thames Mutual"]
-    person.wait(lambda: banks() == powens.banks(person), seconds=30)
-    (empty,) = (c for c in person.connections() if c["institution"]["name"] == "Nef & Rive")
-    assert empty["accounts"] == []
+    def lose_the_token(self) -> None:
+        """Powens refuses the token that we hold; then no account is left enabled."""
+        self.powens.call("POST", f"/sandbox/users/{self.person.powens_user}/revoke-tokens")
+        asked = self.person.api.post(f"/v1/connections/{self.person.connection['id']}/refresh")
+        ended = self.person.ended(asked.raise_for_status().json(), seconds=60)
+        # Data of a minute ago looks hours old where Powens' dates are in another zone than we think; then we say no
+        # more.
+        refused = self.values["forced_sync"] == "refused" and self.values["naive_timezone"] != "Europe/Paris"
+        assert ended["status"] in ("completed", "needs_user") or (refused and ended["status"] == "failed"), ended
+        assert self.person.ended(self.person.select(), seconds=60)["status"] == "completed"
+        self.person.wait(lambda: self.person.agreed(dict.fromkeys(ALL, False)), seconds=30)
 
-    page.goto(person.webview("manage"))
-    page.locator("[data-testid=connection]", has_text="Thames Mutual").click()
-    page.get_by_test_id("delete-connection").click()
-    page.get_by_test_id("confirm-delete").click()
-    page.get_by_test_id("close").click()
-    page.wait_for_url(f"{system.url}/**")
-    person.wait(lambda: banks() == powens.banks(person) == [*kept, "Nef & Rive"], seconds=30)
+        shown = self.person.connection
+        eventually(lambda: folded(self.person, shown["id"]) == state_of(self.person.connection), seconds=30)
 
-    # Powens deletes the user, who begins anew: when Powens' word is lost, that visit tells.
-    powens.call("DELETE", f"/2.0/users/{person.powens_user}", **MANAGER)
-    if not values["webhook_loss"]:
-        person.wait(lambda: person.connections() == [], seconds=30)
-    page.goto(person.webview("connect"))
-    page.get_by_test_id("decline-terms").click()
-    page.wait_for_url(f"{system.url}/**")
-    person.wait(lambda: person.connections() == [], seconds=30)
+    def end_the_connection(self) -> None:
+        """A connection is ended in the app."""
+        shown = self.person.connection
+        ending = self.person.api.request("DELETE", f"/v1/connections/{shown['id']}", json={"confirm": "Revolut"})
+        assert self.person.ended(ending.raise_for_status().json(), seconds=60)["status"] == "completed"
+        self.person.wait(lambda: self.person.connections() == [])
+        assert eventually(lambda: self.person.events("ConnectionRemoved"))
+
+    def meet_odd_connections(self) -> None:
+        """A connection without any account; one that the user cancels after the bank agreed; one removed at Powens."""
+        for body in ({"connector": "nef-et-rive", "sources": []}, {"connector": "thames-mutual"}):
+            self.powens.call("POST", "/sandbox/connections", {"id_user": self.person.powens_user, **body})
+        self.page.goto(self.person.webview("connect"))
+        self._choose("banque-horizon")
+        self.page.get_by_test_id("cancel").click()
+        self.page.wait_for_url(f"{self.system.url}/**")
+        kept = ["Banque Horizon"] if self.values["cancelled_connect"] == "kept" else []
+        assert self.powens.banks(self.person) == [*kept, "Nef & Rive", "Thames Mutual"]
+        self.person.wait(lambda: self._banks() == self.powens.banks(self.person), seconds=30)
+        (empty,) = (c for c in self.person.connections() if c["institution"]["name"] == "Nef & Rive")
+        assert empty["accounts"] == []
+
+        self.page.goto(self.person.webview("manage"))
+        self.page.locator("[data-testid=connection]", has_text="Thames Mutual").click()
+        self.page.get_by_test_id("delete-connection").click()
+        self.page.get_by_test_id("confirm-delete").click()
+        self.page.get_by_test_id("close").click()
+        self.page.wait_for_url(f"{self.system.url}/**")
+        self.person.wait(lambda: self._banks() == self.powens.banks(self.person) == [*kept, "Nef & Rive"], seconds=30)
+
+    def begin_anew(self) -> None:
+        """Powens deletes the user, who begins anew: when Powens' word is lost, that visit tells."""
+        self.powens.call("DELETE", f"/2.0/users/{self.person.powens_user}", **MANAGER)
+        if not self.values["webhook_loss"]:
+            self.person.wait(lambda: self.person.connections() == [], seconds=30)
+        self.page.goto(self.person.webview("connect"))
+        self.page.get_by_test_id("decline-terms").click()
+        self.page.wait_for_url(f"{self.system.url}/**")
+        self.person.wait(lambda: self.person.connections() == [], seconds=30)

@@ -14,7 +14,8 @@ from shared.entrypoints.observability import logger
 from tests.integration.event_schemas import check
 from tests.integration.released import TABLES, load
 from tests.integration.released_journey import with_simple_seal
-from tests.integration.world import FUNCTIONS, World, WorldTime, aws_client
+from tests.integration.world import FUNCTIONS, World, WorldTime
+from tests.worlds.deployment import aws_client
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from functions.accounts_api.container import container
 from shared.adapters.dynamodb.live import DynamoDBSockets
 from shared.application.live import OpenSocket
 from shared.domain.connection import connection_id
-from tests.fakes.powens import Connection
 from tests.integration.world import Reply, World
+from tests.worlds.powens.model import Connection
 
 MANUAL: dict[str, Any] = {"name": "Livret souple", "type": "savings", "currency": "EUR", "balance": "1200.50"}
 

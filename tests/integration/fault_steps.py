@@ -1,8 +1,8 @@
 """What the tests of faults share: the path of a refresh, and what settled means."""
 
 from shared.domain.connection import connection_id
-from tests.fakes.powens import Connection
 from tests.integration.world import World
+from tests.worlds.powens.model import Connection
 
 REFRESH = f"/v1/connections/{connection_id(77)}/refresh"
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tests.fakes.powens import Connection
-from tests.integration.world import Reply, World, folded, shown
+from tests.integration.folding import folded, shown
+from tests.integration.world import Reply, World
+from tests.worlds.powens.model import Connection
 
 BODY: dict[str, Any] = {
     "name": "Mon compte",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.fakes.powens import Connection
 from tests.integration.world import World
+from tests.worlds.powens.model import Connection
 
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:

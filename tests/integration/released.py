@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from shared.domain.connection import connection_id
-from tests.fakes.powens import Connector, User
 from tests.ibans import iban
 from tests.integration.released_journey import LARGE, LOCKED, UNDER_WAY, WORKING, decrypt
-from tests.integration.world import TABLE, World
+from tests.integration.world import World
+from tests.worlds.deployment import TABLE
+from tests.worlds.powens.model import Connector, User
 
 FOLDER = Path(__file__).parents[1] / "released"
 TABLES = sorted(FOLDER.glob("table-*"), key=lambda path: int(path.name.partition("-")[2]))

@@ -19,9 +19,12 @@ from functions.live_updates import app as live_updates
 from functions.orphan_check import app as orphan_check
 from shared.domain.connection import connection_id
 from tests.builders import NOW
-from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, Connection, Connector, error
 from tests.ibans import iban
-from tests.integration.world import FUNCTIONS, IDENTITY_KEY, ORIGIN, Reply, World, aws_client, event_file
+from tests.integration.world import FUNCTIONS, Reply, World
+from tests.worlds.deployment import IDENTITY_KEY, ORIGIN, aws_client
+from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, error
+from tests.worlds.powens.model import Connection, Connector
+from tests.worlds.triggers import event_file
 
 REVOLUT = "7d1f0000-0000-4000-8000-000000000001"
 BANK = "338178e6-3d01-564f-9a7b-000000000077"

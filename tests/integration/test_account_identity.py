@@ -1,8 +1,8 @@
 """An account stays itself: recreated at Powens, seen through two connections, moved to another."""
 
 from shared.domain.connection import connection_id
-from tests.fakes.powens import Connection
 from tests.integration.world import World
+from tests.worlds.powens.model import Connection
 
 
 def test_an_account_that_powens_recreated_off_is_switched_on_again_once(world: World) -> None:

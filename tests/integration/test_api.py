@@ -7,10 +7,11 @@ import pytest
 
 from shared.bootstrap import Container
 from shared.domain.connection import connection_id
-from tests.fakes.powens import error
 from tests.integration.api_steps import PATH, refused
-from tests.integration.world import World, event_file
-from tests.powens_wire import Answer
+from tests.integration.world import World
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.wire import Answer
+from tests.worlds.triggers import event_file
 
 
 def test_the_event_files_of_the_api_are_answered(world: World) -> None:
@@ -75,7 +76,7 @@ def test_nothing_of_another_user_is_found(world: World) -> None:
 
 def test_a_token_without_a_subject_is_nobody(world: World) -> None:
     from functions.accounts_api import app
-    from tests.integration.world import api_event
+    from tests.worlds.triggers import api_event
 
     for claims in ({}, {"sub": ""}):
         event = api_event("GET", "/v1/connections")
@@ -162,7 +163,7 @@ def test_a_body_that_is_no_usable_json_is_refused(world: World, raw: str) -> Non
 @pytest.mark.parametrize("kind", ["application/octet-stream", "multipart/form-data; boundary=x", "text/plain", ""])
 def test_a_body_is_json_whatever_it_is_called_and_however_it_is_passed_on(world: World, kind: str) -> None:
     from functions.accounts_api import app
-    from tests.integration.world import api_event
+    from tests.worlds.triggers import api_event
 
     for sent, status in ((b'{"enabled_account_ids": []}', 404), (b"\xff\xfe", 400), (b"a=b", 400)):
         event = api_event("PUT", f"{PATH}/selection", raw=base64.b64encode(sent).decode(), content_type=kind)

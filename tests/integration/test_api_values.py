@@ -9,9 +9,10 @@ import pytest
 from functions.account_commands import app as account_commands
 from shared.domain.connection import connection_id
 from shared.domain.ledger import Outcome
-from tests.fakes.powens import Connection
 from tests.integration.api_steps import PATH, key, refused
-from tests.integration.world import ORIGIN, World
+from tests.integration.world import World
+from tests.worlds.deployment import ORIGIN
+from tests.worlds.powens.model import Connection
 
 
 @pytest.mark.parametrize(

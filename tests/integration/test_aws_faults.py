@@ -8,8 +8,10 @@ from functions.outbox_publisher import app as outbox_publisher
 from shared.adapters.dynamodb.connections import DynamoDBConnections
 from shared.domain.connection import connection_id
 from shared.domain.errors import PublishFailed
+from tests.integration.aws import throttled
 from tests.integration.fault_steps import settled
-from tests.integration.world import World, stream_readers, throttled
+from tests.integration.world import World
+from tests.worlds.stream import stream_readers
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "TransactWriteItems"])

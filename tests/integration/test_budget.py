@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from shared.domain.connection import connection_id
-from tests.fakes.powens import Connection, FakePowens, error
 from tests.integration.world import FUNCTIONS, World
+from tests.worlds.powens.fake import FakePowens, error
+from tests.worlds.powens.model import Connection
 
 
 def limited(world: World, monkeypatch: pytest.MonkeyPatch, calls: int) -> None:

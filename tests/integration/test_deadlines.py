@@ -3,9 +3,10 @@
 import pytest
 
 from shared.domain.connection import connection_id
-from tests.fakes.powens import error
+from tests.integration.aws import throttled
 from tests.integration.fault_steps import settled
-from tests.integration.world import World, throttled
+from tests.integration.world import World
+from tests.worlds.powens.fake import error
 
 # --- deadlines
 

@@ -9,9 +9,10 @@ from shared.adapters.dynamodb.live import DynamoDBSockets
 from shared.application.live import Live
 from shared.domain.connection import connection_id
 from shared.domain.erasure import LATE_AFTER, QUIET_FOR
-from tests.fakes.powens import error
 from tests.integration.erasure_steps import MANUAL, erase, erased, filled, receipt, traces
-from tests.integration.world import ORIGIN, Context, Reply, World
+from tests.integration.world import Context, Reply, World
+from tests.worlds.deployment import ORIGIN
+from tests.worlds.powens.fake import error
 
 
 class Screens:

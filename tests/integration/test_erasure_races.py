@@ -4,10 +4,11 @@ import pytest
 
 from functions.account_commands import app as account_commands
 from shared.domain.connection import connection_id
-from tests.fakes.powens import error
+from tests.integration.aws import throttled
 from tests.integration.erasure_steps import erase, erased, filled, receipt, traces
-from tests.integration.world import KilledError, Reply, World, killed_at, throttled
-from tests.powens_wire import Answer
+from tests.integration.world import KilledError, Reply, World, killed_at
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.wire import Answer
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])

@@ -3,10 +3,11 @@
 import pytest
 import requests
 
-from tests.fakes.powens import Connection, error
 from tests.integration.fault_steps import settled
 from tests.integration.world import World
-from tests.powens_wire import Answer
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.model import Connection
+from tests.worlds.powens.wire import Answer
 
 PASSING: dict[str, Answer | Exception] = {
     "too many requests": error(429, **{"Retry-After": "20"}),

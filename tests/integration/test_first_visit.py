@@ -7,9 +7,10 @@ import pytest
 from shared.application.request import Request
 from shared.application.writing import write
 from shared.bootstrap import Container
-from tests.fakes.powens import error
 from tests.integration.api_steps import refused
-from tests.integration.world import ORIGIN, Reply, World
+from tests.integration.world import Reply, World
+from tests.worlds.deployment import ORIGIN
+from tests.worlds.powens.fake import error
 
 
 def test_two_devices_that_ask_for_the_first_session_at_once_share_one_powens_user(world: World) -> None:
@@ -52,7 +53,7 @@ def test_a_second_device_is_asked_to_come_back_when_the_first_one_takes_long(wor
 
 @pytest.mark.parametrize("step", ["POST /auth/token/access", "Encrypt", "UpdateItem"])
 def test_a_creation_that_is_cut_short_is_resumed_and_leaves_no_orphan(world: World, step: str) -> None:
-    from tests.integration.world import throttled
+    from tests.integration.aws import throttled
 
     if step.startswith("POST"):
         world.powens.fail(step, error(500), after=True)

@@ -8,9 +8,9 @@ import requests
 from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
 from shared.domain.errors import PowensForbidden
-from tests.fakes.powens import error
 from tests.integration.fault_steps import REFRESH
 from tests.integration.world import World
+from tests.worlds.powens.fake import error
 
 FORBIDDEN = error(403, "forbidden")
 

@@ -4,9 +4,9 @@ import pytest
 
 from functions.account_commands import app as account_commands
 from shared.domain.connection import connection_id
-from tests.fakes.powens import error
 from tests.integration.fault_steps import settled
 from tests.integration.world import World
+from tests.worlds.powens.fake import error
 
 
 def test_a_deleted_connection_stays_gone_after_a_read_that_began_before(world: World) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from shared.application.ports import TakenError
 from tests.integration.api_steps import PATH, key, refused
-from tests.integration.world import ORIGIN, Reply, World
+from tests.integration.world import Reply, World
+from tests.worlds.deployment import ORIGIN
 
 
 def test_a_stale_or_foreign_if_match_is_refused_and_the_current_one_accepted(world: World) -> None:

@@ -7,10 +7,11 @@ import pytest
 
 from shared.domain.connection import connection_id
 from shared.domain.incidents import CLOSES_AT, LEAST_OPEN, OPENS_AT, QUIET_FOR
-from tests.fakes.powens import Connection
+from tests.integration.aws import throttled
 from tests.integration.test_institutions import NEO
 from tests.integration.test_missing_accounts import change
-from tests.integration.world import World, throttled
+from tests.integration.world import World
+from tests.worlds.powens.model import Connection
 
 
 def incidents(world: World, **headers: str) -> list[Any]:

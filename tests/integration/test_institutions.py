@@ -13,9 +13,11 @@ from shared.application.ports import StaleWriteError
 from shared.domain.catalogue import Catalogue, CatalogueEntry
 from shared.domain.errors import AppError, PowensUnavailable, StoreUnavailable
 from shared.domain.observation import Institution
-from tests.fakes.powens import Connector, error
-from tests.integration.world import World, event_file
-from tests.powens_wire import Answer
+from tests.integration.world import World
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.model import Connector
+from tests.worlds.powens.wire import Answer
+from tests.worlds.triggers import event_file
 
 NEO = "7d1f0000-0000-4000-8000-000000000001"
 

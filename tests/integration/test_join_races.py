@@ -10,10 +10,10 @@ from shared.domain import ledger
 from shared.domain.connection import Connection as Held
 from shared.domain.connection import connection_id
 from shared.domain.facts import Cause, Change, Fact, FactType, change_of
-from tests.fakes.powens import Connection
 from tests.integration.join_steps import add, counted, link, manual, read, told, unlink
 from tests.integration.journey_steps import flip
 from tests.integration.world import World
+from tests.worlds.powens.model import Connection
 
 
 def test_two_devices_that_join_two_accounts_with_one_at_the_same_moment_join_one(world: World) -> None:

@@ -17,8 +17,9 @@ from shared.config import PowensSecret
 from shared.domain.connection import MAX_ACCOUNTS, Account, Choice, account_id, connection_id
 from shared.domain.errors import Misconfigured
 from shared.domain.ledger import Outcome
-from tests.fakes.powens import error
-from tests.integration.world import World, event_file
+from tests.integration.world import World
+from tests.worlds.powens.fake import error
+from tests.worlds.triggers import event_file
 
 
 def test_a_list_that_comes_in_two_pages_is_whole(world: World) -> None:

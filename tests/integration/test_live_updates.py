@@ -16,8 +16,9 @@ from shared import bootstrap
 from shared.domain.errors import Unavailable
 from shared.entrypoints.observability import logger
 from tests.builders import FixedClock
-from tests.integration.world import Context, aws_client, resources
+from tests.integration.world import Context
 from tests.live_wire import Wire, wire
+from tests.worlds.deployment import aws_client, resources
 
 TABLE = "accounts-table"
 

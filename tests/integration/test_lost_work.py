@@ -11,10 +11,10 @@ from shared.adapters.dynamodb.connections import DynamoDBConnections
 from shared.adapters.powens.user import PowensUser
 from shared.domain.connection import connection_id
 from shared.domain.errors import AnswerLost
-from tests.fakes.powens import error
 from tests.integration.fault_steps import REFRESH, settled
 from tests.integration.world import World
-from tests.powens_wire import Answer
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.wire import Answer
 
 
 class Killed(BaseException):

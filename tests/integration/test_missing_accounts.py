@@ -7,9 +7,9 @@ import pytest
 from functions.accounts_api.container import container
 from shared.domain.connection import AccountType, connection_id
 from shared.domain.diagnosis import PEERS_FLOOR
-from tests.fakes.powens import Connection, Connector
 from tests.integration.test_institutions import NEO
 from tests.integration.world import World
+from tests.worlds.powens.model import Connection, Connector
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import pytest
 
 from shared.domain.connection import MAX_ACCOUNTS, connection_id
-from tests.fakes.powens import Connector, error
 from tests.integration.world import World
-from tests.powens_wire import Answer
+from tests.worlds.powens.fake import error
+from tests.worlds.powens.model import Connector
+from tests.worlds.powens.wire import Answer
 
 ODD_ACCOUNTS: list[dict[str, object]] = [
     {"last_update": "0000-00-00 00:00:00"},

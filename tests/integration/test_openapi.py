@@ -16,7 +16,8 @@ from schemathesis import GenerationMode
 
 from functions.accounts_api import app
 from shared.domain.connection import connection_id
-from tests.integration.world import Reply, World, api_event
+from tests.integration.world import Reply, World
+from tests.worlds.triggers import api_event
 
 CONTRACT = {
     "GET /health",

@@ -10,8 +10,10 @@ from functions.orphan_check import app as orphan_check
 from shared.application import orphans
 from shared.domain.connection import connection_id
 from shared.domain.errors import Misconfigured
-from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, error
-from tests.integration.world import FUNCTIONS, IDENTITY_KEY, KilledError, World, aws_client, event_file, killed_at
+from tests.integration.world import FUNCTIONS, KilledError, World, killed_at
+from tests.worlds.deployment import IDENTITY_KEY, aws_client
+from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, error
+from tests.worlds.triggers import event_file
 
 
 @pytest.fixture

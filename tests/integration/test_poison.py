@@ -10,9 +10,11 @@ from functions.connection_refresh import app as connection_refresh
 from functions.outbox_publisher import app as outbox_publisher
 from shared.adapters.dynamodb.connections import DynamoDBConnections
 from shared.domain.connection import connection_id
-from tests.fakes.powens import error
+from tests.integration.aws import throttled
 from tests.integration.fault_steps import settled
-from tests.integration.world import World, event_file, throttled
+from tests.integration.world import World
+from tests.worlds.powens.fake import error
+from tests.worlds.triggers import event_file
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from functions.live_updates import app as live_updates
-from tests.fakes.powens import Connection
 from tests.integration.released import (
     TABLES,
     Item,
@@ -22,15 +21,9 @@ from tests.integration.released import (
     record,
     recorded_items,
 )
-from tests.integration.released_journey import (
-    CLOSED,
-    SOCKET,
-    UNDER_WAY,
-    WORKING,
-    journey,
-    live_screens,
-)
+from tests.integration.released_journey import CLOSED, SOCKET, UNDER_WAY, WORKING, journey, live_screens
 from tests.integration.world import Reply, World
+from tests.worlds.powens.model import Connection
 
 
 def about(world: World, user: str) -> list[Item]:

@@ -8,11 +8,11 @@ import pytest
 
 from ops.dead_letters import PLACES, look, replay
 from ops.system import System
-from tests.fakes.queues import Message
 from tests.integration.released import put_messages, read
 from tests.integration.released_journey import UNDER_WAY, WORKING
 from tests.integration.test_replay import Sqs
 from tests.integration.world import World
+from tests.worlds.queues import Message
 
 
 def deliver(world: World, table: Path, queue: str, number: int) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.connection import connection_id
+from tests.integration.folding import folded
 from tests.integration.journey_steps import kinds
-from tests.integration.world import World, folded
+from tests.integration.world import World
 
 
 def test_deleting_a_connection_needs_its_banks_name_and_is_for_good(world: World) -> None:
@@ -73,7 +74,7 @@ def test_a_whole_read_removes_a_connection_only_when_powens_denies_it_too(world:
 
 
 def test_a_list_that_lacks_a_connection_which_powens_still_has_removes_nothing(world: World) -> None:
-    from tests.powens_wire import Answer
+    from tests.worlds.powens.wire import Answer
 
     connection = world.connect(1)
     opened = world.open_webview(flow="manage")
@@ -97,7 +98,7 @@ def test_a_refresh_ends_when_powens_shows_a_newer_synchronisation(world: World) 
 
 
 def test_a_choice_does_not_wait_behind_a_refresh_that_powens_takes_its_time_for(world: World) -> None:
-    from tests.powens_wire import Answer
+    from tests.worlds.powens.wire import Answer
 
     connection = world.connect(1, 2)
     world.powens.fail("PUT .*", Answer(202, {}))
@@ -134,7 +135,7 @@ def test_a_second_refresh_while_one_is_open_is_the_same_operation(world: World) 
 def test_a_refresh_that_powens_refuses_says_how_old_the_data_is_that_there_is(
     world: World, age: timedelta, status: str, said: str
 ) -> None:
-    from tests.fakes.powens import error
+    from tests.worlds.powens.fake import error
 
     connection = world.connect(1)
     world.clock.now += age

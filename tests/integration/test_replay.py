@@ -13,9 +13,9 @@ from ops.dead_letters import PLACES, look, replay
 from ops.system import System
 from shared.contracts.messages import Command
 from shared.domain.errors import PowensRefused
-from tests.fakes.powens import error
-from tests.fakes.queues import FifoQueue, Message
 from tests.integration.world import World
+from tests.worlds.powens.fake import error
+from tests.worlds.queues import FifoQueue, Message
 
 
 @dataclass

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from shared.application.access import RECONCILE_EVERY
-from tests.fakes.powens import error
 from tests.integration.world import World
+from tests.worlds.powens.fake import error
 
 
 def measured(world: World, name: str) -> list[float]:

@@ -7,7 +7,9 @@ import pytest
 
 from shared.domain.connection import connection_id
 from tests.integration.api_steps import refused
-from tests.integration.world import ORIGIN, Reply, World, throttled
+from tests.integration.aws import throttled
+from tests.integration.world import Reply, World
+from tests.worlds.deployment import ORIGIN
 
 
 @pytest.mark.parametrize(

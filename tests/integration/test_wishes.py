@@ -7,8 +7,10 @@ import pytest
 from functions.accounts_api.container import container
 from shared.application.ports import StaleWriteError
 from shared.domain.connection import AccountType
-from tests.fakes.powens import Connection
-from tests.integration.world import Reply, World, resources, throttled
+from tests.integration.aws import throttled
+from tests.integration.world import Reply, World
+from tests.worlds.deployment import resources
+from tests.worlds.powens.model import Connection
 
 BANK = "338178e6-3d01-564f-9a7b-000000000077"
 OTHER_BANK = "338178e6-3d01-564f-9a7b-000000000078"

@@ -4,27 +4,18 @@ What the template says of the table, the queues, their consumers and the stream'
 Time moves only when a clock is read (a millisecond), when something sleeps, and when everything waits for a message.
 """
 
-import base64
 import contextlib
-import hashlib
-import hmac
 import io
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from botocore.validate import ParamValidator
 
 from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
@@ -35,23 +26,17 @@ from functions.institution_catalogue import app as institution_catalogue
 from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
-from local.intrinsics import load
-from local.paths import TEMPLATE
 from shared.bootstrap import Container
-from shared.contracts.events import EventDetail
-from shared.domain.connection import AccountType, connection_id
+from shared.domain.connection import connection_id
 from shared.domain.errors import AppError
-from shared.domain.facts import AccountChange, Fact, FactType, Folded, fold
-from tests.builders import NOW, FixedClock
-from tests.fakes.powens import CLIENT_ID, CLIENT_SECRET, Connection, FakePowens
-from tests.fakes.queues import FifoQueue, declared_queue
+from tests.integration.aws import Aws, TickingClock
+from tests.worlds.deployment import BUS, ENVIRONMENT, IDENTITY_KEY, ORIGIN, TABLE, WEBHOOK_SECRET, aws_client, resources
+from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, FakePowens
+from tests.worlds.powens.model import Connection
+from tests.worlds.queues import FifoQueue, declared_queue
+from tests.worlds.stream import stream_readers
+from tests.worlds.triggers import api_event, event_file, signed
 
-EVENTS = Path(__file__).parents[2] / "events"
-WEBHOOK_SECRET = "webhook-secret-31c7"
-IDENTITY_KEY = "identity-key-a2f8"
-TABLE = "accounts-table"
-BUS = "synced-accounts-test"
-ORIGIN = "https://app.example.com"
 FUNCTIONS = (
     account_commands,
     accounts_api,
@@ -61,63 +46,6 @@ FUNCTIONS = (
     orphan_check,
     outbox_publisher,
 )
-
-
-@cache
-def aws_client(service: str) -> Any:
-    """One client for all tests: to make one reads megabytes of service descriptions."""
-    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-west-3")
-    return session.client(service)  # type: ignore[call-overload]
-
-
-@cache
-def resources() -> dict[str, Any]:
-    """What the template declares."""
-    declared: dict[str, Any] = load(TEMPLATE.read_text("utf-8"))["Resources"]
-    return declared
-
-
-@dataclass(frozen=True)
-class StreamReader:
-    """One event source mapping of the outbox publisher, as the template has it."""
-
-    name: str
-    batch: int
-    retries: int
-    events: tuple[str, ...]
-    prefixes: tuple[str, ...]
-
-    def lets_through(self, record: dict[str, Any]) -> bool:
-        key = record["dynamodb"]["Keys"]["sk"]["S"]
-        return record["eventName"] in self.events and key.startswith(self.prefixes)
-
-
-@cache
-def stream_readers() -> tuple[StreamReader, ...]:
-    readers = []
-    for name, source in resources()["OutboxPublisherFunction"]["Properties"]["Events"].items():
-        properties = source["Properties"]
-        [pattern] = [json.loads(entry["Pattern"]) for entry in properties["FilterCriteria"]["Filters"]]
-        prefixes = tuple(rule["prefix"] for rule in pattern["dynamodb"]["NewImage"]["sk"]["S"])
-        batch, retries = properties["BatchSize"], properties["MaximumRetryAttempts"]
-        readers.append(StreamReader(name, batch, retries, tuple(pattern["eventName"]), prefixes))
-    return tuple(readers)
-
-
-class TickingClock(FixedClock):
-    """No two readings are the same."""
-
-    def __init__(self) -> None:
-        super().__init__(NOW)
-        self._lock = threading.Lock()
-
-    def __call__(self) -> datetime:
-        with self._lock:
-            return self.advance(milliseconds=1)
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.advance(seconds=seconds)
 
 
 @dataclass
@@ -145,108 +73,6 @@ class Reply:
     @property
     def json(self) -> Any:
         return json.loads(self.body, parse_float=Decimal)
-
-
-def throttled(operation: str) -> ClientError:
-    """What boto3 raises once its own retries have run out."""
-    return ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, operation)
-
-
-@dataclass
-class Aws:
-    """Every AWS call of the functions: counted, failed on request, and seen by the stream."""
-
-    clock: TickingClock
-    calls: list[str] = field(default_factory=list)
-    faults: list[tuple[str, Callable[[dict[str, Any]], object]]] = field(default_factory=list)
-    stream: list[dict[str, Any]] = field(default_factory=list)
-    bus: list[dict[str, Any]] = field(default_factory=list)
-    queues: dict[str, FifoQueue] = field(default_factory=dict)
-    outside: bool = True
-    _known: set[tuple[str, str]] = field(default_factory=set)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def fault(self, operation: str, answer: Callable[[dict[str, Any]], object], *, times: int = 1) -> None:
-        """The next calls of `operation` get what `answer(parameters)` returns or raises; None is the usual answer."""
-        self.faults += [(operation, answer)] * times
-
-    def raising(self, operation: str, error: Exception, *, times: int = 1) -> None:
-        def answer(_: dict[str, Any]) -> object:
-            raise error
-
-        self.fault(operation, answer, times=times)
-
-    def call(self, real: Callable[[Any, str, Any], Any], client: Any, operation: str, parameters: Any) -> Any:
-        # moto checks a condition and writes in two steps; DynamoDB does not.
-        with self._lock:
-            return self._one_call(real, client, operation, parameters)
-
-    def _one_call(self, real: Callable[[Any, str, Any], Any], client: Any, operation: str, parameters: Any) -> Any:
-        if self.outside:
-            return real(client, operation, parameters)
-        self.calls.append(operation)
-        answer = self._faulty(operation, parameters)
-        if answer is not None:
-            return answer
-        if client.meta.service_model.service_name == "sqs":
-            shape = client.meta.service_model.operation_model(operation).input_shape
-            report = ParamValidator().validate(parameters, shape)
-            assert not report.has_errors(), report.generate_report()
-            return self._sqs(operation, parameters)
-        answer = real(client, operation, parameters)
-        if operation == "TransactWriteItems":
-            self._record([write["Put"]["Item"] for write in parameters["TransactItems"] if "Put" in write])
-        if operation == "PutEvents":
-            self._publish(parameters["Entries"])
-        return answer
-
-    def _faulty(self, operation: str, parameters: dict[str, Any]) -> object:
-        for fault in self.faults:
-            if fault[0] == operation:
-                self.faults.remove(fault)
-                return fault[1](parameters)
-        return None
-
-    def publish(self, entries: list[dict[str, Any]]) -> None:
-        """Some entries of a call that failed for the rest."""
-        self._publish(entries)
-
-    def _publish(self, entries: list[dict[str, Any]]) -> None:
-        for entry in entries:
-            assert entry["EventBusName"] == BUS
-            assert entry["Source"] == "synced-accounts"
-            self.bus.append({"detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])})
-
-    def _record(self, items: list[dict[str, Any]]) -> None:
-        for item in items:
-            key = (item["pk"]["S"], item["sk"]["S"])
-            name = "MODIFY" if key in self._known else "INSERT"
-            self._known.add(key)
-            image = {"Keys": {"pk": item["pk"], "sk": item["sk"]}, "NewImage": item, "StreamViewType": "NEW_IMAGE"}
-            self.stream.append({"eventName": name, "eventSource": "aws:dynamodb", "dynamodb": image})
-
-    def _sqs(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        queue = self.queues[parameters["QueueUrl"]]
-        now = self.clock().timestamp()
-        match operation:
-            case "SendMessageBatch":
-                for entry in parameters["Entries"]:
-                    queue.put(entry["MessageBody"], entry["MessageGroupId"], entry["MessageDeduplicationId"], now)
-                return {"Successful": [{"Id": entry["Id"]} for entry in parameters["Entries"]]}
-            case "SendMessage":
-                body, group = parameters["MessageBody"], parameters["MessageGroupId"]
-                queue.put(body, group, parameters["MessageDeduplicationId"], now)
-                return {"MessageId": "m"}
-            case "ChangeMessageVisibility":
-                queue.change_visibility(parameters["ReceiptHandle"], parameters["VisibilityTimeout"], now)
-                return {}
-        raise AssertionError(operation)
-
-
-def event_file(name: str) -> dict[str, Any]:
-    """A trigger's payload from `events/`, as `function/case`."""
-    loaded: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text("utf-8"))
-    return loaded
 
 
 class World:
@@ -282,21 +108,7 @@ class World:
         aws_client("events").create_event_bus(Name=BUS)
         secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "identity_key": IDENTITY_KEY}
         aws_client("secretsmanager").create_secret(Name="powens", SecretString=json.dumps(secret))
-        return {
-            "TABLE_NAME": TABLE,
-            "EVENT_BUS_NAME": BUS,
-            "COMMANDS_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/commands.fifo",
-            "REFRESH_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/refresh.fifo",
-            "TOKEN_KEY_ID": key,
-            "POWENS_SECRET_ID": "powens",
-            "POWENS_API_URL": "https://acme.biapi.pro/2.0",
-            "POWENS_WEBVIEW_URL": "https://webview.powens.com",
-            "POWENS_DOMAIN": "acme.biapi.pro",
-            "PUBLIC_URL": "https://api.example.com",
-            "POWENS_CALLS_PER_MINUTE": "0",
-            "RETURN_TO_ALLOWED": f"{ORIGIN},http://localhost:8080,wealthapp://",
-            "WEBHOOK_SECRETS": json.dumps({"current": WEBHOOK_SECRET}),
-        }
+        return ENVIRONMENT | {"TOKEN_KEY_ID": key}
 
     def _queue(self, template: Mapping[str, Any], name: str, consumer: str, variable: str) -> FifoQueue:
         queue = declared_queue(template, name, name, consumer, self.environment[variable])
@@ -365,15 +177,13 @@ class World:
             shown = {"id": connection.id, "id_user": connection.user}
             body = json.dumps({"user": {"id": connection.user}, "connection": shown}).encode()
         path = f"/webhooks/powens/{name}"
-        date = self.clock().isoformat(timespec="microseconds").replace("+00:00", "Z")
-        said = f"POST.{path}.{date}.".encode() + body
-        signature = base64.b64encode(hmac.new(WEBHOOK_SECRET.encode(), said, hashlib.sha256).digest()).decode()
+        headers = signed(path, body, self.clock())
         event = event_file("powens_webhook/account-enabled") | {
             "rawPath": path,
             "pathParameters": {"event": name},
             "body": body.decode(),
         }
-        event["headers"] |= {"bi-signature": signature, "bi-signature-date": date}
+        event["headers"] |= headers
         self._deliveries += 1
         context = Context(aws_request_id=f"delivery-{self._deliveries}")
         with self.invoking():
@@ -548,30 +358,6 @@ class World:
         )
 
 
-def api_event(
-    method: str,
-    path: str,
-    body: object = None,
-    *,
-    user: str | None = "alice",
-    query: str = "",
-    raw: str | None = None,
-    **headers: str,
-) -> dict[str, Any]:
-    """An event as the HTTP API hands it over, payload 2.0; `user` None for a route without authorizer."""
-    event = event_file("accounts_api/list-connections" if user is not None else "accounts_api/health")
-    event |= {"rawPath": path, "rawQueryString": query}
-    if query:
-        event["queryStringParameters"] = dict(parse_qsl(query, keep_blank_values=True))
-    event["requestContext"]["http"] |= {"method": method, "path": path}
-    if user is not None:
-        event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] = user
-    event["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
-    if body is not None or raw is not None:
-        event["body"] = json.dumps(body) if raw is None else raw
-    return event
-
-
 class WorldTime(datetime):
     """Stands in for `datetime` where a module asks it for the time."""
 
@@ -581,45 +367,6 @@ class WorldTime(datetime):
     def now(cls, tz: tzinfo | None = None) -> Self:
         at = cls.clock().astimezone(tz or UTC)
         return cls.fromisoformat(at.isoformat())
-
-
-def folded(events: list[dict[str, Any]], connection: Connection | None = None) -> Folded:
-    """What a consumer of the bus knows, from the events' JSON alone: of a connection, or else of everything."""
-    facts = []
-    for event in events:
-        detail = EventDetail.model_validate(event["detail"])
-        if connection is not None and detail.data.connection_id != connection_id(connection.id):
-            continue
-        lines = tuple(
-            AccountChange(
-                account_id=line.account_id,
-                change=line.change,
-                enabled=line.enabled,
-                type=line.type,
-                currency=line.currency,
-            )
-            for line in detail.data.accounts
-        )
-        facts.append(
-            Fact(
-                type=FactType(event["detail-type"]),
-                user_id=detail.data.user_id,
-                connection_id=detail.data.connection_id,
-                revision=detail.data.revision,
-                cause=detail.metadata.cause,
-                accounts=lines,
-            )
-        )
-    return fold(facts)
-
-
-def shown(held: Any) -> Folded:
-    """The same of a connection, or of the whole list, as the API shows it."""
-    accounts = held["accounts"] if "accounts" in held else [a for c in held["connections"] for a in c["accounts"]]
-    return {
-        a["id"]: (a["enabled"], AccountType(a["type"]), a["currency"])
-        for a in (*accounts, *held.get("manual_accounts", ()))
-    }
 
 
 class KilledError(BaseException):

@@ -12,9 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 from greenlet import GreenletExit
 
-from tests.fakes.queues import FifoQueue
-from tests.simulation.dynamodb import Refused, Table, UnknownSyntax
+from tests.simulation.dynamodb import Refused, SimulatedTable
 from tests.simulation.engine import Engine
+from tests.simulation.expressions import UnknownSyntax
+from tests.worlds.queues import FifoQueue
 
 MOST_ENTRIES = 10
 LARGEST_MESSAGE = 262_144
@@ -32,10 +33,10 @@ _USUAL_SECONDS = {"dynamodb": 0.008, "sqs": 0.012, "events": 0.025, "kms": 0.015
 }
 
 
-class Aws:
+class SimulatedAws:
     """Every AWS call of every function."""
 
-    def __init__(self, engine: Engine, table: Table, bus: str, secret: str) -> None:
+    def __init__(self, engine: Engine, table: SimulatedTable, bus: str, secret: str) -> None:
         self.engine = engine
         self.table = table
         self.queues: dict[str, FifoQueue] = {}

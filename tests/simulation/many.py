@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.plan import FAULTS, plan_of
 from tests.simulation.run import Verdict, run, shrink
-from tests.simulation.world import installed
+from tests.simulation.world.installed import installed
 
 CHUNK = 25
 MOST_STORIES = 3

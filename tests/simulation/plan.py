@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 
 from tests.simulation.engine import Fault
-from tests.simulation.people import USERS, Action
+from tests.simulation.people.memory import USERS, Action
 
 FAULTS: dict[str, float] = {
     "killed before a call": 0.02,
@@ -146,15 +146,7 @@ def plan_of(seed: int, *, most: int = 26) -> Plan:
     weights = {kind: weight * dice.choice((0.3, 1, 1, 3)) for kind, weight in ACTIONS.items()}
     kinds = list(weights)
     while len(actions) < most:
-        gap = dice.random()
-        if gap < 0.5:
-            at += dice.random() * 3
-        elif gap < 0.8:
-            at += 5 + dice.random() * 240
-        elif gap < 0.97:
-            at += 300 + dice.random() * 7200
-        else:
-            at += 6 * 3600 + dice.random() * 20 * 3600
+        at += _gap(dice)
         [kind] = dice.choices(kinds, [weights[kind] for kind in kinds])
         who = USERS[1] if two and dice.random() < 0.3 else USERS[0]
         actions.append(Action(len(actions), at, kind, who))
@@ -172,3 +164,15 @@ def plan_of(seed: int, *, most: int = 26) -> Plan:
     limit = dice.choice(LIMITS)
     met = tuple(kind for kind, share in KINDS.items() if dice.random() < share)
     return Plan(seed, tuple(actions), rates, skewed, limit, met)
+
+
+def _gap(dice: random.Random) -> float:
+    """Seconds until the next action: mostly moments, now and then hours."""
+    size = dice.random()
+    if size < 0.5:
+        return dice.random() * 3
+    if size < 0.8:
+        return 5 + dice.random() * 240
+    if size < 0.97:
+        return 300 + dice.random() * 7200
+    return 6 * 3600 + dice.random() * 20 * 3600

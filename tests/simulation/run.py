@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
-from tests.simulation.checks import Checks
+from tests.simulation.checks.checks import Checks
 from tests.simulation.engine import MICROSECONDS, Chance, Fault
-from tests.simulation.oracle import Oracle
-from tests.simulation.people import Action, People
+from tests.simulation.oracle.oracle import Oracle
+from tests.simulation.people.memory import Action
+from tests.simulation.people.people import People
 from tests.simulation.plan import Plan, plan_of
-from tests.simulation.world import Violated, installed, running
+from tests.simulation.world.installed import installed, running
+from tests.simulation.world.processes import Violated
 
 
 @dataclass
@@ -82,33 +85,49 @@ def shrink(verdict: Verdict, *, most: int = 400) -> Verdict:
     best = run(_replay(verdict.plan, verdict.plan.actions, verdict.faults))
     if best.violation is None:
         return verdict
-    left = most
-
-    def attempt(actions: Sequence[Action], faults: Sequence[Fault]) -> bool:
-        nonlocal best, left
-        left -= 1
-        tried = run(_replay(verdict.plan, actions, faults))
-        if tried.violation is None or _kind(tried.violation) != _kind(verdict.violation or ""):
-            return False
-        best = tried
-        return True
-
+    shrinking = _Shrinking(verdict, best, most)
     for what in ("actions", "faults", "actions"):
-        size = max(1, len(getattr(best.plan, "actions" if what == "actions" else "only") or ()) // 2)
-        while size and left > 0:
-            at, removed = 0, False
-            while left > 0:
-                actions, faults = list(best.plan.actions), list(best.plan.only or ())
-                part = actions if what == "actions" else faults
-                if at >= len(part):
-                    break
-                del part[at : at + size]
-                if attempt(actions, faults):
-                    removed = True
-                else:
-                    at += size
+        shrinking.without(what)
+    return shrinking.best
+
+
+class _Shrinking:
+    """`best`: the smallest failure so far; `left`: how many more plans may be tried."""
+
+    def __init__(self, verdict: Verdict, best: Verdict, left: int) -> None:
+        self.verdict, self.best, self.left = verdict, best, left
+
+    def without(self, what: str) -> None:
+        """Leave out "actions" or "faults": halves at first, then smaller parts, and single ones as long as it helps."""
+        size = max(1, len(self._parts()[what]) // 2)
+        while size and self.left > 0:
+            removed = self._sweep(what, size)
             size = size if removed and size == 1 else size // 2
-    return best
+
+    def _sweep(self, what: str, size: int) -> bool:
+        """Leave out each part of this size, once; whether one of them was not needed."""
+        at, removed = 0, False
+        while self.left > 0:
+            parts = self._parts()
+            if at >= len(parts[what]):
+                break
+            del parts[what][at : at + size]
+            if self._attempt(parts["actions"], parts["faults"]):
+                removed = True
+            else:
+                at += size
+        return removed
+
+    def _parts(self) -> dict[str, list[Any]]:
+        return {"actions": list(self.best.plan.actions), "faults": list(self.best.plan.only or ())}
+
+    def _attempt(self, actions: Sequence[Action], faults: Sequence[Fault]) -> bool:
+        self.left -= 1
+        tried = run(_replay(self.verdict.plan, actions, faults))
+        if tried.violation is None or _kind(tried.violation) != _kind(self.verdict.violation or ""):
+            return False
+        self.best = tried
+        return True
 
 
 def _kind(violation: str) -> str:

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.integration.world import TABLE, aws_client, resources
-from tests.simulation.dynamodb import Refused, Table, UnknownSyntax, condition
+from tests.simulation.dynamodb import Refused, SimulatedTable
+from tests.simulation.expressions import UnknownSyntax, condition
+from tests.worlds.deployment import TABLE, aws_client, resources
 
 PARTITIONS = st.sampled_from(["USER#a", "USER#b"])
 SORTS = st.sampled_from(["LIST#1", "LIST#2", "OPERATION#1", "PROFILE"])
@@ -107,17 +108,17 @@ def moto(request: pytest.FixtureRequest) -> Iterator[Any]:
             yield aws_client("dynamodb")
 
 
-def fresh(client: Any) -> Table:
+def fresh(client: Any) -> SimulatedTable:
     """An empty table in moto, and one of ours."""
     if TABLE in client.list_tables()["TableNames"]:
         client.delete_table(TableName=TABLE)
     declared = resources()["Table"]["Properties"]
     names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     client.create_table(TableName=TABLE, **{name: declared[name] for name in names})
-    return Table(TABLE, ("due", "due_pk", "due_sk"), lambda: 0.0, lambda: 0.0)
+    return SimulatedTable(TABLE, ("due", "due_pk", "due_sk"), lambda: 0.0, lambda: 0.0)
 
 
-def answers(client: Any, table: Table, operation: str, parameters: dict[str, Any]) -> list[Any]:
+def answers(client: Any, table: SimulatedTable, operation: str, parameters: dict[str, Any]) -> list[Any]:
     """What both say, without what only moto adds."""
     method = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation)[1:]
     said: list[Any] = []
@@ -134,7 +135,7 @@ def answers(client: Any, table: Table, operation: str, parameters: dict[str, Any
     return said
 
 
-def every_page(table: Table, asked: dict[str, Any]) -> list[Any]:
+def every_page(table: SimulatedTable, asked: dict[str, Any]) -> list[Any]:
     """As DynamoDB, and unlike moto, ours names a last key whenever the limit is reached."""
     found, page = [], table.call("Query", asked)
     while "LastEvaluatedKey" in page:
@@ -176,7 +177,7 @@ def test_what_it_does_not_know_is_refused_loudly(expression: str) -> None:
 
 def test_a_read_that_does_not_ask_for_consistency_sees_the_past() -> None:
     now, lag = [0.0], [0.0]
-    table = Table(TABLE, ("due", "due_pk", "due_sk"), lambda: now[0], lambda: lag[0])
+    table = SimulatedTable(TABLE, ("due", "due_pk", "due_sk"), lambda: now[0], lambda: lag[0])
     key = {"pk": {"S": "USER#a"}, "sk": {"S": "PROFILE"}}
     for version in ("1", "2"):
         table.call("PutItem", {"TableName": TABLE, "Item": {**key, "version": {"N": version}}})

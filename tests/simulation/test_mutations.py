@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.mutations import MUTATIONS, Mutation
 from tests.simulation.plan import plan_of
 from tests.simulation.run import run, shrink
-from tests.simulation.world import installed
+from tests.simulation.world.installed import installed
 
 MOST_SEEDS = 1000
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.many import Tally, many
-from tests.simulation.people import WAYS_BACK
+from tests.simulation.people.visits import WAYS_BACK
 from tests.simulation.plan import ACTIONS, FAULTS, KINDS, RARE, plan_of
 from tests.simulation.run import run
-from tests.simulation.world import installed
+from tests.simulation.world.installed import installed
 
 # Alone, as it takes both processors.
 pytestmark = pytest.mark.quiet

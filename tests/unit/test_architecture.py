@@ -95,6 +95,7 @@ def test_the_offline_system_knows_nothing_of_the_products_code(path: Path) -> No
     assert not [name for name in imports(path) if belongs_to(name, "shared") or belongs_to(name, "functions")]
 
 
+IN_PROCESS = ("tests/simulation", "tests/worlds")
 OURS = ("shared", "functions", "ops", "local", "tests")
 
 
@@ -103,9 +104,16 @@ def test_the_sandbox_and_its_tests_stand_alone(path: Path) -> None:
     assert not [name for name in imports(path) if any(belongs_to(name, part) for part in OURS)]
 
 
-@pytest.mark.parametrize("path", modules("shared", "functions", "ops", "local", "tests/simulation"), ids=of)
+@pytest.mark.parametrize("path", modules("shared", "functions", "ops", "local", *IN_PROCESS), ids=of)
 def test_the_product_the_offline_system_and_the_simulation_do_not_import_the_sandbox(path: Path) -> None:
     assert not [name for name in imports(path) if belongs_to(name, "powens_sandbox")]
+
+
+@pytest.mark.parametrize("path", modules("tests/worlds"), ids=of)
+def test_what_the_tests_worlds_share_imports_no_suite(path: Path) -> None:
+    suites = [f"tests.{folder.name}" for folder in (ROOT / "tests").iterdir() if folder.is_dir()]
+    suites.remove("tests.worlds")
+    assert not [name for name in imports(path) if any(belongs_to(name, suite) for suite in suites)]
 
 
 @pytest.mark.parametrize("path", modules("shared/domain"), ids=of)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests import invariants
-from tests.invariants import Published
+from tests.worlds import events, invariants
+from tests.worlds.events import Published
 
 AT = datetime(2026, 3, 5, 9, 41, 7, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def test_events_in_any_order_and_repeated_are_fine() -> None:
     published = Published(WRITTEN, (END, ENABLED, ADDED, ENABLED))
     assert published.violations() == []
     assert published.repeats == 1
-    assert invariants.fold_is_the_state(published, [connection(account("a1"), account("a2"))], []) == []
+    assert events.fold_is_the_state(published, [connection(account("a1"), account("a2"))], []) == []
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_a_hole_in_the_revisions_is_found_though_no_event_is_missing() -> None:
     ],
 )
 def test_a_fold_that_differs_from_the_api_is_found(shown: dict[str, Any]) -> None:
-    assert invariants.fold_is_the_state(Published(WRITTEN, WRITTEN), [shown], [])
+    assert events.fold_is_the_state(Published(WRITTEN, WRITTEN), [shown], [])
 
 
 def test_a_removed_connection_that_is_told_of_again_is_found() -> None:
     gone = (ADDED, ENABLED, REMOVED)
-    assert invariants.fold_is_the_state(Published(gone, gone), [], ["c1"]) == []
+    assert events.fold_is_the_state(Published(gone, gone), [], ["c1"]) == []
     back = (*gone, ("AccountsUpdated", detail("e9", 4, ("a1", "added", True))))
-    assert len(invariants.fold_is_the_state(Published(back, back), [], ["c1"])) == 2
+    assert len(events.fold_is_the_state(Published(back, back), [], ["c1"])) == 2
 
 
 def test_a_difference_from_powens_is_found() -> None:
@@ -160,9 +160,9 @@ def test_an_erasure_that_is_told_twice_or_not_last_is_found() -> None:
         return [(kind, {"metadata": {"event_id": name}, "data": {"user_id": "u1"}}) for kind, name in pairs]
 
     fine = told("AccountsUpdated e1", "UserErased e2", "AccountsUpdated e1", "UserErased e2")
-    assert invariants.erased_for_good(fine, "u1") == []
-    assert invariants.erased_for_good(fine, "u2") == ["the erasure of u2 was told 0 times"]
+    assert events.erased_for_good(fine, "u1") == []
+    assert events.erased_for_good(fine, "u2") == ["the erasure of u2 was told 0 times"]
     twice = told("UserErased e1", "UserErased e2")
-    assert invariants.erased_for_good(twice, "u1") == ["the erasure of u1 was told 2 times"]
+    assert events.erased_for_good(twice, "u1") == ["the erasure of u1 was told 2 times"]
     late = told("UserErased e1", "AccountsUpdated e2")
-    assert invariants.erased_for_good(late, "u1") == ["AccountsUpdated was told after the erasure of u1"]
+    assert events.erased_for_good(late, "u1") == ["AccountsUpdated was told after the erasure of u1"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.domain.catalogue import CatalogueEntry
 from shared.domain.observation import ObservedAccount, ObservedConnection
-from tests.powens_wire import Answer, account_json, accounts_json, connection_json, powens
+from tests.worlds.powens.wire import Answer, account_json, accounts_json, connection_json, powens
 
 ANY_JSON = st.recursive(
     st.none()

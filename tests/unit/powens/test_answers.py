@@ -15,7 +15,7 @@ from shared.adapters.powens.values import Malformed
 from shared.domain.errors import PowensUnavailable
 from shared.domain.observation import Institution, ObservedAccount, ObservedConnection, ObservedSource
 from tests.ibans import iban
-from tests.powens_wire import (
+from tests.worlds.powens.wire import (
     API,
     NOW,
     Answer,

@@ -16,7 +16,7 @@ from shared.domain.errors import (
     PowensUnavailable,
     PowensUserGone,
 )
-from tests.powens_wire import API, REFUSED_TOKEN, RENEWED, Answer, Powens, powens, read
+from tests.worlds.powens.wire import API, REFUSED_TOKEN, RENEWED, Answer, Powens, powens, read
 
 
 def test_a_temporary_user_is_created_without_credentials() -> None:

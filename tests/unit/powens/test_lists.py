@@ -6,7 +6,7 @@ from shared.adapters.powens.lists import MOST_PAGES
 from shared.domain.errors import (
     PowensUnavailable,
 )
-from tests.powens_wire import (
+from tests.worlds.powens.wire import (
     API,
     OK_CONNECTION,
     Answer,

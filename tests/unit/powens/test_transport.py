@@ -17,7 +17,7 @@ from shared.domain.errors import (
     PowensUnavailable,
 )
 from tests.ibans import iban
-from tests.powens_wire import (
+from tests.worlds.powens.wire import (
     API,
     OK_ACCOUNTS,
     OK_CONNECTION,

@@ -15,7 +15,7 @@ from shared.domain.errors import (
     PowensRefused,
     PowensUnavailable,
 )
-from tests.powens_wire import (
+from tests.worlds.powens.wire import (
     NOW,
     OK_ACCOUNTS,
     OK_CONNECTION,

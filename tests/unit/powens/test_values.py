@@ -12,7 +12,7 @@ from shared.adapters.powens.answers import account_from
 from shared.adapters.powens.values import as_object, parse_json
 from shared.domain.names import LONGEST_NAME_BYTES, clean_name
 from tests.ibans import iban
-from tests.powens_wire import observed_account, observed_connection
+from tests.worlds.powens.wire import observed_account, observed_connection
 
 IBAN = iban(112)
 

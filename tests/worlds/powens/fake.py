@@ -5,13 +5,12 @@ are Paris wall time without a zone. Everything secret that it ever gave out is i
 it where it must not be.
 """
 
-import io
 import itertools
 import json
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -20,10 +19,10 @@ from zoneinfo import ZoneInfo
 
 import requests
 from requests.adapters import BaseAdapter
-from urllib3 import HTTPResponse
 
 from tests.ibans import iban
-from tests.powens_wire import Answer, account_json, connection_json
+from tests.worlds.powens.model import Account, Connection, Connector, User
+from tests.worlds.powens.wire import Answer, account_json, connection_json, response_to
 
 CLIENT_ID = "12345"
 CLIENT_SECRET = "powens-client-secret-7d1f"
@@ -33,70 +32,9 @@ ERROR_MESSAGE = "text-that-the-bank-wrote-9b3e"
 _PARIS = ZoneInfo("Europe/Paris")
 
 
-def _paris(at: datetime) -> str:
+def paris(at: datetime) -> str:
+    """A date as Powens writes it: Paris wall time, without a zone."""
     return at.astimezone(_PARIS).strftime("%Y-%m-%d %H:%M:%S")
-
-
-@dataclass
-class Account:
-    """`balance` as JSON writes it. `obeys`: whether updates take effect. `error`: why this account alone fails.
-
-    `odd`: fields as no documentation has them.
-    """
-
-    id: int
-    name: str
-    iban: str | None
-    number: str | None
-    type: str
-    currency: str | None
-    balance: float | None
-    disabled: bool
-    deleted: bool = False
-    obeys: bool = True
-    error: str | None = None
-    last_update: datetime | None = None
-    odd: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass
-class Connection:
-    id: int
-    user: int
-    bank: str
-    uuid: str
-    last_update: datetime
-    state: str | None = None
-    active: bool = True
-    accounts: dict[int, Account] = field(default_factory=dict)
-    odd: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass
-class Connector:
-    """An institution. `sources`: (name, whether it is disabled) pairs; `listed`: the types that a source lists."""
-
-    uuid: str
-    name: str
-    capabilities: tuple[str, ...] = ("bank",)
-    products: tuple[str, ...] = ("bank",)
-    sources: tuple[tuple[str, bool], ...] = (("openapi", False),)
-    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    restricted: bool = False
-    hidden: bool | None = None
-
-    def give_savings(self) -> None:
-        """Powens starts to handle everything here."""
-        self.capabilities = ("bank", "bankwealth")
-        self.products = ("bank", "wealth")
-        self.sources = (("openapi", False), ("directaccess", False))
-
-
-@dataclass
-class User:
-    id: int
-    temporary: bool
-    tokens: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -232,13 +170,7 @@ class FakePowens(BaseAdapter):
             answer = answer or usual
         if isinstance(answer, Exception):
             raise answer
-        response = requests.Response()
-        response.status_code = answer.status
-        response.url = request.url
-        response.request = request
-        response.headers.update(answer.headers)
-        response.raw = HTTPResponse(body=io.BytesIO(answer.content), headers=answer.headers, preload_content=False)
-        return response
+        return response_to(request, answer)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -259,7 +191,7 @@ class FakePowens(BaseAdapter):
             if token != USERS_TOKEN:
                 return error(HTTPStatus.FORBIDDEN, "forbidden")
             return Answer(
-                200, {"users": [{"id": user.id, "signin": _paris(self.clock())} for user in self.users.values()]}
+                200, {"users": [{"id": user.id, "signin": paris(self.clock())} for user in self.users.values()]}
             )
         me = next((user for user in self.users.values() if token in user.tokens), None)
         if me is None:
@@ -373,7 +305,7 @@ class FakePowens(BaseAdapter):
                 state=connection.state,
                 error_message=ERROR_MESSAGE if connection.state else None,
                 active=connection.active,
-                last_update=_paris(connection.last_update),
+                last_update=paris(connection.last_update),
                 connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
                 sources=[
                     {"id": 81, "id_connection": connection.id, "name": "openapi", "state": None, "disabled": None}
@@ -404,10 +336,10 @@ class FakePowens(BaseAdapter):
                 type=account.type,
                 currency={"id": account.currency} if account.currency else None,
                 balance=account.balance,
-                disabled=_paris(connection.last_update) if account.disabled else None,
-                deleted=_paris(connection.last_update) if account.deleted else None,
+                disabled=paris(connection.last_update) if account.disabled else None,
+                deleted=paris(connection.last_update) if account.deleted else None,
                 error=account.error,
-                last_update=_paris(account.last_update) if account.last_update else None,
+                last_update=paris(account.last_update) if account.last_update else None,
             )
             | account.odd
         )

@@ -55,6 +55,17 @@ class Answer:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
+def response_to(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
+    """The answer as a session of `requests` reads it."""
+    response = requests.Response()
+    response.status_code = answer.status
+    response.url = request.url or ""
+    response.request = request
+    response.headers.update(answer.headers)
+    response.raw = HTTPResponse(body=io.BytesIO(answer.content), headers=dict(answer.headers), preload_content=False)
+    return response
+
+
 class ScriptedWire(BaseAdapter):
     """Answers the requests one after the other; an exception in the script is raised instead of an answer."""
 
@@ -83,13 +94,7 @@ class ScriptedWire(BaseAdapter):
         step = self.script.pop(0)
         if isinstance(step, Exception):
             raise step
-        response = requests.Response()
-        response.status_code = step.status
-        response.url = request.url
-        response.request = request
-        response.headers.update(step.headers)
-        response.raw = HTTPResponse(body=io.BytesIO(step.content), headers=dict(step.headers), preload_content=False)
-        return response
+        return response_to(request, step)
 
     def close(self) -> None:
         """Nothing to close."""

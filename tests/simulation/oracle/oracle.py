@@ -7,92 +7,31 @@ moment: a choice in our app is certainly newer than one in the Webview exactly i
 """
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared.domain.connection import account_id, connection_id
-from tests.fakes.powens import Account
 from tests.simulation.engine import START
-from tests.simulation.powens import Real, same
-from tests.simulation.world import World
+from tests.simulation.oracle.choices import Choices
+from tests.simulation.oracle.ledger_view import SKEW
+from tests.simulation.oracle.memory import Ended, Screen
+from tests.simulation.powens.reals import Real, same
+from tests.simulation.world.world import SimulatedWorld
+from tests.worlds.powens.model import Account
 
 RECENT = 900 * 1_000_000
 """Longer than a read takes from its start to its effect, in microseconds."""
 TELLING = 14_000_000
 """Longer than a slow send takes from the look at a socket to its message, in microseconds."""
-SKEW = timedelta(milliseconds=50)
 PATIENCE = (24 * 3600 - 600) * 1_000_000
 """Nearly as long as an id must have been absent before another one may be enabled in its place, in microseconds."""
 
 
-@dataclass(eq=False)
-class Asked:
-    """A choice on its way through our API. `also`: values that might turn out to be newer."""
+class Oracle(Choices):
+    """Watches what is written, ordered and told, besides."""
 
-    wants: dict[int, bool]
-    also: dict[int, set[bool]] = field(default_factory=dict)
-
-
-@dataclass
-class Expected:
-    """One real account. `excused`: an operation about it has failed, and said so, since the newest choice.
-
-    `alike`: it was re-created together with namesakes of other wishes, and nobody has chosen since; `missed`: it is
-    certain that they differed. `names`: what its user called it, None where she may not have.
-    """
-
-    allowed: set[bool]
-    excused: bool = False
-    ordered: set[bool] = field(default_factory=set)
-    """What our app may tell Powens about it: what was ever asked for."""
-    alike: bool = False
-    missed: bool = False
-    names: set[str | None] = field(default_factory=lambda: {None})
-    dropped: dict[bool, int] = field(default_factory=dict)
-    """When an end ceased to be allowed, in microseconds: an order for it may have been on its way."""
-
-    def now(self, allowed: set[bool], at: int) -> None:
-        """From now on other ends are allowed."""
-        self.dropped |= dict.fromkeys(self.allowed - allowed, at)
-        self.allowed = allowed
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How an operation ended, as the table had it."""
-
-    id: str
-    connection: str
-    kind: str
-    status: str
-    reason: str | None
-    created: int
-    at: int
-    failed: tuple[tuple[str, str | None], ...]
-
-
-@dataclass(eq=False)
-class Screen:
-    """An open screen, as its user's device knows it. `told`: what it heard and when; times in microseconds."""
-
-    socket_id: str
-    user: str
-    opened_at: int
-    token_until: int
-    closed_at: int | None = None
-    told: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-
-
-class Oracle:
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.expected: dict[int, Expected] = {}
-        self.asked: list[Asked] = []
-        self.real_of_account: dict[str, Real] = {}
-        self.owner: dict[int, str] = {}
-        """The user of each connection at Powens."""
+    def __init__(self, world: SimulatedWorld) -> None:
+        super().__init__(world)
         self.ended: dict[str, Ended] = {}
         self.events: dict[str, dict[str, Any]] = {}
         """Every event that was ever written to the outbox, by id."""
@@ -136,177 +75,6 @@ class Oracle:
         self.world.invariant(
             message.keys() == {"type", "event", "connection_id", "revision"}, f"a screen is told too much: {message}"
         )
-
-    # --- names
-
-    def know(self, real: Real, owner: str, *, enabled: bool) -> None:
-        """A real account has been found at Powens."""
-        self.expected[real.id] = Expected({enabled})
-        self.owner[real.connection] = owner
-        self.real_of_account[account_id(real.ids[0])] = real
-
-    def real(self, our_account_id: str) -> Real | None:
-        """The real account behind one of our ids, which are derived from the first Powens id that was seen."""
-        found = self.real_of_account.get(our_account_id)
-        if found is None:
-            for real in self.world.powens.reals.values():
-                for powens_id in real.ids:
-                    self.real_of_account.setdefault(account_id(powens_id), real)
-            found = self.real_of_account.get(our_account_id)
-        return found
-
-    def living(self, real: Real) -> Account | None:
-        """The account at Powens, None when the bank or Powens no longer has it."""
-        connection = self.world.powens.connections.get(real.connection)
-        account = connection.accounts.get(real.ids[-1]) if connection else None
-        return None if account is None or account.deleted else account
-
-    # --- how far the ledger is
-
-    def document(self, connection: int) -> dict[str, Any] | None:
-        item = self.world.table.get(f"USER#{self.owner[connection]}", f"LIST#CONNECTION#{connection_id(connection)}")
-        return None if item is None else json.loads(item["document"]["S"])
-
-    def held(self, real: Real) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """The connection's document, and the account in it: under its newest id if it shows under two."""
-        document = self.document(real.connection)
-        if document is None:
-            return None, None
-        held = [account for account in document.get("accounts", []) if self.real(account["id"]) is real]
-        held.sort(key=lambda account: account["powens_id"] != real.ids[-1])
-        return document, held[0] if held else None
-
-    def known_as(self, real: Real) -> str | None:
-        """Our id of what holds its newest id at Powens."""
-        accounts = (self.document(real.connection) or {}).get("accounts", [])
-        return next((account["id"] for account in accounts if account["powens_id"] == real.ids[-1]), None)
-
-    def doubled(self, real: Real) -> bool:
-        """Whether screens show it under its old and its new id, of which they may say different things."""
-        document = self.document(real.connection)
-        held = [account["id"] for account in (document or {}).get("accounts", []) if account.get("closed_at") is None]
-        return sum(self.real(our_id) is real for our_id in held) > 1
-
-    def namesake(self, real: Real) -> bool:
-        """Whether nothing at all tells it from another account of its connection: which is which, nobody can say."""
-        others = (other for other in self.world.powens.reals.values() if other.connection == real.connection)
-        return real.shared and any(other is not real and other.identity == real.identity for other in others)
-
-    def caught_up(self, real: Real) -> bool:
-        """Whether the ledger has read whatever was chosen in the Webview."""
-        document, held = self.held(real)
-        there = self.living(real)
-        if document is None or held is None or there is None:
-            return False
-        changed = self.world.powens.changed[real.connection]
-        began = datetime.fromisoformat(document["read_started_at"])
-        read = began > START + timedelta(microseconds=changed) + SKEW
-        return bool(
-            held["powens_id"] == real.ids[-1]
-            and held["enabled"] is not there.disabled
-            and held.get("closed_at") is None
-            and (read or held.get("choice") is None)
-        )
-
-    def settled(self, real: Real) -> bool:
-        """Whether no choice of our app about the account may still be under way."""
-        _, held = self.held(real)
-        return bool(
-            held is not None
-            and held.get("choice") is None
-            and not any(real.id in asked.wants for asked in self.asked)
-            and not self.world.working_on.get(connection_id(real.connection))
-            and not self.world.powens.late.get(real.connection)
-        )
-
-    # --- choices
-
-    def webview(self, real: Real, enabled: bool) -> None:
-        """Somebody ticked or unticked the account at Powens just now."""
-        expected = self.expected[real.id]
-        _, held = self.held(real)
-        known = held is None or held["powens_id"] == real.ids[-1]
-        certain = held is None or (self.settled(real) and (enabled or known))
-        # Shown under two ids: what becomes of it in the end was perhaps wanted under the other one.
-        certain = certain and not self._blurred(real) and not self.doubled(real)
-        expected.alike = False
-        expected.now({enabled} if certain else {*expected.allowed, enabled}, self.world.engine.at)
-        for asked in self.asked:
-            if real.id in asked.wants:
-                asked.also.setdefault(real.id, set()).add(enabled)
-
-    def unread(self, reals: Iterable[Real]) -> None:
-        """Powens changes accounts by itself: a choice that was not read before can no longer be told from that."""
-        for real in reals:
-            if not (self.caught_up(real) and self.settled(real)):
-                self.expected[real.id].allowed = {True, False}
-
-    def _blurred(self, real: Real) -> bool:
-        return any(name in self.world.powens.unreadable or name in self.world.powens.nameless for name in real.ids)
-
-    def blurred(self, real: Real) -> None:
-        """Its selection can no longer be read, or can again: what was chosen at Powens meanwhile was not seen."""
-        if not (self.caught_up(real) and self.settled(real)):
-            self.expected[real.id].allowed = {True, False}
-
-    def recreated(self, real: Real) -> None:
-        """Powens has made an account anew. If nothing tells it from others that are gone, their wishes must agree."""
-        powens = self.world.powens
-        group = [
-            other
-            for other in powens.reals.values()
-            if real.shared and other.identity == real.identity and other.connection == real.connection
-        ]
-        lost = [other for other in group if other.ids[-1] in powens.unbound or self.living(other) is None]
-        wishes = {frozenset(self.expected[other.id].allowed) for other in lost}
-        if len(lost) > 1 and (len(wishes) > 1 or len(next(iter(wishes))) > 1):
-            certain = all(len(allowed) == 1 for allowed in wishes)
-            for other in lost:
-                expected = self.expected[other.id]
-                expected.missed = other.ids[-1] in powens.unbound and certain
-                expected.alike, expected.excused, expected.allowed = True, True, {True, False}
-
-    def two_ways(self, real: Real) -> None:
-        """Its user wants it on and off at once, as it shows under two ids."""
-        self.expected[real.id].ordered |= {True, False}
-        self.expected[real.id].allowed = {True, False}
-
-    def renamed(self, real: Real, name: str, *, certain: bool) -> None:
-        expected = self.expected[real.id]
-        expected.names = {name} if certain and not self.doubled(real) else {*expected.names, name}
-
-    def ask(self, wants: dict[int, bool]) -> Asked:
-        """A device sends a choice."""
-        asked = Asked(dict(wants))
-        for real_id, wanted in wants.items():
-            expected = self.expected[real_id]
-            expected.ordered.add(wanted)
-            expected.alike = False
-            if self.doubled(self.world.powens.reals[real_id]):
-                asked.also[real_id] = {True, False}
-            elif not self.caught_up(self.world.powens.reals[real_id]):
-                asked.also[real_id] = set(expected.allowed)
-                there = self.living(self.world.powens.reals[real_id])
-                if there is not None:
-                    asked.also[real_id].add(not there.disabled)
-            for other in self.asked:
-                if real_id in other.wants:
-                    other.also.setdefault(real_id, set()).add(wanted)
-                    asked.also.setdefault(real_id, set()).add(other.wants[real_id])
-        self.asked.append(asked)
-        return asked
-
-    def answered(self, asked: Asked, recorded: bool | None, changed: Iterable[int] = ()) -> None:
-        """How it went: recorded (changing these accounts), refused, or nobody knows (None)."""
-        self.asked.remove(asked)
-        if recorded is False:
-            return
-        for real_id, wanted in asked.wants.items():
-            expected = self.expected[real_id]
-            allowed = asked.also.get(real_id, set()) | {wanted} | (set() if recorded else expected.allowed)
-            expected.now(allowed, self.world.engine.at)
-            if real_id in changed:
-                expected.excused = False
 
     # --- what is written, and what is ordered
 
@@ -506,6 +274,3 @@ class Oracle:
             if real is not None:
                 self.expected[real.id].allowed = {True, False}
                 self.expected[real.id].excused = True
-
-
-type Judge = Callable[[], None]

@@ -1,0 +1,147 @@
+"""Visits of the Webview: users connect, tick and repair there, and come back in every way."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from shared.domain.connection import connection_id
+from tests.simulation.banks import BANKS
+from tests.simulation.people.devices import Devices
+from tests.simulation.people.memory import Action
+from tests.worlds.deployment import ORIGIN
+from tests.worlds.powens.model import Account, Connection
+
+WAYS_BACK = ("after a refusal", "without its state", "with an empty error", "twice", "late")
+"""Uncommon ways in which a browser comes back from Powens."""
+
+
+class Visits(Devices):
+    def _open(self, action: Action, flow: str, our_id: str | None = None) -> str | None:
+        """The `state` of an opened Webview."""
+        body = {"flow": flow, "return_to": f"{ORIGIN}/accounts"} | ({"connection_id": our_id} if our_id else {})
+        reply, _ = self.ask(action, "POST", "/v1/webview-sessions", body, **self._key(action))
+        if reply is None or reply.status != 201:
+            self.tell(action, "cannot open the Webview")
+            return None
+        query: dict[str, str] = dict(parse_qsl(reply.json["url"].partition("?")[2]))
+        # The code opens Powens for the user whom it was made for.
+        powens_user = int(query["code"].split("=")[1].split("-")[0])
+        known = self.powens_users[action.who]
+        if powens_user not in known:
+            self.world.invariant(
+                all(earlier in self.world.powens.deleted_users for earlier in known),
+                f"{action.who} is two users at Powens: {[*known, powens_user]}",
+            )
+            known.append(powens_user)
+        return query["state"]
+
+    def _return(self, action: Action, state: str, connections: list[int], query: str = "") -> None:
+        """Back to our app; some never come."""
+        if self.roll(action, "return") < 0.2:
+            self.tell(action, "leaves the Webview without coming back")
+            return
+        how = self.pick(action, "way back", [*WAYS_BACK, *["once"] * 6])
+        self.world.powens.drawn[f"return {how}"] += 1
+        known = f"state={state}"
+        match how:
+            case "after a refusal":
+                self._come_back(action, f"{known}&error=access_denied", connections)
+            case "without its state":
+                self._come_back(action, query.removeprefix("&"), [])
+                return
+            case "with an empty error":
+                query += "&error=&error_description="
+            case "twice":
+                self._come_back(action, known + query, connections)
+            case "late":
+                self.world.engine.wait(2400)
+                self._come_back(action, known + query, [])
+                return
+        self._come_back(action, known + query, connections)
+
+    def _come_back(self, action: Action, query: str, connections: list[int]) -> None:
+        """A browser comes from Powens: its user always lands in the app, and a visit that is known is a hint."""
+        world = self.world
+        emitted = world.engine.at
+        reply, _ = self.ask(action, "GET", "/v1/webview-return", query=query)
+        if reply is None or reply.status >= 500:
+            return
+        world.invariant(reply.status == 303, f"who comes back from Powens is shown a {reply.status}")
+        noted = "result=" in reply.location  # without, it says that it was not
+        erased = any(user in world.powens.erasing for user in self.powens_users[action.who])
+        undisturbed = not erased and not any(at >= emitted for at in world.chance.times)
+        world.invariant(noted or not undisturbed or not connections, "a return from Powens is thrown away")
+        for powens_id in connections if noted else []:
+            world.hinted[powens_id] = max(world.hinted.get(powens_id, 0), emitted)
+
+    def connect(self, action: Action) -> None:
+        """A bank is connected, with some of its accounts ticked."""
+        state = self._open(action, "connect")
+        if state is None:
+            return
+        self.world.engine.wait(20 + 60 * self.roll(action, "thinks"))
+        user = self.powens_users[action.who][-1]
+        if user not in self.world.powens.users:
+            return
+        self._connect(action, state, user, int(self.roll(action, "bank") * len(BANKS)))
+
+    def _connect(self, action: Action, state: str, user: int, bank: int) -> None:
+        made = self.world.powens.connect(user, bank, lambda nth: self.roll(action, "tick", nth) < 0.7 or nth == 0)
+        for account in made.accounts.values():
+            self.oracle.know(self.world.powens.real_of[account.id], action.who, enabled=not account.disabled)
+        ticked = [self.world.powens.real_of[a.id].name for a in made.accounts.values() if not a.disabled]
+        self.tell(action, f"connects {made.bank} as connection {made.id}, ticking {', '.join(ticked)}")
+        self.world.powens.emit("connection-synced", made)
+        for account in made.accounts.values():
+            self.world.powens.emit("account-found", made, account)
+        self._return(action, state, [made.id], f"&connection_id={made.id}")
+
+    def manage(self, action: Action) -> None:
+        """Tick and untick in the Webview."""
+        connection = self._connection(action)
+        there = self._at_powens(connection)
+        if connection is None or there is None:
+            return
+        state = self._open(action, "manage", connection["id"])
+        if state is None:
+            return
+        changed: list[int] = []
+        for visit in range(1 + int(self.roll(action, "visits") * 3)):
+            self.world.engine.wait(2 + 20 * self.roll(action, "thinks", visit))
+            if there.id not in self.world.powens.connections:
+                return
+            living = [a for a in there.accounts.values() if not a.deleted]
+            account = self.pick(action, f"account{visit}", living)
+            if account is not None:
+                self._flip(action, there, account)
+                changed = [there.id]
+        self._return(action, state, changed)
+
+    def _flip(self, action: Action, connection: Connection, account: Account) -> None:
+        real = self.world.powens.real_of[account.id]
+        enabled = account.disabled
+        self.tell(action, f"{'ticks' if enabled else 'unticks'} {self._words({real.id: enabled})} in the Webview")
+        self.oracle.webview(real, enabled)
+        self.world.powens.flip(connection, account, enabled)
+
+    def _at_powens(self, connection: dict[str, Any] | None) -> Connection | None:
+        if connection is None:
+            return None
+        powens = self.world.powens
+        return next((c for c in powens.connections.values() if connection_id(c.id) == connection["id"]), None)
+
+    def reconnect(self, action: Action) -> None:
+        connection = self._connection(action)
+        there = self._at_powens(connection)
+        if connection is None or there is None:
+            return
+        state = self._open(action, "reconnect", connection["id"])
+        if state is None:
+            return
+        self.world.engine.wait(30)
+        if there.id in self.world.powens.connections:
+            there.state, there.active = None, True
+            self.world.powens.expiries.pop(there.id, None)
+            self.world.powens.frozen.discard(there.id)
+            self.tell(action, f"repairs connection {there.id}")
+            self.world.powens.synchronise(there)
+        self._return(action, state, [there.id])
