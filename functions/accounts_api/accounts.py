@@ -14,18 +14,9 @@ from functions.accounts_api.request import IdempotencyKey, Text, read_request
 from shared.application.manual import ManualDraft
 from shared.application.ports import Listed
 from shared.application.request import Request
-from shared.contracts.api import (
-    AccountPatch,
-    AccountView,
-    Around,
-    BalancesView,
-    LinkRequest,
-    ManualAccountRequest,
-    OperationView,
-    account_view,
-    balances_view,
-    manual_view,
-)
+from shared.contracts.api.accounts import AccountPatch, AccountRelations, AccountView, account_view, manual_view
+from shared.contracts.api.manual import BalancesView, LinkRequest, ManualAccountRequest, balances_view
+from shared.contracts.api.operations import OperationView
 from shared.contracts.texts import Language
 from shared.domain.connection import Connection
 from shared.domain.errors import Conflict, NotFound
@@ -167,14 +158,14 @@ def _changed[**P](
 
 
 def _account(account_id: str, listed: Listed, language: Language) -> str:
-    around = Around.of(listed, container().clock())
+    relations = AccountRelations.of(listed, container().clock())
     manual = listed.manual_account(account_id)
     if manual is not None:
-        return manual_view(manual, around).model_dump_json()
+        return manual_view(manual, relations).model_dump_json()
     connection = _synchronised(account_id, listed)
     account = connection.account(account_id)
     assert account is not None  # noqa: S101 - the connection was found by this very account
-    return account_view(account, connection, around=around, language=language).model_dump_json()
+    return account_view(account, connection, relations=relations, language=language).model_dump_json()
 
 
 def _synchronised(account_id: str, listed: Listed) -> Connection:

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import answers, json_reply
-from shared.contracts.api import Health
+from shared.contracts.api.bodies import Health
 from shared.entrypoints.http import HttpErrors, declared_parameters_only, documented, json_only, read_json
 from shared.entrypoints.observability import logger
 

@@ -11,24 +11,22 @@ from functions.accounts_api.reply import JSON, accepted, answers, json_reply
 from functions.accounts_api.request import Flag, IdempotencyKey, IfMatch, IfNoneMatch, Text, editions_of, read_request
 from shared.application.operations import require_edition
 from shared.application.ports import Listed
-from shared.contracts.api import (
-    Around,
-    ConnectionList,
+from shared.contracts.api.accounts import AccountRelations
+from shared.contracts.api.bodies import Problem
+from shared.contracts.api.connections import (
     ConnectionView,
     EndConnectionRequest,
-    OperationView,
     PreviewView,
-    Problem,
     SelectionRequest,
     connection_view,
     entity_tag,
-    manual_view,
     preview_view,
     shown_institution,
-    wish_view,
 )
-from shared.contracts.institutions import TypeDiagnosesView, TypeDiagnosisView, type_diagnosis_view
-from shared.contracts.texts import Language, institution_names
+from shared.contracts.api.institutions import TypeDiagnosesView, TypeDiagnosisView, type_diagnosis_view
+from shared.contracts.api.operations import OperationView
+from shared.contracts.api.overview import ConnectionList, connection_list
+from shared.contracts.texts import institution_names
 from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import diagnose
@@ -42,11 +40,11 @@ router = APIGatewayHttpRouter()
 def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
     request = read_request(router.current_event)
     listed = container().store.listed(request.user_id)
-    around = Around.of(listed, container().clock())
-    shown = ConnectionList(
-        connections=tuple(_view(connection, around, request.language) for connection in listed.connections),
-        manual_accounts=tuple(manual_view(account, around) for account in listed.manual_accounts),
-        wishes=tuple(wish_view(wish) for wish in listed.wishes),
+    shown = connection_list(
+        listed,
+        now=container().clock(),
+        language=request.language,
+        public_url=container().settings.public_url,
     )
     body = shown.model_dump_json()
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
@@ -60,7 +58,14 @@ def get_connection(connection_id: str) -> Response[Any]:
     request = read_request(router.current_event)
     listed = container().store.listed(request.user_id)
     connection = _find(connection_id, listed)
-    view = _view(connection, Around.of(listed, container().clock()), request.language)
+    now = container().clock()
+    view = connection_view(
+        connection,
+        now=now,
+        relations=AccountRelations.of(listed, now),
+        language=request.language,
+        public_url=container().settings.public_url,
+    )
     return json_reply(view.model_dump_json(), headers={"ETag": entity_tag(connection)})
 
 
@@ -142,13 +147,3 @@ def _find(connection_id: str, listed: Listed) -> Connection:
         if connection.id == connection_id:
             return connection
     raise NotFound("no such connection", code="connection_not_found")
-
-
-def _view(connection: Connection, around: Around, language: Language) -> ConnectionView:
-    return connection_view(
-        connection,
-        now=container().clock(),
-        around=around,
-        language=language,
-        public_url=container().settings.public_url,
-    )

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import answers, json_reply
 from functions.accounts_api.request import LARGEST_PAGE, PageSize, Text, read_language
-from shared.contracts.institutions import IncidentList, InstitutionList, incident_list, institution_list
+from shared.contracts.api.institutions import IncidentList, InstitutionList, incident_list, institution_list
 from shared.domain.errors import InvalidInput
 
 router = APIGatewayHttpRouter()

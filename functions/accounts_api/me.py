@@ -10,14 +10,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import ERASURE_RETRY_AFTER, answers, json_reply, shown_id
 from functions.accounts_api.request import IdempotencyKey, Text, read_request
-from shared.contracts.api import (
-    ExportView,
-    HistoryView,
-    OperationView,
-    erasure_view,
-    export_view,
-    history_entry_view,
-)
+from shared.contracts.api.me import ExportView, HistoryView, export_view, history_entry_view
+from shared.contracts.api.operations import OperationView, erasure_view
 from shared.domain.erasure import Erasure
 from shared.entrypoints.idempotency import answered_once
 

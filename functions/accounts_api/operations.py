@@ -9,7 +9,7 @@ from functions.accounts_api.container import container
 from functions.accounts_api.reply import ERASURE_RETRY_AFTER, accepted, answers, json_reply
 from functions.accounts_api.request import IdempotencyKey, read_request
 from shared.application.request import Request
-from shared.contracts.api import OperationView, erasure_view, operation_view
+from shared.contracts.api.operations import OperationView, erasure_view, operation_view
 from shared.domain.errors import NotFound
 
 router = APIGatewayHttpRouter()

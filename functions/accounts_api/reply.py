@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from functions.accounts_api.container import container
 from shared.application.request import Request
 from shared.application.writing import Draft
-from shared.contracts.api import Problem, operation_view
+from shared.contracts.api.bodies import Problem
+from shared.contracts.api.operations import operation_view
 from shared.domain.connection import Operation
 from shared.entrypoints.http import PROBLEM_JSON
 from shared.entrypoints.idempotency import answered_once

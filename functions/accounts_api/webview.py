@@ -12,7 +12,7 @@ from functions.accounts_api.container import container
 from functions.accounts_api.reply import answers, json_reply
 from functions.accounts_api.request import IdempotencyKey, read_language, read_request
 from shared.application.webview import Visit
-from shared.contracts.api import WebviewSessionRequest, WebviewSessionView
+from shared.contracts.api.webview import WebviewSessionRequest, WebviewSessionView
 from shared.domain.errors import AppError
 from shared.entrypoints.http import page
 from shared.entrypoints.idempotency import answered_once

@@ -10,7 +10,7 @@ from functions.accounts_api.container import container
 from functions.accounts_api.reply import answers, done, json_reply
 from functions.accounts_api.request import IdempotencyKey, read_request
 from shared.application.wishes import RecordedWish
-from shared.contracts.api import WishRequest, WishView, wish_view
+from shared.contracts.api.wishes import WishRequest, WishView, wish_view
 from shared.entrypoints.idempotency import answered_once
 
 router = APIGatewayHttpRouter()

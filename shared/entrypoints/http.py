@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from shared.contracts.api import Problem
+from shared.contracts.api.bodies import Problem
 from shared.contracts.texts import Language, language_of, problem_text, text
 from shared.domain.errors import (
     AppError,

@@ -1,19 +1,28 @@
-"""The bodies of the HTTP API about institutions: what each can give, why an account is missing, what many meet."""
+"""Institutions in the HTTP API: what each can give, why an account is missing, what many users meet."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import Field
 
-from shared.contracts.api import Answered, DiagnosisView, ReasonView, reason_view
+from shared.contracts.api.bodies import Answered, ReasonView, reason_view
 from shared.contracts.events import Timestamp
 from shared.contracts.sentences import diagnosis_sentence
 from shared.contracts.texts import Language
 from shared.domain.catalogue import Catalogue, CatalogueEntry
 from shared.domain.connection import AccountType
-from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, can_be_given
+from shared.domain.diagnosis import Diagnosis, DiagnosisAnswer, DiagnosisReason, can_be_given
 from shared.domain.incidents import Incident
-from shared.domain.status import REASONS
+from shared.domain.status import REASONS, NextStep
+
+
+class DiagnosisView(Answered):
+    answer: DiagnosisAnswer
+    reason: DiagnosisReason
+    evidence: tuple[str, ...]
+    message: str
+    next_step: NextStep
+    retry_at: Timestamp | None
 
 
 class TypeDiagnosisView(DiagnosisView):
@@ -65,6 +74,17 @@ class IncidentView(Answered):
 
 class IncidentList(Answered):
     incidents: tuple[IncidentView, ...]
+
+
+def diagnosis_view(diagnosis: Diagnosis, institution: str, language: Language) -> DiagnosisView:
+    return DiagnosisView(
+        answer=diagnosis.answer,
+        reason=diagnosis.reason,
+        evidence=diagnosis.evidence,
+        message=diagnosis_sentence(diagnosis, institution=institution, kind=None, language=language),
+        next_step=diagnosis.next_step,
+        retry_at=diagnosis.retry_at,
+    )
 
 
 def type_diagnosis_view(
