@@ -12,6 +12,8 @@ Anything else that is raised is a bug of ours. `code` is stable, public and lang
 and therefore never holds a secret, an IBAN, a request body or a text that Powens or a bank wrote.
 """
 
+from collections.abc import Sequence
+
 
 class AppError(Exception):
     """Base of every error raised on purpose."""
@@ -30,13 +32,21 @@ class Rejected(AppError):
 
 
 class InvalidInput(Rejected):
-    """The request is well-formed but breaks a rule; `field` names the part at fault."""
+    """The request is well-formed but breaks a rule; `field` names the part at fault, `faults` all with their codes."""
 
     code = "invalid_request"
 
-    def __init__(self, detail: str = "", *, code: str | None = None, field: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        faults: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(detail, code=code)
         self.field = field
+        self.faults = tuple(faults) or (((field, self.code),) if field is not None else ())
 
 
 class NotFound(Rejected):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.application.ports import Listed
 from shared.contracts.api.bodies import Accepted, Amount, Answered, DecimalText, Name, ReasonView, reason_view
@@ -31,7 +32,7 @@ class AccountPatch(Accepted):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if sum(member is not None for member in (self.enabled, self.name, self.balance)) != 1:
-            raise ValueError("give either enabled, name or balance")
+            raise PydanticCustomError("exactly_one", "give one of {fields}", {"fields": "enabled, name, balance"})
         return self
 
 

@@ -53,6 +53,12 @@ class Health(Answered):
     status: Literal["ok"] = "ok"
 
 
+class FieldError(Answered):
+    field: str | None = None
+    code: str
+    message: str
+
+
 class Problem(Answered):
     """RFC 9457, with a stable `code` and the `request_id` to quote."""
 
@@ -63,6 +69,7 @@ class Problem(Answered):
     code: str
     request_id: str
     field: str | None = None
+    errors: tuple[FieldError, ...] | None = None
 
 
 def reason_view(reason: Reason | None, language: Language) -> ReasonView | None:
