@@ -183,42 +183,6 @@ class HttpErrors:
         )
 
 
-_PROBLEMS = {
-    "400": "the body is not JSON",
-    "401": "the token is missing, not ours, or names nobody",
-    "404": "no such thing, or not this user's",
-    "409": "the thing is in a state in which this cannot be done",
-    "412": "`If-Match` names a revision that is no longer the current one",
-    "422": "the request breaks a rule",
-    "500": "a bug of ours",
-    "502": "Powens refused what it was asked",
-    "503": "not now; `Retry-After` says when",
-}
-
-
-def documented(openapi: str) -> str:
-    """The OpenAPI document with every problem that a route may answer with, as `HttpErrors` answers it."""
-    document = json.loads(openapi)
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            statuses = {"422", "500", "503"}
-            if path.startswith("/v1/"):
-                statuses |= {"401", "502"}
-            if "{" in path:
-                statuses.add("404")
-            if method != "get":
-                # A thing named in the body may be missing, and whoever is being erased changes nothing.
-                statuses |= {"404", "409"}
-            if "requestBody" in operation:
-                statuses.add("400")
-            if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
-                statuses.add("412")
-            for status in sorted(statuses):
-                operation["responses"].setdefault(status, {"description": _PROBLEMS[status], "content": content})
-    return json.dumps(document)
-
-
 _PAGE = """<!doctype html>
 <html lang="{language}">
 <meta charset="utf-8">

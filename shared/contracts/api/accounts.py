@@ -20,14 +20,14 @@ from shared.domain.status import REASONS, AccountStatus, account_status
 
 
 class AccountPatch(Accepted):
-    """Exactly one of them: a choice takes a while and is an operation, the others do not.
-
-    `enabled` is for synchronised accounts, `balance` for those kept by hand.
-    """
+    """Exactly one of them: a choice takes a while and is an operation, the others do not."""
 
     enabled: bool | None = Field(default=None, strict=True)
+    """Whether the account shall be synchronised. Of synchronised accounts only."""
     name: Name | None = None
+    """What the user calls the account."""
     balance: DecimalText | None = None
+    """The balance as of now. Of manual accounts only."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -37,34 +37,55 @@ class AccountPatch(Accepted):
 
 
 class LinkSuggestionView(Answered):
-    """A synchronised account that may be the same. `evidence` holds codes; the more of them, the likelier."""
+    """A synchronised account that may be the same as a manual one."""
 
     account_id: str
+    """The synchronised account."""
     evidence: tuple[str, ...]
+    """Codes of what the two have in common; the more of them, the likelier."""
 
 
 class AccountView(Answered):
+    """An account, synchronised or manual."""
+
     id: str
+    """Ours; it stays when Powens gives the account another id."""
     kind: Literal["synced", "manual"]
+    """`synced` comes from an institution through Powens; `manual` is kept by its user."""
     connection_id: str | None
+    """The connection that it belongs to; null for a manual account."""
     name: str
+    """What the user calls it, or else the institution."""
     type: AccountType
+    """Its type as users think."""
     provider_type: str | None
+    """Its finer type at Powens; null for a manual account."""
     iban_last4: str | None
+    """The last four characters of its IBAN, when it has one."""
     balance: Amount | None
+    """As a decimal string; null when nobody knows it."""
     currency: str | None
+    """ISO 4217 code or the ticker of a crypto-asset; null when nobody knows it."""
     enabled: bool
+    """Whether it counts and is synchronised, as Powens showed last."""
     status: AccountStatus
+    """What to show of it."""
     status_reason: ReasonView | None
+    """Why it has this status; null when there is nothing to say."""
     last_success_at: Timestamp | None
-    duplicate_of: str | None = Field(description="of a copy that does not count: the account that counts instead")
-    duplicate_reason: ReasonView | None = Field(default=None, description="why the other copy counts and not this one")
+    """When its data was last fetched; null when it never was, and for a manual account."""
+    duplicate_of: str | None
+    """Of a copy that does not count: the account that counts instead."""
+    duplicate_reason: ReasonView | None = None
+    """Why the other copy counts and not this one."""
     linked_account_id: str | None
-    operation_id: str | None = Field(default=None, description="the open operation that is enabling or disabling it")
-    institution_name: str | None = Field(default=None, description="of a manual account, as the user wrote it")
-    link_suggestions: tuple[LinkSuggestionView, ...] = Field(
-        default=(), description="of a manual account: synchronised accounts that may be the same, the likeliest first"
-    )
+    """The account of the other kind that it is linked with."""
+    operation_id: str | None = None
+    """The open operation that is enabling or disabling it."""
+    institution_name: str | None = None
+    """Of a manual account, as the user wrote it."""
+    link_suggestions: tuple[LinkSuggestionView, ...] = ()
+    """Of a manual account: synchronised accounts that may be the same, the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)

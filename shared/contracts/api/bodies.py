@@ -3,13 +3,18 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 from shared.contracts.texts import Language, text
 from shared.domain.names import LONGEST_NAME_BYTES, clean_name
 from shared.domain.status import REASONS, NextStep, Reason, Who
 
-Amount = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
+Amount = Annotated[
+    Decimal,
+    PlainSerializer(lambda amount: format(amount, "f"), return_type=str),
+    WithJsonSchema({"type": "string", "format": "decimal"}, mode="serialization"),
+]
+Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"}, mode="serialization")]
 
 
 class Accepted(BaseModel):
@@ -19,6 +24,8 @@ class Accepted(BaseModel):
 
 
 class Answered(BaseModel):
+    """A body that we answer."""
+
     model_config = ConfigDict(frozen=True)
 
 
@@ -43,33 +50,56 @@ DecimalText = Annotated[str, Field(pattern=r"^-?[0-9]{1,40}(\.[0-9]{1,18})?$")]
 
 
 class ReasonView(Answered):
+    """Why something is as it is, who must act, and how."""
+
     code: str
+    """Stable and free of language; the list may grow."""
     message: str
+    """What to show to the user, in the language of the request."""
     who_must_act: Who
+    """Whom it waits for."""
     next_step: NextStep
+    """What to offer to the user."""
 
 
 class Health(Answered):
+    """Says that the API runs."""
+
     status: Literal["ok"] = "ok"
+    """Always `ok`."""
 
 
 class FieldError(Answered):
+    """What is wrong with one part of the request."""
+
     field: str | None = None
+    """Where: member names and positions joined by dots, a parameter or a header. Absent when it is the body as a
+    whole."""
     code: str
+    """Stable and free of language; the list may grow."""
     message: str
+    """What to show to the user, in the language of the request."""
 
 
 class Problem(Answered):
-    """RFC 9457, with a stable `code` and the `request_id` to quote."""
+    """A problem as RFC 9457 has it, with a stable `code` and the `request_id` to quote."""
 
     type: str = "about:blank"
+    """Always `about:blank`: the code says what it is."""
     title: str
+    """The name of the HTTP status."""
     status: int
+    """The HTTP status."""
     detail: str
+    """What to show to the user, in the language of the request."""
     code: str
+    """Stable and free of language; docs/errors.md lists all of them, and the list may grow."""
     request_id: str
+    """To quote when asking for help: our logs are found by it."""
     field: str | None = None
+    """The first part of the request that is at fault, as in `errors`."""
     errors: tuple[FieldError, ...] | None = None
+    """Every part of the request that is at fault, at most 20."""
 
 
 def reason_view(reason: Reason | None, language: Language) -> ReasonView | None:

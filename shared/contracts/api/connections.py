@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.contracts.api.accounts import AccountRelations, AccountView, account_view
-from shared.contracts.api.bodies import Accepted, Answered, ReasonView, reason_view
+from shared.contracts.api.bodies import Accepted, Answered, ReasonView, Url, reason_view
 from shared.contracts.api.institutions import DiagnosisView, diagnosis_view
 from shared.contracts.events import Timestamp
 from shared.contracts.texts import Language, text
@@ -17,52 +17,82 @@ from shared.domain.status import ConnectionStatus, Freshness, connection_status,
 
 
 class SelectionRequest(Accepted):
+    """Which accounts of a connection shall be enabled; the others shall not."""
+
     enabled_account_ids: Annotated[list[str], Field(max_length=1000)]
+    """All of them, not only the changes."""
 
 
 class EndConnectionRequest(Accepted):
-    """`confirm`: the institution's name as a person types it, or its id where it has no name."""
+    """The confirmation that a person has typed."""
 
     confirm: Annotated[str, Field(max_length=1000)]
+    """The institution's name as a person types it, or its id where it has no name."""
 
 
 class InstitutionView(Answered):
+    """The institution of a connection."""
+
     id: str
+    """As in the catalogue of institutions."""
     name: str
-    logo_url: str | None
+    """What users call it."""
+    logo_url: Url | None
+    """Its logo, from this API and with the same token; null when there is none."""
     color: str | None
+    """Its colour, such as `#0f62fe`; null when nobody knows it."""
 
 
 class ConnectionView(Answered):
+    """One access of the user to one institution, with its accounts."""
+
     id: str
+    """Ours."""
     institution: InstitutionView
+    """Where the accounts are."""
     status: ConnectionStatus
+    """What to show of it."""
     status_reason: ReasonView | None
+    """Why it has this status; null when there is nothing to say."""
     last_success_at: Timestamp | None
+    """When data was last fetched from the institution; null when it never was."""
     last_attempt_at: Timestamp | None
+    """When fetching was last tried."""
     freshness: Freshness
+    """How old the data is."""
     consent_expires_at: Timestamp | None
+    """When the user's consent at the institution ends, where it does."""
     can_add_accounts: DiagnosisView
+    """Whether more accounts can be added, and how."""
     revision: int
-    superseded_by: str | None = Field(
-        default=None,
-        description="of a dead connection: the one through which all of its enabled accounts count instead",
-    )
+    """Counts the changes of the connection; its events carry it, too."""
+    superseded_by: str | None = None
+    """Of a dead connection: the one through which all of its enabled accounts count instead."""
     accounts: tuple[AccountView, ...]
+    """All of them, enabled or not."""
 
 
 class PreviewView(Answered):
+    """What a selection would change. Nothing has happened yet."""
+
     connection_id: str
+    """The connection whose accounts were selected."""
     revision: int
+    """The connection's revision that this was worked out on."""
     enable: tuple[str, ...]
+    """Accounts that would be enabled."""
     disable: tuple[str, ...]
+    """Accounts that would be disabled."""
     unchanged: tuple[str, ...]
-    deleted_at_powens: tuple[str, ...] = Field(
-        description="accounts whose transactions and history Powens deletes when they are disabled"
-    )
+    """Accounts that would stay as they are."""
+    deleted_at_powens: tuple[str, ...]
+    """Accounts whose transactions and history Powens deletes when they are disabled."""
     enabled_total: int
+    """How many accounts would be enabled afterwards."""
     requires_consent: bool
-    entity_tag: str = Field(description="for `If-Match` of the selection that this previews")
+    """Whether the user must agree: more is going to be fetched."""
+    entity_tag: str
+    """For `If-Match` of the selection that this previews."""
 
 
 def shown_institution(connection: Connection, language: Language) -> str:

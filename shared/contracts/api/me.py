@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from pydantic import Field
-
 from shared.application.ports import HeldItem, HistoryEntry
 from shared.contracts.api.bodies import Answered
 from shared.contracts.events import EventDetail, Timestamp
@@ -12,41 +10,70 @@ from shared.domain.facts import Cause, Change
 
 
 class HistoryLineView(Answered):
+    """What happened to one account."""
+
     account_id: str
+    """The account."""
     name: str
+    """What it was called then; empty when that is not known."""
     change: Change
+    """What happened to it."""
 
 
 class HistoryEntryView(Answered):
+    """Something that happened, as other services heard of it."""
+
     id: str
+    """Of the event."""
     occurred_at: Timestamp
+    """When."""
     kind: str
+    """The type of the event, such as `AccountsUpdated`; the list may grow."""
     cause: Cause
+    """Who caused it."""
     connection_id: str | None
+    """The connection that it is about, if one."""
     institution_name: str | None
+    """That of the connection or the wish."""
     accounts: tuple[HistoryLineView, ...]
+    """What changed of which accounts."""
     operation_id: str | None
+    """Of an `OperationEnded`: the operation."""
     status: str | None
-    type: AccountType | None = Field(default=None, description="of an `AccountNowAvailable`")
+    """Of the connection or the operation, where the event says one."""
+    type: AccountType | None = None
+    """Of an `AccountNowAvailable`."""
 
 
 class HistoryView(Answered):
+    """A page of what happened, the newest first."""
+
     entries: tuple[HistoryEntryView, ...]
+    """Of this page."""
     next: str | None
+    """The `cursor` of the next page; null on the last one."""
 
 
 class HeldItemView(Answered):
+    """One thing that is held about the user."""
+
     kind: str
+    """What it is."""
     content: dict[str, object]
+    """As it is stored, without secrets. Its members may change at any time."""
 
 
 class ExportView(Answered):
     """What is held about a user, a page of at most a megabyte at a time."""
 
     user_id: str
+    """The `sub` of the token."""
     exported_at: Timestamp
+    """When this page was read."""
     items: tuple[HeldItemView, ...]
-    next: str | None = Field(description="the `cursor` of the next page; null on the last one")
+    """Of this page."""
+    next: str | None
+    """The `cursor` of the next page; null on the last one."""
 
 
 def export_view(user_id: str, items: list[HeldItem], following: str | None, now: datetime) -> ExportView:

@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from shared.contracts.api.bodies import Answered, ReasonView, reason_by_code
 from shared.contracts.events import Timestamp
 from shared.contracts.sentences import refused_refresh_sentence
@@ -13,26 +11,43 @@ from shared.domain.erasure import Erasure
 
 
 class OperationItemView(Answered):
+    """How far an operation is with one account."""
+
     account_id: str
+    """The account."""
     wanted: Literal["enabled", "disabled"]
+    """What it shall become."""
     status: ItemStatus
+    """How far it is."""
     reason: ReasonView | None
+    """Why it did not go through; null when it did, or is still open."""
 
 
 class OperationView(Answered):
+    """Something that was asked for and takes a while. Look again after `Retry-After` until `ended_at` is set."""
+
     id: str
+    """Ours; also at the end of `Location`."""
     kind: OperationKind
-    connection_id: str | None = Field(description="null for an erasure, which is about everything")
+    """What it is for."""
+    connection_id: str | None
+    """Null for an erasure, which is about everything."""
     status: OperationStatus
+    """How far it is."""
     status_reason: ReasonView | None
+    """Why it ended so; null when there is nothing to say."""
     created_at: Timestamp
+    """When it was asked for."""
     deadline_at: Timestamp
+    """When it ends at the latest, whatever Powens does."""
     ended_at: Timestamp | None
+    """When it ended; null while it is open."""
     accounts: tuple[OperationItemView, ...]
+    """One line for each account that it changes."""
     undo_until: Timestamp | None
-    last_success_at: Timestamp | None = Field(
-        default=None, description="of a refresh: when the connection's data was from as it was asked for, or ended"
-    )
+    """Until when it can be undone; null when it cannot."""
+    last_success_at: Timestamp | None = None
+    """Of a refresh: when the connection's data was from as it was asked for, or ended."""
 
 
 def operation_view(operation: Operation, language: Language) -> OperationView:

@@ -11,9 +11,14 @@ from shared.contracts.texts import Language
 
 
 class ConnectionList(Answered):
+    """All that a user has."""
+
     connections: tuple[ConnectionView, ...]
+    """Every connection, with its accounts."""
     manual_accounts: tuple[AccountView, ...]
+    """The accounts that the user keeps."""
     wishes: tuple[WishView, ...]
+    """What the user waits for."""
 
 
 def connection_list(listed: Listed, *, now: datetime, language: Language, public_url: str) -> ConnectionList:

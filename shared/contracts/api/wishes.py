@@ -11,17 +11,29 @@ from shared.domain.wishes import Wish
 
 
 class WishRequest(Accepted):
+    """What to wait for."""
+
     institution_id: Annotated[str, Field(min_length=1, max_length=100)]
+    """As in the catalogue of institutions."""
     type: AccountType
+    """The type of account that is missing."""
 
 
 class WishView(Answered):
+    """A user waits for an institution to give a type of account."""
+
     id: str
+    """Ours."""
     institution_id: str
+    """As in the catalogue of institutions."""
     institution_name: str
+    """What users call it."""
     type: AccountType
+    """The type of account that is missing."""
     created_at: Timestamp
-    available_at: Timestamp | None = Field(description="since when the institution gives the type; null until then")
+    """Since when the user waits."""
+    available_at: Timestamp | None
+    """Since when the institution gives the type; null until then."""
 
 
 def wish_view(wish: Wish) -> WishView:
