@@ -41,7 +41,7 @@ def get_openapi() -> Response[Any]:
 
     As an OpenAPI 3.1 document: this one.
     """
-    return json_reply(openapi_json())
+    return json_reply(openapi_json(), headers={"Cache-Control": "public, max-age=3600"})
 
 
 _RESOURCES = (connections, institutions, accounts, wishes, operations, webview, me)

@@ -50,7 +50,7 @@ def rendered(app: APIGatewayHttpResolver, resources: Mapping[str, ModuleType]) -
 
 
 def public(path: str) -> bool:
-    """Whether the template asks for no token: a test compares."""
+    """Whether no token is needed. The template says so too, and a test compares."""
     return path in {"/health", "/v1/openapi.json"}
 
 
