@@ -19,6 +19,8 @@ _LOOKED_AT = {"type", "anyOf", "oneOf", "$ref", "enum", "const", "properties", "
 _LOWER_BOUNDS = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 _UPPER_BOUNDS = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 _FORMS = {"pattern", "format"}
+_WITHOUT_BODY = {"204", "304"}
+"""HTTP allows them none, whatever a document says."""
 
 
 class Direction(Enum):
@@ -59,7 +61,7 @@ class _Comparison:
                     yield from self._operation(where, old, new)
 
     def _operation(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
-        if old.get("security") != new.get("security"):
+        if _callers(self.released, old) not in (None, _callers(self.current, new)):
             yield f"{where}: who may call it has changed"
         yield from self._parameters(where, old.get("parameters", ()), new.get("parameters", ()))
         yield from self._body(where, old.get("requestBody"), new.get("requestBody"))
@@ -70,7 +72,8 @@ class _Comparison:
                 continue
             given = new["responses"][status]
             yield from _gone(f"{at} header", answer.get("headers", ()), given.get("headers", ()))
-            yield from self._contents(at, answer, given, Direction.PROMISED)
+            if status not in _WITHOUT_BODY:
+                yield from self._contents(at, answer, given, Direction.PROMISED)
 
     def _parameters(self, where: str, old: Iterable[Schema], new: Iterable[Schema]) -> Iterator[str]:
         before = {(p["in"], p["name"]): p for p in old}
@@ -159,6 +162,11 @@ class _Comparison:
             yield from self.schemas(f"{at}.*", before, after, direction)
         elif isinstance(before, Mapping) or (direction is Direction.ACCEPTED and before and after is not True):
             yield f"{at}: other members are no longer {direction.value}"
+
+
+def _callers(document: Schema, operation: Schema) -> Any:
+    """Who may call an operation, as far as its document says anything about that: else None."""
+    return operation.get("security", document.get("security"))
 
 
 def _alternatives(schema: Schema, document: Schema) -> list[Schema]:

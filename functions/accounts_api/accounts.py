@@ -9,23 +9,14 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import accepted, answers, done, json_reply, shown_id
-from functions.accounts_api.request import IdempotencyKey, Text, read_request
+from functions.accounts_api.reply import OPERATION_HEADERS, accepted, answers, done, json_reply, problems, shown_id
+from functions.accounts_api.request import AccountId, Cursor, IdempotencyKey, SuggestedId, read_request
 from shared.application.manual import ManualDraft
 from shared.application.ports import Listed
 from shared.application.request import Request
-from shared.contracts.api import (
-    AccountPatch,
-    AccountView,
-    Around,
-    BalancesView,
-    LinkRequest,
-    ManualAccountRequest,
-    OperationView,
-    account_view,
-    balances_view,
-    manual_view,
-)
+from shared.contracts.api.accounts import AccountPatch, AccountRelations, AccountView, account_view, manual_view
+from shared.contracts.api.manual import BalancesView, LinkRequest, ManualAccountRequest, balances_view
+from shared.contracts.api.operations import OperationView
 from shared.contracts.texts import Language
 from shared.domain.connection import Connection
 from shared.domain.errors import Conflict, NotFound
@@ -35,24 +26,51 @@ from shared.entrypoints.idempotency import answered_once
 router = APIGatewayHttpRouter()
 
 
-@router.get("/v1/accounts/<account_id>", responses=answers(AccountView))
-def get_account(account_id: str) -> Response[Any]:
+@router.get("/v1/accounts/<account_id>", responses={**answers(AccountView), **problems(404, "account_not_found")})
+def get_account(account_id: AccountId) -> Response[Any]:
+    """Show an account.
+
+    Synchronised and manual accounts have the same shape.
+    """
     request = read_request(router.current_event)
     return json_reply(_account(account_id, container().connection_store.listed(request.user_id), request.language))
 
 
-@router.get("/v1/accounts/<account_id>/balances", responses=answers(BalancesView))
-def list_balances(account_id: str, cursor: Text = None) -> Response[Any]:
+@router.get(
+    "/v1/accounts/<account_id>/balances",
+    responses={
+        **answers(BalancesView),
+        **problems(404, "account_not_found"),
+        **problems(422, "invalid_cursor"),
+    },
+)
+def list_balances(account_id: AccountId, cursor: Cursor = None) -> Response[Any]:
+    """List the balances of an account, the newest first.
+
+    Of a manual account all that its user typed; of a synchronised one the balance of now. Of two linked accounts either
+    shows both, as one line.
+    """
     user_id = read_request(router.current_event).user_id
     balances, following = container().manual_accounts.balances(user_id, account_id, cursor=cursor)
     return json_reply(balances_view(balances, following).model_dump_json())
 
 
-@router.post("/v1/accounts", responses=answers(AccountView, 201))
+@router.post(
+    "/v1/accounts",
+    responses={
+        **answers(AccountView, 201, headers=["Location"]),
+        **problems(409, "too_many_manual_accounts"),
+        **problems(422, "unknown_currency", "balance_out_of_range", "negative_balance_not_allowed"),
+    },
+)
 def add_manual_account(
     body: ManualAccountRequest,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
 ) -> Response[Any]:
+    """Add a manual account.
+
+    For what no institution gives: the user keeps it, with balances typed in. At most 100.
+    """
     request = read_request(router.current_event)
     attempt = partial(
         container().manual_accounts.add,
@@ -72,49 +90,114 @@ def add_manual_account(
     return json_reply(answer, status, {"Location": f"/v1/accounts/{shown_id(answer)}"})
 
 
-@router.delete("/v1/accounts/<account_id>", responses={204: {"description": "dropped"}})
+@router.delete(
+    "/v1/accounts/<account_id>",
+    responses={
+        204: {"description": "Deleted."},
+        **problems(404, "account_not_found"),
+        **problems(409, "account_is_joined", "not_a_manual_account"),
+    },
+)
 def drop_manual_account(
-    account_id: str,
+    account_id: AccountId,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    """Delete a manual account.
+
+    With all of its balances, at once and for good. A linked one must be unlinked before.
+    """
     return done(container().manual_accounts.drop, read_request(router.current_event), account_id)
 
 
-@router.put("/v1/accounts/<account_id>/link", responses=answers(AccountView))
+@router.put(
+    "/v1/accounts/<account_id>/link",
+    responses={
+        **answers(AccountView, says="The manual account."),
+        **problems(404, "account_not_found"),
+        **problems(
+            409,
+            "not_a_manual_account",
+            "not_a_synchronised_account",
+            "account_already_joined",
+            "too_many_joined_accounts",
+            "types_differ",
+            "currencies_differ",
+            "account_closed_at_bank",
+        ),
+    },
+)
 def link_manual_account(
-    account_id: str,
+    account_id: AccountId,
     body: LinkRequest,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    """Link a manual account with a synchronised one.
+
+    They are the same account from then on: one of them counts, and its balances go on where the other's end.
+    """
     request = read_request(router.current_event)
     return _changed(container().manual_accounts.link, request, account_id, body.account_id)
 
 
-@router.delete("/v1/accounts/<account_id>/link", responses=answers(AccountView))
+@router.delete(
+    "/v1/accounts/<account_id>/link",
+    responses={
+        **answers(AccountView, says="The manual account."),
+        **problems(404, "account_not_found"),
+        **problems(409, "not_a_manual_account"),
+    },
+)
 def unlink_manual_account(
-    account_id: str,
+    account_id: AccountId,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    """Unlink a manual account.
+
+    Both accounts count again. Nothing changes for an account that is not linked.
+    """
     return _changed(container().manual_accounts.unlink, read_request(router.current_event), account_id)
 
 
 @router.delete(
-    "/v1/accounts/<account_id>/link-suggestions/<suggested_id>", responses={204: {"description": "not the same"}}
+    "/v1/accounts/<account_id>/link-suggestions/<suggested_id>",
+    responses={
+        204: {"description": "Not suggested again."},
+        **problems(404, "account_not_found"),
+        **problems(409, "not_a_manual_account", "not_a_synchronised_account"),
+    },
 )
 def dismiss_suggestion(
-    account_id: str,
-    suggested_id: str,
+    account_id: AccountId,
+    suggested_id: SuggestedId,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    """Dismiss a link suggestion.
+
+    The user says that the two accounts are not the same: this pair is not suggested again.
+    """
     return done(container().manual_accounts.dismiss, read_request(router.current_event), account_id, suggested_id)
 
 
-@router.patch("/v1/accounts/<account_id>", responses={**answers(AccountView), **answers(OperationView, 202)})
-def patch_account(
-    account_id: str,
+@router.patch(
+    "/v1/accounts/<account_id>",
+    responses={
+        **answers(AccountView, says="The account with its new name or balance."),
+        **answers(OperationView, 202, says="The operation that enables or disables it.", headers=OPERATION_HEADERS),
+        **problems(404, "account_not_found"),
+        **problems(409, "not_a_manual_account", "account_is_manual", "connection_removed", "too_many_open_operations"),
+        **problems(422, "account_closed_at_bank", "balance_out_of_range", "negative_balance_not_allowed"),
+    },
+)
+def change_account(
+    account_id: AccountId,
     body: AccountPatch,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    """Rename an account, enable or disable it, or tell its balance.
+
+    A name and the balance of a manual account are written at once (200). Enabling and disabling is for synchronised
+    accounts, takes a while, and is answered with an operation (202).
+    """
     request = read_request(router.current_event)
     listed = container().connection_store.listed(request.user_id)
     if listed.manual_account(account_id) is not None:
@@ -167,14 +250,14 @@ def _changed[**P](
 
 
 def _account(account_id: str, listed: Listed, language: Language) -> str:
-    around = Around.of(listed, container().clock())
+    relations = AccountRelations.of(listed, container().clock())
     manual = listed.manual_account(account_id)
     if manual is not None:
-        return manual_view(manual, around).model_dump_json()
+        return manual_view(manual, relations).model_dump_json()
     connection = _synchronised(account_id, listed)
     account = connection.account(account_id)
     assert account is not None  # noqa: S101 - the connection was found by this very account
-    return account_view(account, connection, around=around, language=language).model_dump_json()
+    return account_view(account, connection, relations=relations, language=language).model_dump_json()
 
 
 def _synchronised(account_id: str, listed: Listed) -> Connection:

@@ -4,6 +4,7 @@ A query is one DynamoDB Query. A mutation is answered once it is written down, t
 it out; nothing here waits for Powens but the opening of its Webview.
 """
 
+import sys
 from functools import cache
 from typing import Any
 
@@ -12,9 +13,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answers, json_reply
-from shared.contracts.api import Health
-from shared.entrypoints.http import HttpErrors, declared_parameters_only, documented, json_only, read_json
+from functions.accounts_api.reply import JSON, answers, json_reply
+from shared.contracts.api.bodies import Health
+from shared.entrypoints.http import HttpErrors, declared_parameters_only, json_only, read_json
 from shared.entrypoints.observability import logger
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
@@ -23,23 +24,38 @@ HttpErrors(app)
 
 
 @app.get("/health", responses=answers(Health))
-def health() -> Response[Any]:
+def check_health() -> Response[Any]:
+    """Say that the API runs.
+
+    It looks at nothing else: neither the table nor Powens.
+    """
     return json_reply(Health().model_dump_json())
 
 
-@app.get("/v1/openapi.json", include_in_schema=False)
-def openapi() -> Response[Any]:
-    return json_reply(openapi_json())
+@app.get(
+    "/v1/openapi.json",
+    responses={200: {"description": "The document.", "content": {JSON: {"schema": {"type": "object"}}}}},
+)
+def get_openapi() -> Response[Any]:
+    """Describe the API.
+
+    As an OpenAPI 3.1 document: this one.
+    """
+    return json_reply(openapi_json(), headers={"Cache-Control": "public, max-age=3600"})
 
 
-for _resource in (connections, institutions, accounts, wishes, operations, webview, me):
+_RESOURCES = (connections, institutions, accounts, wishes, operations, webview, me)
+for _resource in _RESOURCES:
     app.include_router(_resource.router)
 
 
 @cache
 def openapi_json() -> str:
     """The OpenAPI 3.1 document, made from the routes of all resources and their models."""
-    return documented(app.get_openapi_json_schema(title="synced-accounts", version="1", description=__doc__ or ""))
+    from functions.accounts_api.openapi.document import rendered  # noqa: PLC0415 - only who asks for it pays for it
+
+    modules = {resource.__name__.rpartition(".")[2]: resource for resource in _RESOURCES}
+    return rendered(app, modules | {"service": sys.modules[__name__]})
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -7,46 +7,67 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import JSON, accepted, answers, json_reply
-from functions.accounts_api.request import Flag, IdempotencyKey, IfMatch, IfNoneMatch, Text, editions_of, read_request
+from functions.accounts_api.reply import OPERATION_HEADERS, accepted, answers, json_reply, problems
+from functions.accounts_api.request import (
+    AccountTypeName,
+    ConnectionId,
+    DryRun,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    editions_of,
+    read_request,
+)
 from shared.application.operations import require_edition
 from shared.application.ports import Listed
-from shared.contracts.api import (
-    Around,
-    ConnectionList,
+from shared.contracts.api.accounts import AccountRelations
+from shared.contracts.api.connections import (
     ConnectionView,
     EndConnectionRequest,
-    OperationView,
     PreviewView,
-    Problem,
     SelectionRequest,
     connection_view,
     entity_tag,
-    manual_view,
     preview_view,
     shown_institution,
-    wish_view,
 )
-from shared.contracts.institutions import TypeDiagnosesView, TypeDiagnosisView, type_diagnosis_view
-from shared.contracts.texts import Language, institution_names
+from shared.contracts.api.institutions import (
+    MissingAccountsView,
+    TypeDiagnosesView,
+    TypeDiagnosisView,
+    type_diagnosis_view,
+)
+from shared.contracts.api.operations import OperationView
+from shared.contracts.api.overview import ConnectionList, connection_list
+from shared.contracts.texts import institution_names
 from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import diagnose
 from shared.domain.errors import InvalidInput, NotFound
-from shared.entrypoints.http import PROBLEM_JSON
 
 router = APIGatewayHttpRouter()
 
 
-@router.get("/v1/connections", responses=answers(ConnectionList))
+@router.get(
+    "/v1/connections",
+    responses={
+        **answers(ConnectionList, headers=["ETag"]),
+        304: {"description": "Nothing has changed since `If-None-Match`.", "headers": {"ETag": {}}},
+    },
+)
 def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
+    """List everything that the user has.
+
+    All connections with their accounts, the manual accounts, and the wishes, as one answer. A user who has just changed
+    something sees it here next.
+    """
     request = read_request(router.current_event)
     listed = container().connection_store.listed(request.user_id)
-    around = Around.of(listed, container().clock())
-    shown = ConnectionList(
-        connections=tuple(_view(connection, around, request.language) for connection in listed.connections),
-        manual_accounts=tuple(manual_view(account, around) for account in listed.manual_accounts),
-        wishes=tuple(wish_view(wish) for wish in listed.wishes),
+    shown = connection_list(
+        listed,
+        now=container().clock(),
+        language=request.language,
+        public_url=container().settings.public_url,
     )
     body = shown.model_dump_json()
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
@@ -55,25 +76,52 @@ def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
     return json_reply(body, headers={"ETag": tag, "Cache-Control": "no-cache"})
 
 
-@router.get("/v1/connections/<connection_id>", responses=answers(ConnectionView))
-def get_connection(connection_id: str) -> Response[Any]:
+@router.get(
+    "/v1/connections/<connection_id>",
+    responses={**answers(ConnectionView, headers=["ETag"]), **problems(404, "connection_not_found")},
+)
+def get_connection(connection_id: ConnectionId) -> Response[Any]:
+    """Show a connection with its accounts.
+
+    Its `ETag` is for `If-Match` of a selection.
+    """
     request = read_request(router.current_event)
     listed = container().connection_store.listed(request.user_id)
     connection = _find(connection_id, listed)
-    view = _view(connection, Around.of(listed, container().clock()), request.language)
+    now = container().clock()
+    view = connection_view(
+        connection,
+        now=now,
+        relations=AccountRelations.of(listed, now),
+        language=request.language,
+        public_url=container().settings.public_url,
+    )
     return json_reply(view.model_dump_json(), headers={"ETag": entity_tag(connection)})
 
 
 @router.put(
-    "/v1/connections/<connection_id>/selection", responses={**answers(PreviewView), **answers(OperationView, 202)}
+    "/v1/connections/<connection_id>/selection",
+    responses={
+        **answers(PreviewView, says="With `dry_run`: what would change."),
+        **answers(OperationView, 202, says="The operation that carries it out.", headers=OPERATION_HEADERS),
+        **problems(404, "connection_not_found"),
+        **problems(409, "connection_removed", "too_many_open_operations"),
+        **problems(422, "unknown_account", "account_closed_at_bank"),
+    },
 )
-def put_selection(
-    connection_id: str,
+def select_accounts(
+    connection_id: ConnectionId,
     body: SelectionRequest,
-    dry_run: Flag = False,
+    dry_run: DryRun = False,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
 ) -> Response[Any]:
+    """Choose which accounts of a connection are synchronised.
+
+    With `dry_run` it only says what would change (200). Without, the choice is written down at once and carried out at
+    Powens by an operation (202), which can be undone for a while. Powens deletes the history of accounts that are
+    disabled.
+    """
     request = read_request(router.current_event)
     editions = editions_of(if_match)
     if dry_run:
@@ -85,12 +133,25 @@ def put_selection(
     return accepted(select, request, connection_id, body.enabled_account_ids, editions=editions)
 
 
-@router.delete("/v1/connections/<connection_id>", responses=answers(OperationView, 202))
+@router.delete(
+    "/v1/connections/<connection_id>",
+    responses={
+        **answers(OperationView, 202, says="The operation that ends it.", headers=OPERATION_HEADERS),
+        **problems(404, "connection_not_found"),
+        **problems(409, "connection_removed"),
+        **problems(422, "confirmation_mismatch"),
+    },
+)
 def end_connection(
-    connection_id: str,
+    connection_id: ConnectionId,
     body: EndConnectionRequest,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    """End a connection.
+
+    Powens deletes it with all of its accounts and their history. It cannot be undone, so the user types the
+    institution's name to confirm.
+    """
     return accepted(
         container().operations.end,
         read_request(router.current_event),
@@ -100,25 +161,41 @@ def end_connection(
     )
 
 
-@router.post("/v1/connections/<connection_id>/refresh", responses=answers(OperationView, 202))
+@router.post(
+    "/v1/connections/<connection_id>/refresh",
+    responses={
+        **answers(OperationView, 202, says="The operation that refreshes it.", headers=OPERATION_HEADERS),
+        **problems(404, "connection_not_found"),
+        **problems(409, "connection_removed"),
+    },
+)
 def refresh_connection(
-    connection_id: str,
+    connection_id: ConnectionId,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
+    """Ask for fresh data of a connection.
+
+    Powens fetches data every day by itself and may decline to do so earlier: the operation says so when it ends.
+    """
     return accepted(container().operations.refresh, read_request(router.current_event), connection_id)
 
 
 @router.get(
     "/v1/connections/<connection_id>/missing-accounts",
     responses={
-        200: {
-            "description": "the answer for the type, or for all of them",
-            "content": {JSON: {"model": TypeDiagnosisView | TypeDiagnosesView}},
-        },
-        422: {"description": "a problem", "content": {PROBLEM_JSON: {"model": Problem}}},
+        **answers(MissingAccountsView, says="The answer for the type, or for all of them."),
+        **problems(404, "connection_not_found"),
+        **problems(422, "unknown_account_type"),
     },
 )
-def explain_missing_accounts(connection_id: str, type: Text = None) -> Response[Any]:  # noqa: A002 - the parameter's name
+def explain_missing_accounts(
+    connection_id: ConnectionId,
+    type: AccountTypeName = None,  # noqa: A002 - the parameter's name
+) -> Response[Any]:
+    """Explain why accounts are missing.
+
+    Of one type, or of each: whether the institution gives such accounts, why none shows, and what to do.
+    """
     if type is not None and type not in list(AccountType):
         raise InvalidInput(f"no type {type}", code="unknown_account_type", field="type")
     request = read_request(router.current_event)
@@ -142,13 +219,3 @@ def _find(connection_id: str, listed: Listed) -> Connection:
         if connection.id == connection_id:
             return connection
     raise NotFound("no such connection", code="connection_not_found")
-
-
-def _view(connection: Connection, around: Around, language: Language) -> ConnectionView:
-    return connection_view(
-        connection,
-        now=container().clock(),
-        around=around,
-        language=language,
-        public_url=container().settings.public_url,
-    )

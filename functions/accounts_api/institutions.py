@@ -7,17 +7,20 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answers, json_reply
-from functions.accounts_api.request import LARGEST_PAGE, PageSize, Text, read_language
-from shared.contracts.institutions import IncidentList, InstitutionList, incident_list, institution_list
+from functions.accounts_api.reply import answers, json_reply, problems
+from functions.accounts_api.request import LARGEST_PAGE, InstitutionId, PageSize, Search, read_language
+from shared.contracts.api.institutions import IncidentList, InstitutionList, incident_list, institution_list
 from shared.domain.errors import InvalidInput
 
 router = APIGatewayHttpRouter()
 
 
-@router.get("/v1/institutions", responses=answers(InstitutionList))
-def list_institutions(search: Text = None, limit: PageSize = 20) -> Response[Any]:
-    """The best match first; without `search`, in the order of the alphabet."""
+@router.get("/v1/institutions", responses={**answers(InstitutionList), **problems(422, "invalid_limit")})
+def list_institutions(search: Search = None, limit: PageSize = 20) -> Response[Any]:
+    """Search the institutions that can be connected.
+
+    The best match first; without `search`, in the order of the alphabet.
+    """
     if not 1 <= limit <= LARGEST_PAGE:
         raise InvalidInput("no such page", code="invalid_limit", field="limit")
     institutions = container().institutions
@@ -32,14 +35,28 @@ def list_institutions(search: Text = None, limit: PageSize = 20) -> Response[Any
 
 @router.get("/v1/incidents", responses=answers(IncidentList))
 def list_incidents() -> Response[Any]:
-    """What many users of an institution meet at the same time."""
+    """List the incidents of now.
+
+    What many users of an institution meet at the same time. They are the same for every user.
+    """
     incidents = incident_list(container().institutions.incidents(), read_language(router.current_event))
     return json_reply(incidents.model_dump_json())
 
 
-@router.get("/v1/institutions/<institution_id>/logo", include_in_schema=False)
-def institution_logo(institution_id: str) -> Response[Any]:
-    """From us, so that no screen has to tell another host which banks somebody has."""
+@router.get(
+    "/v1/institutions/<institution_id>/logo",
+    responses={
+        200: {"description": "The picture.", "content": {"image/png": {"schema": {}}}},
+        **problems(404, "not_found"),
+        **problems(503, "powens_unavailable"),
+    },
+)
+def get_institution_logo(institution_id: InstitutionId) -> Response[Any]:
+    """Get the logo of an institution.
+
+    A PNG of at most a few hundred kilobytes, from this API: no screen has to tell another host which institutions
+    somebody has. It may be stored for a week.
+    """
     picture: Response[Any] = Response(
         status_code=200,
         content_type="image/png",

@@ -1,23 +1,23 @@
 """All that is held about a user: the history, the export and the erasure."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import ERASURE_RETRY_AFTER, answers, json_reply, shown_id
-from functions.accounts_api.request import IdempotencyKey, Text, read_request
-from shared.contracts.api import (
-    ExportView,
-    HistoryView,
-    OperationView,
-    erasure_view,
-    export_view,
-    history_entry_view,
+from functions.accounts_api.reply import (
+    ERASURE_RETRY_AFTER,
+    OPERATION_HEADERS,
+    answers,
+    json_reply,
+    problems,
+    shown_id,
 )
+from functions.accounts_api.request import Cursor, ExportCursor, IdempotencyKey, OfConnection, read_request
+from shared.contracts.api.me import ExportView, HistoryView, export_view, history_entry_view
+from shared.contracts.api.operations import OperationView, erasure_view
 from shared.domain.erasure import Erasure
 from shared.entrypoints.idempotency import answered_once
 
@@ -26,8 +26,12 @@ HISTORY_PAGE = 50
 router = APIGatewayHttpRouter()
 
 
-@router.get("/v1/history", responses=answers(HistoryView))
-def list_history(connection_id: Text = None, cursor: Text = None) -> Response[Any]:
+@router.get("/v1/history", responses={**answers(HistoryView), **problems(422, "invalid_cursor")})
+def list_history(connection_id: OfConnection = None, cursor: Cursor = None) -> Response[Any]:
+    """List what has happened, the newest first.
+
+    What other services heard of the user's connections and accounts, 50 entries a page.
+    """
     user_id = read_request(router.current_event).user_id
     entries, following = container().history_store.history(
         user_id, connection_id=connection_id, cursor=cursor, limit=HISTORY_PAGE
@@ -36,8 +40,15 @@ def list_history(connection_id: Text = None, cursor: Text = None) -> Response[An
     return json_reply(history.model_dump_json())
 
 
-@router.get("/v1/me/export", responses=answers(ExportView))
-def export_me(cursor: Annotated[str | None, Query(max_length=2000)] = None) -> Response[Any]:
+@router.get(
+    "/v1/me/export",
+    responses={**answers(ExportView, headers=["Content-Disposition"]), **problems(422, "invalid_cursor")},
+)
+def export_me(cursor: ExportCursor = None) -> Response[Any]:
+    """Export everything that is held about the user.
+
+    As it is stored, in pages of at most a megabyte (GDPR, articles 15 and 20).
+    """
     user_id = read_request(router.current_event).user_id
     items, following = container().export_store.export(user_id, cursor=cursor)
     exported = export_view(user_id, items, following, container().clock())
@@ -45,10 +56,18 @@ def export_me(cursor: Annotated[str | None, Query(max_length=2000)] = None) -> R
     return json_reply(exported.model_dump_json(), headers=headers)
 
 
-@router.delete("/v1/me", responses=answers(OperationView, 202))
+@router.delete(
+    "/v1/me",
+    responses=answers(OperationView, 202, says="The erasure, as an operation.", headers=OPERATION_HEADERS),
+)
 def erase_me(
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
 ) -> Response[Any]:
+    """Erase the user.
+
+    Everything that is held, here and at Powens (GDPR, article 17). It cannot be undone. The operation stays as a
+    receipt that names nobody.
+    """
     request = read_request(router.current_event)
 
     def render(erasure: Erasure) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """What is answered: JSON that nobody stores on the way, and the answers to mutations, once per idempotency key."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Concatenate
 
@@ -11,22 +11,30 @@ from pydantic import BaseModel
 from functions.accounts_api.container import container
 from shared.application.request import Request
 from shared.application.writing import Draft
-from shared.contracts.api import Problem, operation_view
+from shared.contracts.api.operations import operation_view
 from shared.domain.connection import Operation
 from shared.entrypoints.http import PROBLEM_JSON
 from shared.entrypoints.idempotency import answered_once
 
 JSON = "application/json"
+OPERATION_HEADERS = ("Location", "Retry-After")
+"""Of an answer that an operation begins with."""
 ERASURE_RETRY_AFTER = "5"
 """Seconds between two looks at an erasure that is under way."""
 
 
-def answers(model: type[BaseModel], status: int = 200) -> dict[int, Any]:
-    """The documented answers of a route: `model`, or a problem; `documented` adds what other problems there are."""
-    return {
-        status: {"description": "the answer", "content": {JSON: {"model": model}}},
-        422: {"description": "the request breaks a rule", "content": {PROBLEM_JSON: {"model": Problem}}},
-    }
+def answers(
+    model: type[BaseModel], status: int = 200, *, says: str = "The answer.", headers: Sequence[str] = ()
+) -> dict[int, Any]:
+    """A documented answer of a route: a body of `model`, with `headers` that the document explains."""
+    content = {JSON: {"model": model}}
+    return {status: {"description": says, "content": content, "headers": {name: {} for name in headers}}}
+
+
+def problems(status: int, *codes: str) -> dict[int, Any]:
+    """The documented problems of a route under a status, beside those that each route may have."""
+    examples = {code: {"$ref": f"#/components/examples/Problem-{status}-{code}"} for code in codes}
+    return {status: {"description": "A problem.", "content": {PROBLEM_JSON: {"schema": {}, "examples": examples}}}}
 
 
 def json_reply(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[Any]:

@@ -5,7 +5,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from shared.application.request import Idempotency, Request
 from shared.contracts.texts import Language, language_of
@@ -17,19 +17,48 @@ if TYPE_CHECKING:
 
 LARGEST_PAGE = 100
 
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="same key and body, same answer")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="1 to 128 visible ASCII characters. The same request under the same key is answered the same for a "
+        "day, and carried out once.",
+    ),
+]
 """Declared by every mutation for the OpenAPI document; `read_request` reads it."""
 IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description='the `"<revision>"` that the choice was made on, several, or `*`; anything else matches nothing',
+        description="The `ETag` of the connection that the choice was made on, several, or `*`. "
+        "Anything else matches nothing.",
     ),
 ]
-IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
-Flag = Annotated[bool, Query()]
-Text = Annotated[str | None, Query(max_length=200)]
-PageSize = Annotated[int, Query(description=f"1 to {LARGEST_PAGE}")]
+IfNoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", description="The `ETag` of the answer that the client has.")
+]
+DryRun = Annotated[bool, Query(description="Only say what would change.")]
+PageSize = Annotated[int, Query(description=f"How many at the most: 1 to {LARGEST_PAGE}.")]
+Search = Annotated[str | None, Query(max_length=200, description="A part of the name, as a keyboard types it.")]
+AccountTypeName = Annotated[
+    str | None, Query(max_length=200, description="A type of account. Without it, all types are answered.")
+]
+OfConnection = Annotated[
+    str | None, Query(max_length=200, description="Only what is about this connection. Without it, everything is.")
+]
+Cursor = Annotated[
+    str | None, Query(max_length=200, description="The `next` of the page before. Without it, the first page.")
+]
+ExportCursor = Annotated[
+    str | None, Query(max_length=2000, description="The `next` of the page before. Without it, the first page.")
+]
+
+ConnectionId = Annotated[str, Path(description="The `id` of a connection.")]
+AccountId = Annotated[str, Path(description="The `id` of an account.")]
+SuggestedId = Annotated[str, Path(description="The `account_id` of a link suggestion.")]
+OperationId = Annotated[str, Path(description="The `id` of an operation.")]
+WishId = Annotated[str, Path(description="The `id` of a wish.")]
+InstitutionId = Annotated[str, Path(description="The `id` of an institution.")]
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 

@@ -9,10 +9,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answers, json_reply
+from functions.accounts_api.reply import answers, json_reply, problems
 from functions.accounts_api.request import IdempotencyKey, read_language, read_request
 from shared.application.webview import Visit
-from shared.contracts.api import WebviewSessionRequest, WebviewSessionView
+from shared.contracts.api.webview import WebviewSessionRequest, WebviewSessionView
 from shared.domain.errors import AppError
 from shared.entrypoints.http import page
 from shared.entrypoints.idempotency import answered_once
@@ -22,11 +22,33 @@ from shared.entrypoints.observability import count, logger
 router = APIGatewayHttpRouter()
 
 
-@router.post("/v1/webview-sessions", responses=answers(WebviewSessionView, 201))
+@router.post(
+    "/v1/webview-sessions",
+    responses={
+        **answers(WebviewSessionView, 201),
+        **problems(404, "connection_not_found"),
+        **problems(422, "return_to_not_allowed", "connection_required", "not_for_connect"),
+        **problems(502, "forbidden_by_powens", "not_found_at_powens", "powens_user_gone"),
+        **problems(
+            503,
+            "powens_unavailable",
+            "powens_busy",
+            "connection_locked",
+            "user_being_created",
+            "secrets_unavailable",
+            "key_service_unavailable",
+        ),
+    },
+)
 def open_webview(
     body: WebviewSessionRequest,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
 ) -> Response[Any]:
+    """Open the Powens space.
+
+    Where a user connects an institution and ticks accounts. Send the browser to `url`, which can be used once; it comes
+    back to `return_to`, and `result` in the query says `done`, `cancelled` or `failed` once that has been noted.
+    """
     request = read_request(router.current_event)
     user_id = request.user_id
     attempt = partial(

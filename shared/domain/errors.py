@@ -20,6 +20,8 @@ token that Powens refuses and an answer that cannot be read (`adapters.powens`),
 body or a text that Powens or a bank wrote.
 """
 
+from collections.abc import Sequence
+
 
 class AppError(Exception):
     """Base of every error raised on purpose."""
@@ -38,13 +40,21 @@ class Rejected(AppError):
 
 
 class InvalidInput(Rejected):
-    """The request is well-formed but breaks a rule; `field` names the part at fault."""
+    """The request is well-formed but breaks a rule; `field` names the part at fault, `faults` all with their codes."""
 
     code = "invalid_request"
 
-    def __init__(self, detail: str = "", *, code: str | None = None, field: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        faults: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(detail, code=code)
         self.field = field
+        self.faults = tuple(faults) or (((field, self.code),) if field is not None else ())
 
 
 class NotFound(Rejected):

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from collections import Counter
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,7 +12,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from shared.contracts.api import Problem
+from shared.contracts.api.bodies import FieldError, Problem
 from shared.contracts.texts import Language, language_of, problem_text, text
 from shared.domain.errors import (
     AppError,
@@ -25,6 +26,7 @@ from shared.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from shared.entrypoints.field_errors import LONGEST_FIELD, field_errors, named_errors
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
@@ -55,7 +57,6 @@ _TITLES = {
 
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LONGEST_FIELD = 100
 
 
 def read_json(text: str) -> Any:
@@ -79,19 +80,22 @@ def read_json(text: str) -> Any:
 def declared_parameters_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
     """A middleware: a mutation has no query parameter that its route does not declare, and none twice.
 
-    A misspelt `dry_run` would be carried out for real. Raises InvalidInput.
+    A misspelt `dry_run` would be carried out for real. Raises InvalidInput, which names all of them.
     """
     route: Route = app.context["_route"]
     # What the resolver takes for the route of an unknown path declares no answers.
     if app.current_event.http_method not in READING_METHODS and route.responses is not None:
         known = {parameter.alias for parameter in route.dependant.query_params}
         query = parse_qsl(app.current_event.raw_event.get("rawQueryString", ""), keep_blank_values=True)
-        names = [name for name, _ in query]
-        for name in names:
-            if name not in known:
-                raise InvalidInput("no such parameter", code="unknown_parameter", field=name[:_LONGEST_FIELD])
-            if names.count(name) > 1:
-                raise InvalidInput("a parameter twice", code="repeated_parameter", field=name)
+        times = Counter(name for name, _ in query)
+        faults = [
+            (name, "repeated_parameter" if name in known else "unknown_parameter")
+            for name in times
+            if name not in known or times[name] > 1
+        ]
+        if faults:
+            field, code = faults[0]
+            raise InvalidInput("parameters", code=code, field=field[:LONGEST_FIELD], faults=faults)
     return following(app)
 
 
@@ -130,14 +134,17 @@ class HttpErrors:
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
         code = error.code if status < 500 or isinstance(error, Unavailable | PowensRefused) else "internal_error"
-        return self.problem(status, code, field=getattr(error, "field", None), headers=headers)
+        if isinstance(error, InvalidInput):
+            errors = named_errors(error.faults, self._language())
+            return self.problem(status, code, field=error.field, errors=errors)
+        return self.problem(status, code, headers=headers)
 
     def _unreadable(self, error: RequestValidationError) -> Response[str]:
         faults = error.errors()
         if any(str(fault.get("type", "")).startswith("json") for fault in faults):
             return self.problem(400, "invalid_json")
-        location = [str(part) for part in faults[0].get("loc", ())] if faults else []
-        return self.problem(422, "invalid_request", field=".".join(location[1:]) or None)
+        errors = field_errors(faults, self._language())
+        return self.problem(422, "invalid_request", field=errors[0].field if errors else None, errors=errors)
 
     def _bug(self, error: Exception) -> Response[str]:
         count(Metric.FAILED_REQUESTS)
@@ -147,18 +154,26 @@ class HttpErrors:
     def _no_route(self, _: Exception) -> Response[str]:
         return self.problem(404, "route_not_found")
 
+    def _language(self) -> Language:
+        return language_of(self._app.current_event.headers.get("accept-language"))
+
     def problem(
-        self, status: int, code: str, *, field: str | None = None, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        *,
+        field: str | None = None,
+        errors: tuple[FieldError, ...] = (),
+        headers: dict[str, str] | None = None,
     ) -> Response[str]:
-        event = self._app.current_event
-        language = language_of(event.headers.get("accept-language"))
         body = Problem(
             title=_TITLES[status],
             status=status,
-            detail=problem_text(code, language, status=status),
+            detail=problem_text(code, self._language(), status=status),
             code=code,
-            request_id=event.request_context.request_id,
+            request_id=self._app.current_event.request_context.request_id,
             field=field,
+            errors=errors or None,
         )
         return Response(
             status_code=status,
@@ -166,42 +181,6 @@ class HttpErrors:
             body=body.model_dump_json(exclude_none=True),
             headers=dict(headers or {}),
         )
-
-
-_PROBLEMS = {
-    "400": "the body is not JSON",
-    "401": "the token is missing, not ours, or names nobody",
-    "404": "no such thing, or not this user's",
-    "409": "the thing is in a state in which this cannot be done",
-    "412": "`If-Match` names a revision that is no longer the current one",
-    "422": "the request breaks a rule",
-    "500": "a bug of ours",
-    "502": "Powens refused what it was asked",
-    "503": "not now; `Retry-After` says when",
-}
-
-
-def documented(openapi: str) -> str:
-    """The OpenAPI document with every problem that a route may answer with, as `HttpErrors` answers it."""
-    document = json.loads(openapi)
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            statuses = {"422", "500", "503"}
-            if path.startswith("/v1/"):
-                statuses |= {"401", "502"}
-            if "{" in path:
-                statuses.add("404")
-            if method != "get":
-                # A thing named in the body may be missing, and whoever is being erased changes nothing.
-                statuses |= {"404", "409"}
-            if "requestBody" in operation:
-                statuses.add("400")
-            if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
-                statuses.add("412")
-            for status in sorted(statuses):
-                operation["responses"].setdefault(status, {"description": _PROBLEMS[status], "content": content})
-    return json.dumps(document)
 
 
 _PAGE = """<!doctype html>

@@ -1,4 +1,7 @@
-"""The world of the functions, and what must hold after every test in it: nothing secret anywhere, events as agreed."""
+"""The world of the functions, and what must hold in every test in it.
+
+Nothing secret is anywhere, events are as agreed, and the API answers as its description says.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +11,11 @@ import botocore.client
 import pytest
 from moto import mock_aws
 
+from functions.accounts_api import app as accounts_api
 from functions.powens_webhook import app as powens_webhook
 from shared.bootstrap import Container
 from shared.entrypoints.observability import logger
+from tests.integration.described import check_described
 from tests.integration.event_schemas import check
 from tests.integration.released import TABLES, load
 from tests.integration.released_journey import with_simple_seal
@@ -41,6 +46,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.setattr("requests.sessions.HTTPAdapter", lambda: made.powens)
         monkeypatch.setattr(logger.registered_handler, "stream", made.logs)
         monkeypatch.setattr(powens_webhook, "datetime", type("Time", (WorldTime,), {"clock": made.clock}))
+        answering = accounts_api.lambda_handler
+
+        def answer_as_described(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            answer = answering(event, context)
+            check_described(event, answer)
+            return answer
+
+        monkeypatch.setattr(accounts_api, "lambda_handler", answer_as_described)
         powens_webhook._sqs.cache_clear()
         for function in FUNCTIONS:
             function.container.cache_clear()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.api import OperationView, operation_view
+from shared.contracts.api.operations import OperationView, operation_view
 from shared.contracts.texts import Language
 from shared.domain import ledger
 from shared.domain.connection import Operation

@@ -229,7 +229,7 @@ def an_answer_is_not_kept_for_its_key() -> Any:
 
 @mutation(5)
 def one_account_seen_twice_counts_twice() -> Any:
-    return mock.patch("shared.contracts.api.duplicates", return_value={})
+    return mock.patch("shared.contracts.api.accounts.duplicates", return_value={})
 
 
 @mutation(5)

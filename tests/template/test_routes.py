@@ -7,7 +7,7 @@ from typing import Any
 from local.paths import ROOT
 from tests.template.cloudformation import PARAMETERS, Stack, target
 
-PUBLIC = {"GET /health", "GET /v1/webview-return", "POST /webhooks/powens/{event}"}
+PUBLIC = {"GET /health", "GET /v1/openapi.json", "GET /v1/webview-return", "POST /webhooks/powens/{event}"}
 SIGNED_IN = {f"{method} /v1/{{proxy+}}" for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}
 
 
@@ -20,7 +20,7 @@ def _routes(stack: Stack) -> dict[str, list[Any]]:
     }
 
 
-def test_only_the_health_check_the_webview_return_and_the_webhooks_are_public(deployed: Stack) -> None:
+def test_only_the_health_check_the_description_the_webview_return_and_the_webhooks_are_public(deployed: Stack) -> None:
     routes = _routes(deployed)
 
     assert set(routes) == PUBLIC | SIGNED_IN

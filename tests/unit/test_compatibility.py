@@ -14,6 +14,7 @@ API: dict[str, Any] = {
     "paths": {
         "/things/{id}": {
             "put": {
+                "security": [{"key": []}],
                 "parameters": [
                     {"in": "path", "name": "id", "required": True, "schema": {"type": "string"}},
                     {"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": 9, "default": 5}},
@@ -28,6 +29,7 @@ API: dict[str, Any] = {
                 },
             },
             "get": {"responses": {"200": {"description": "one"}}},
+            "delete": {"responses": {"204": {"content": {"json": {"schema": {}}}}}},
         },
         "/health": {"get": {"responses": {"200": {"description": "well"}}}},
     },
@@ -129,6 +131,8 @@ HARMLESS: dict[str, Edit] = {
     "a parameter that may be absent now": lambda api: put(api)["parameters"][0].update(required=False),
     "a property": lambda api: thing(api)["properties"].update(more={"type": "string"}),
     "a value": lambda api: member(api, "color")["anyOf"][0]["enum"].append("green"),
+    "who may call what, where nothing said so": lambda api: api["paths"]["/health"]["get"].update(security=[]),
+    "no body where there can be none": lambda api: api["paths"]["/things/{id}"]["delete"]["responses"]["204"].clear(),
     "words": lambda api: thing(api).update(title="A thing", description="of some kind", examples=[{}]),
     "the order": lambda api: member(api, "color")["anyOf"].reverse(),
 }

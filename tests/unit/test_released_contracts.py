@@ -11,6 +11,15 @@ from tests import openapi
 from tests.compatibility import Direction, api_breaks, schema_breaks
 
 RELEASED = Path(__file__).parents[1] / "released"
+NEVER_ANSWERED = {
+    f"DELETE {path} -> 422 application/json: is gone"
+    for path in (
+        "/v1/accounts/{account_id}",
+        "/v1/accounts/{account_id}/link-suggestions/{suggested_id}",
+        "/v1/wishes/{wish_id}",
+    )
+}
+"""What the released document promised by mistake: every refusal has been a problem ever since."""
 SCHEMAS = Path(__file__).parents[2] / "events" / "schemas"
 
 
@@ -29,7 +38,7 @@ def test_the_stored_openapi_document_is_the_one_that_the_api_answers(rendered: d
 
 
 def test_clients_of_the_released_api_can_go_on(rendered: dict[str, Any]) -> None:
-    assert api_breaks(read(RELEASED / "openapi.json"), rendered) == []
+    assert set(api_breaks(read(RELEASED / "openapi.json"), rendered)) == NEVER_ANSWERED
 
 
 @pytest.mark.parametrize("released", sorted((RELEASED / "events").glob("*.json")), ids=lambda path: path.stem)

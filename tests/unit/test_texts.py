@@ -46,7 +46,7 @@ def test_every_text_is_for_something_that_the_product_says() -> None:
             assert reason in set(DiagnosisReason), key
             assert cause is None or cause in named, key
         else:
-            assert key.removeprefix("problem.") in named, key
+            assert key.removeprefix("problem.").removeprefix("field.") in named, key
 
 
 def test_no_text_is_read_before_one_is_shown() -> None:

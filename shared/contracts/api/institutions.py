@@ -1,71 +1,139 @@
-"""The bodies of the HTTP API about institutions: what each can give, why an account is missing, what many meet."""
+"""Institutions in the HTTP API: what each can give, why an account is missing, what many users meet."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import RootModel
 
-from shared.contracts.api import Answered, DiagnosisView, ReasonView, reason_view
+from shared.contracts.api.bodies import Answered, ReasonView, Url, reason_view
 from shared.contracts.events import Timestamp
 from shared.contracts.sentences import diagnosis_sentence
 from shared.contracts.texts import Language
 from shared.domain.catalogue import Catalogue, CatalogueEntry
 from shared.domain.connection import AccountType
 from shared.domain.diagnosis import Diagnosis, can_be_given
-from shared.domain.diagnosis_rules import DiagnosisAnswer
+from shared.domain.diagnosis_rules import DiagnosisAnswer, DiagnosisReason
 from shared.domain.incidents import Incident
-from shared.domain.status import REASONS
+from shared.domain.status import REASONS, NextStep
+
+
+class DiagnosisView(Answered):
+    """Whether accounts can be had, why, and what to do."""
+
+    answer: DiagnosisAnswer
+    """Whether an account can be synchronised."""
+    reason: DiagnosisReason
+    """Why."""
+    evidence: tuple[str, ...]
+    """Codes of what the answer rests on, some with a value after a colon. For support and not for users; the list may
+    grow."""
+    message: str
+    """What to show to the user, in the language of the request."""
+    next_step: NextStep
+    """What to offer to the user."""
+    retry_at: Timestamp | None
+    """When it will be tried again by itself; null when nobody knows or nothing will be."""
 
 
 class TypeDiagnosisView(DiagnosisView):
     """Why an account of one type is missing."""
 
     type: AccountType
+    """The type of account."""
 
 
 class TypeDiagnosesView(Answered):
+    """Why accounts are missing, for every type."""
+
     connection_id: str
+    """The connection that was looked at."""
     diagnoses: tuple[TypeDiagnosisView, ...]
+    """One for each type of account."""
+
+
+class MissingAccountsView(RootModel[TypeDiagnosisView | TypeDiagnosesView]):
+    """Why accounts of one type are missing, or of every type."""
 
 
 class SourceView(Answered):
+    """A part of an institution with accounts of its own, such as one of its web sites."""
+
     name: str
+    """As Powens calls it."""
     disabled: bool
+    """Whether Powens has switched it off."""
 
 
 class TypeProspectView(Answered):
     """Whether an institution can give a type, by the evidence."""
 
     type: AccountType
+    """The type of account."""
     answer: DiagnosisAnswer
+    """Whether the institution can give it."""
     evidence: tuple[str, ...]
+    """Codes of what the answer rests on."""
 
 
 class CatalogueInstitutionView(Answered):
+    """An institution that can be connected, and what it can give."""
+
     id: str
+    """For wishes; a connection's institution has the same."""
     name: str
-    logo_url: str
+    """What users call it."""
+    logo_url: Url
+    """Its logo, from this API and with the same token."""
     color: str | None
+    """Its colour, such as `#0f62fe`; null when nobody knows it."""
     capabilities: tuple[str, ...]
-    restricted: bool = Field(description="no new connection can be made")
+    """What Powens says that it can do, in Powens' words."""
+    restricted: bool
+    """No new connection can be made."""
     sources: tuple[SourceView, ...]
+    """The parts that it has at Powens."""
     account_types: tuple[TypeProspectView, ...]
+    """Which types of account it can give, by the evidence."""
 
 
 class InstitutionList(Answered):
+    """Institutions, the best match first."""
+
     institutions: tuple[CatalogueInstitutionView, ...]
-    refreshed_at: Timestamp | None = Field(description="as of when; null before the first refresh")
+    """As many as were asked for, at the most."""
+    refreshed_at: Timestamp | None
+    """As of when; null before the first refresh."""
     stale: bool
+    """Whether this may be out of date: refreshing has failed for a while."""
 
 
 class IncidentView(Answered):
+    """Many users of one institution meet the same problem at the same time."""
+
     institution_id: str
+    """The institution."""
     reason: ReasonView
+    """What they meet."""
     since: Timestamp
+    """Since when."""
 
 
 class IncidentList(Answered):
+    """What many users of an institution meet at the same time."""
+
     incidents: tuple[IncidentView, ...]
+    """Those of now."""
+
+
+def diagnosis_view(diagnosis: Diagnosis, institution: str, language: Language) -> DiagnosisView:
+    return DiagnosisView(
+        answer=diagnosis.answer,
+        reason=diagnosis.reason,
+        evidence=diagnosis.evidence,
+        message=diagnosis_sentence(diagnosis, institution=institution, kind=None, language=language),
+        next_step=diagnosis.next_step,
+        retry_at=diagnosis.retry_at,
+    )
 
 
 def type_diagnosis_view(
