@@ -18,7 +18,7 @@ from shared.domain.erasure import QUIET_FOR
 from shared.domain.ledger import OPERATION_DEADLINE
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.sqs import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS
-from tests.template.cloudformation import PARAMETERS, Stack, target, translate
+from tests.template.cloudformation import PARAMETERS, Stack, target
 from tests.template.rules import as_list, statements
 
 FUNCTIONS = {
@@ -205,15 +205,6 @@ def test_the_streams_filters_take_outbox_entries_apart_and_nothing_else(deployed
     assert deployed.properties("Table")["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
 
 
-def test_new_shared_code_alone_makes_a_new_version_behind_each_alias(template_text: str) -> None:
-    def versions(layer: str) -> set[str]:
-        return {name for name, _ in Stack(translate(template_text, layer=layer)).of("AWS::Lambda::Version")}
-
-    before, after = versions("s3://bucket/old"), versions("s3://bucket/new")
-    assert len(before) == 2
-    assert before.isdisjoint(after)
-
-
 def test_the_layers_requirements_are_pinned_with_hashes_and_leave_boto3_to_the_runtime() -> None:
     requirements = _requirements()
 
@@ -254,6 +245,8 @@ def _requirements() -> dict[str, tuple[str, list[str]]]:
 
 # Read by the powertools library, by their names.
 _POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+# Read by nobody: it makes new settings a new version.
+_NUMBER = {"SETTINGS_VERSION"}
 
 
 def _environment(stack: Stack, function: str) -> set[str]:
@@ -264,7 +257,7 @@ def test_every_function_is_given_the_settings_that_the_code_reads_and_no_others(
     settings = {name.upper() for name in Settings.model_fields}
 
     for name in FUNCTIONS.keys() - {"PowensWebhookFunction", "LiveUpdatesFunction"}:
-        assert _environment(deployed, name) == settings | _POWERTOOLS
+        assert _environment(deployed, name) == settings | _POWERTOOLS | _NUMBER
 
 
 def test_live_updates_are_given_what_they_read_by_themselves_too(deployed: Stack) -> None:
