@@ -88,6 +88,11 @@ class Stack:
         properties: Properties = self.resources[name].get("Properties", {})
         return properties
 
+    def stage(self, api: str) -> Properties:
+        """The only stage of an API."""
+        (stage,) = [stage for _, stage in self.of("AWS::ApiGatewayV2::Stage") if target(stage["ApiId"]) == api]
+        return stage
+
     def function_behind(self, value: object) -> str | None:
         """The function that a Ref, GetAtt or alias leads to."""
         name = target(value)
