@@ -9,6 +9,8 @@ from enum import StrEnum
 class Metric(StrEnum):
     """A metric of the namespace `SyncedAccounts`, by the dimension `service`: a count, or seconds where it says so."""
 
+    # every function
+    UNEXPECTED_ERRORS = "UnexpectedErrors"
     # the API
     FAILED_REQUESTS = "FailedRequests"
     # webhooks

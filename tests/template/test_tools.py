@@ -29,7 +29,7 @@ _SEEDED_AFTER_EXPANSION = {
         "QueueName: !Sub ${AWS::StackName}-refresh-dead.fifo\n      FifoQueue: true",
         "QueueName: !Sub ${AWS::StackName}-refresh-dead",
     ),
-    "a circle": ("Alarms: [!Ref AccountsApiErrorsAlarm]", "Alarms: [!Ref ApiServerErrorsAlarm]"),
+    "a circle": ("Alarms: [!Ref AccountsApiErrorsAlarm,", "Alarms: [!Ref ApiServerErrorsAlarm,"),
     "an attribute that is not there": ("!GetAtt EventBus.Arn", "!GetAtt EventBus.Url"),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.intrinsics import Resolver
+from shared.entrypoints.metrics import Metric
 from tests.template.cloudformation import PARAMETERS, Stack, references, target, translate, translate_each
 
 # From AWS' schemas of the two types: another value makes another resource.
@@ -119,3 +120,37 @@ def test_new_shared_code_alone_makes_a_new_version_behind_each_alias(template_te
     before, after = versions("s3://bucket/old"), versions("s3://bucket/new")
     assert before
     assert before.isdisjoint(after)
+
+
+# --- gradual deployments -------------------------------------------------------------------------------------------
+
+GRADUAL = {"AccountsApiFunction", "PowensWebhookFunction", "AccountCommandsFunction", "ConnectionRefreshFunction"}
+
+
+def test_who_answers_people_or_powens_and_who_works_for_them_changes_gradually(in_production: Stack) -> None:
+    groups = dict(in_production.of("AWS::CodeDeploy::DeploymentGroup"))
+
+    assert set(groups) == {f"{function}DeploymentGroup" for function in GRADUAL}
+    for group in groups.values():
+        assert group["AutoRollbackConfiguration"]["Enabled"] is True
+
+
+@pytest.mark.parametrize("function", sorted(GRADUAL))
+def test_new_code_goes_back_at_its_first_crash_and_at_its_first_bug(function: str, in_production: Stack) -> None:
+    """Lambda's `Errors` count crashes only: a bug in a request is a 500, one in a message is a message to repeat."""
+    configuration = in_production.properties(f"{function}DeploymentGroup")["AlarmConfiguration"]
+    watched = [in_production.properties(target(alarm["Name"]) or "") for alarm in configuration["Alarms"]]
+
+    bugs = [alarm for alarm in watched if alarm["MetricName"] == Metric.UNEXPECTED_ERRORS]
+    crashes = [alarm for alarm in watched if alarm["MetricName"] == "Errors"]
+    assert [target(alarm["Dimensions"][0]["Value"]) for alarm in crashes] == [function]
+    assert len(bugs) == 1
+    for alarm in bugs:
+        assert (alarm["Threshold"], alarm["Period"], alarm["EvaluationPeriods"]) == (1, 60, 1)
+        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+
+
+def test_messages_and_requests_reach_the_version_that_is_live(in_production: Stack) -> None:
+    for name, mapping in in_production.of("AWS::Lambda::EventSourceMapping"):
+        if in_production.function_behind(mapping["FunctionName"]) in GRADUAL:
+            assert in_production.type_of(target(mapping["FunctionName"])) == "AWS::Lambda::Alias", name

@@ -1,0 +1,49 @@
+"""What the functions count of themselves: the numbers that alarms and canaries look at."""
+
+from typing import Any
+
+import pytest
+
+from shared.adapters.dynamodb.connections import DynamoDBConnections
+from tests.fakes.powens import error
+from tests.integration.world import World
+
+
+def test_a_bug_in_a_request_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(DynamoDBConnections, "listed", broken)
+
+    assert world.api("GET", "/v1/connections").status == 500
+    assert world.metric("UnexpectedErrors") == 1
+
+
+def test_a_bug_in_a_message_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = world.connect(1, 2)
+    real, left = DynamoDBConnections.connection, [1]
+
+    def broken(self: DynamoDBConnections, user_id: str, connection_id: str) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise ZeroDivisionError
+        return real(self, user_id, connection_id)
+
+    world.choose(connection, 1)
+    world.publish()
+    monkeypatch.setattr(DynamoDBConnections, "connection", broken)
+    world.settle()
+
+    assert world.metric("UnexpectedErrors") == 1
+
+
+def test_a_wrong_setting_is_counted_and_what_powens_refuses_is_not(world: World) -> None:
+    world.connect(1)
+    world.powens.fail("GET /auth/token/code", error(400, "x"))
+    assert world.open_webview().status == 502
+    assert world.metric("UnexpectedErrors") == 0
+
+    world.powens.revoke_tokens(41)
+    world.powens.fail("POST /auth/renew", error(401, "unauthorized"))
+    assert world.open_webview().status == 500
+    assert world.metric("UnexpectedErrors") == 1
