@@ -293,12 +293,12 @@ def data_outlives_the_stack(stack: Stack) -> list[str]:
     keep = {name for name, _ in stack.of("AWS::DynamoDB::Table", "AWS::KMS::Key")}
     consumed = {target(mapping["EventSourceArn"]) for _, mapping in stack.of("AWS::Lambda::EventSourceMapping")}
     keep |= {name for name, _ in stack.of("AWS::SQS::Queue") if name not in consumed}
+    # What a first deployment that failed leaves behind has the names that the second one wants.
     found = [
-        f"{name} would be deleted with the stack"
+        f"{name} would be deleted with the stack, or kept by a stack that never came to be"
         for name in sorted(keep)
-        if not (
-            stack.resources[name].get("DeletionPolicy") == stack.resources[name].get("UpdateReplacePolicy") == "Retain"
-        )
+        if stack.resources[name].get("DeletionPolicy") != "RetainExceptOnCreate"
+        or stack.resources[name].get("UpdateReplacePolicy") != "Retain"
     ]
     for name, table in stack.of("AWS::DynamoDB::Table"):
         if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from local.paths import ROOT
-from tests.template.cloudformation import PARAMETERS, Stack
+from tests.template.cloudformation import PARAMETERS, Stack, target
 
 PUBLIC = {"GET /health", "GET /v1/webview-return", "POST /webhooks/powens/{event}"}
 SIGNED_IN = {f"{method} /v1/{{proxy+}}" for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}
@@ -81,3 +81,12 @@ def test_the_access_log_holds_no_address_and_no_path(deployed: Stack) -> None:
 def test_an_import_with_a_warning_fails_rather_than_leaving_routes_out(deployed: Stack) -> None:
     """Of an issuer that cannot be reached, API Gateway leaves out the authorizer and every route behind it."""
     assert deployed.properties("HttpApi")["FailOnWarnings"] is True
+
+
+def test_the_custom_domain_leads_to_the_stage_once_there_is_one(deployed: Stack) -> None:
+    """By its name alone, CloudFormation does not know that the mapping needs the stage, and may make it too early."""
+    mapping = deployed.properties("ApiDomainMapping")
+
+    assert target(mapping["ApiId"]) == "HttpApi"
+    assert deployed.type_of(target(mapping["Stage"])) == "AWS::ApiGatewayV2::Stage"
+    assert deployed.stage("HttpApi") == deployed.properties(target(mapping["Stage"]) or "")

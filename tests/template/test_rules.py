@@ -65,6 +65,10 @@ def _not_retained(stack: Stack) -> None:
     del stack.template["Resources"]["Table"]["UpdateReplacePolicy"]
 
 
+def _retained_by_a_failed_creation(stack: Stack) -> None:
+    stack.template["Resources"]["RefreshDeadLetterQueue"]["DeletionPolicy"] = "Retain"
+
+
 def _dashboard_of_nothing(stack: Stack) -> None:
     body = stack.properties("Dashboard")["DashboardBody"]
     body["Fn::Sub"] = body["Fn::Sub"].replace('"5xx", "ApiId"', '"5XXError", "ApiName"')
@@ -140,6 +144,7 @@ FAULTS: list[tuple[Rule, Fault]] = [
     (rules.logs_end, _without("ApiAccessLog", "RetentionInDays")),
     (rules.logs_end, _without("HousekeepingFunction", "LoggingConfig", "LogGroup")),
     (rules.data_outlives_the_stack, _not_retained),
+    (rules.data_outlives_the_stack, _retained_by_a_failed_creation),
     (rules.data_outlives_the_stack, _without("Table", "PointInTimeRecoverySpecification")),
     (rules.data_outlives_the_stack, _without("Table", "SSESpecification")),
     (rules.nothing_is_stored_in_the_clear, _without("OutboxFailuresQueue", "SqsManagedSseEnabled")),
