@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Metric(StrEnum):
-    """A metric of the namespace `SyncedAccounts`, by the dimension `service`: a count, or seconds where it says so."""
+    """A metric of the namespace `SyncedAccounts/<stage>`, by `service`: a count, or seconds where it says so."""
 
     # every function
     UNEXPECTED_ERRORS = "UnexpectedErrors"

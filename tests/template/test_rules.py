@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template import rules
+from tests.template import alarm_rules, rules
 from tests.template.cloudformation import Stack
 
 type Rule = Callable[[Stack], list[str]]
@@ -14,7 +14,8 @@ type Fault = Callable[[Stack], None]
 
 EVERY_RULE: dict[str, Rule] = {
     name: function
-    for name, function in inspect.getmembers(rules, inspect.isfunction)
+    for module in (rules, alarm_rules)
+    for name, function in inspect.getmembers(module, inspect.isfunction)
     if list(inspect.signature(function).parameters) == ["stack"] and not name.startswith("_")
 }
 
@@ -108,7 +109,8 @@ FAULTS: list[tuple[Rule, Fault]] = [
             Targets=[{"Id": "it", "Arn": {"Fn::GetAtt": ["HousekeepingFunction", "Arn"]}}],
         ),
     ),
-    (rules.stream_mappings_end_their_retries, _without(EVENTS_READER, "MaximumRetryAttempts")),
+    (rules.stream_mappings_give_up_by_age, _without(EVENTS_READER, "MaximumRecordAgeInSeconds")),
+    (rules.stream_mappings_give_up_by_age, _with(EVENTS_READER, 10, "MaximumRetryAttempts")),
     (
         rules.queue_triggers_report_each_failure,
         _without("AccountCommandsFunctionCommands", "FunctionResponseTypes"),
@@ -122,14 +124,15 @@ FAULTS: list[tuple[Rule, Fault]] = [
     ),
     (rules.fifo_queues_are_set_up_for_throughput, _without("RefreshQueue", "FifoThroughputLimit")),
     (rules.fifo_queues_are_set_up_for_throughput, _with("CommandsQueue", True, "ContentBasedDeduplication")),
-    (rules.shown_metrics_exist, _with("ApiServerErrorsAlarm", "5XXError", "MetricName")),
-    (rules.shown_metrics_exist, _with("OutboxAgeAlarm", "TableName", "Dimensions", 0, "Name")),
-    (rules.shown_metrics_exist, _with("OutboxAgeAlarm", {"Ref": "Table"}, "Dimensions", 0, "Value")),
-    (rules.shown_metrics_exist, _with("RefusedSignaturesAlarm", "synced_accounts", "Dimensions", 0, "Value")),
-    (rules.shown_metrics_exist, _dashboard_of_nothing),
-    (rules.alarms_reach_somebody, _without("OutboxAgeAlarm", "AlarmActions")),
-    (rules.alarms_are_told_apart, _with("RefreshQueueAgeAlarm", COMMANDS_WAITING, "AlarmName")),
-    (rules.functions_have_an_alarm_on_errors, _gone("AccountsApiErrorsAlarm")),
+    (alarm_rules.shown_metrics_exist, _with("ApiServerErrorsAlarm", "5XXError", "MetricName")),
+    (alarm_rules.shown_metrics_exist, _with("OutboxAgeAlarm", "TableName", "Dimensions", 0, "Name")),
+    (alarm_rules.shown_metrics_exist, _with("OutboxAgeAlarm", {"Ref": "Table"}, "Dimensions", 0, "Value")),
+    (alarm_rules.shown_metrics_exist, _with("RefusedSignaturesAlarm", "synced_accounts", "Dimensions", 0, "Value")),
+    (alarm_rules.shown_metrics_exist, _with("RefusedSignaturesAlarm", "SyncedAccounts", "Namespace")),
+    (alarm_rules.shown_metrics_exist, _dashboard_of_nothing),
+    (alarm_rules.alarms_reach_somebody, _without("OutboxAgeAlarm", "AlarmActions")),
+    (alarm_rules.alarms_are_told_apart, _with("RefreshQueueAgeAlarm", COMMANDS_WAITING, "AlarmName")),
+    (alarm_rules.functions_have_an_alarm_on_errors, _gone("AccountsApiErrorsAlarm")),
     (rules.roles_name_their_resources, _statement(Resource="*")),
     (rules.roles_name_their_resources, _statement(Resource={"Fn::Sub": "arn:${AWS::Partition}:dynamodb:*:*:table/*"})),
     (rules.roles_name_their_resources, _statement(Action="dynamodb:*")),

@@ -4,7 +4,6 @@ import ast
 import json
 import re
 import tomllib
-from datetime import timedelta
 from importlib.metadata import packages_distributions
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 
 from local.intrinsics import load
 from local.paths import ROOT
-from shared.application.access import RECONCILE_EVERY
 from shared.config import LiveSettings, Settings
 from shared.domain.erasure import QUIET_FOR
 from shared.domain.ledger import OPERATION_DEADLINE
@@ -52,7 +50,7 @@ def _consume(queue: str) -> set[str]:
 # Everything that each function may do, and nothing else.
 ALLOWED = {
     "AccountsApiRole": _logs("AccountsApiLog") | _STATE | _CHECK | _TOKENS,
-    "PowensWebhookRole": _logs("PowensWebhookLog") | {"sqs:SendMessage RefreshQueue"},
+    "PowensWebhookRole": _logs("PowensWebhookLog") | {"sqs:SendMessage RefreshQueue", "kms:Decrypt TokenKey"},
     "AccountCommandsRole": _logs("AccountCommandsLog") | _consume("CommandsQueue") | _STATE | _TOKENS,
     "ConnectionRefreshRole": _logs("ConnectionRefreshLog") | _consume("RefreshQueue") | _STATE | _CHECK | _TOKENS,
     "OutboxPublisherRole": _logs("OutboxPublisherLog")
@@ -109,9 +107,11 @@ def test_each_role_may_do_what_its_function_does_and_nothing_else(deployed: Stac
 
 
 def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stack) -> None:
-    for _, role in deployed.of("AWS::IAM::Role"):
+    for name, role in deployed.of("AWS::IAM::Role"):
         for statement in statements(role):
-            if any(action.startswith("kms:") for action in as_list(statement["Action"])):
+            if name != "PowensWebhookRole" and any(
+                action.startswith("kms:") for action in as_list(statement["Action"])
+            ):
                 assert statement["Condition"] == {
                     "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["user_id"]}
                 }
@@ -122,6 +122,22 @@ def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stac
         {"kms:Encrypt", "kms:Decrypt"},
     )
     assert refusal["Condition"]["Null"]["kms:EncryptionContext:user_id"] == "true"
+
+
+def test_the_webhook_decrypts_its_own_environment_and_no_token(deployed: Stack) -> None:
+    (statement,) = [
+        one for one in statements(deployed.properties("PowensWebhookRole")) if one["Action"] == "kms:Decrypt"
+    ]
+    name = "function:${AWS::StackName}-powens-webhook"
+
+    assert statement["Condition"]["ForAllValues:StringEquals"] == {
+        "kms:EncryptionContextKeys": ["aws:lambda:FunctionArn"]
+    }
+    whose = statement["Condition"]["StringLike"]["kms:EncryptionContext:aws:lambda:FunctionArn"]
+    assert [one["Fn::Sub"].rpartition(":${AWS::AccountId}:")[2] for one in whose] == [name, f"{name}:*"]
+    assert deployed.properties("PowensWebhookFunction")["FunctionName"] == {
+        "Fn::Sub": "${AWS::StackName}-powens-webhook"
+    }
 
 
 def test_who_looks_for_orphans_sees_whether_somebody_is_ours_and_nothing_of_them(deployed: Stack) -> None:
@@ -435,12 +451,6 @@ def test_short_tags_are_read_in_their_long_form() -> None:
 
 
 # --- what to do about it -------------------------------------------------------------------------------------------
-
-
-def test_the_alarm_on_staleness_leaves_the_plan_an_hour_and_no_more(deployed: Stack) -> None:
-    threshold = timedelta(seconds=deployed.properties("StalenessAlarm")["Threshold"])
-
-    assert threshold == RECONCILE_EVERY + timedelta(hours=1)
 
 
 def test_no_function_runs_for_longer_than_an_erasure_waits(deployed: Stack) -> None:

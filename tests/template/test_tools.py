@@ -18,7 +18,7 @@ from tests.template.cloudformation import tool_environment, translate
 pytestmark = pytest.mark.slow
 
 _SEEDED = {
-    "misspelt event property": ("MaximumRetryAttempts: 10", "MaximumRetryAttempt: 10"),
+    "misspelt event property": ("MaximumRecordAgeInSeconds: 43200", "MaximumRecordAge: 43200"),
     "event of an unknown type": ("Type: ScheduleV2", "Type: ScheduleV3"),
 }
 _SEEDED_AFTER_EXPANSION = {
