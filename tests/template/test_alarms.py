@@ -5,7 +5,7 @@ from datetime import timedelta
 from shared.application.access import RECONCILE_EVERY
 from shared.domain.ledger import OPERATION_DEADLINE
 from shared.entrypoints.sqs import LONGEST_DELAY_SECONDS
-from tests.template.cloudformation import Stack
+from tests.template.cloudformation import Stack, translate
 
 
 def test_the_alarm_on_staleness_leaves_the_plan_an_hour_and_no_more(deployed: Stack) -> None:
@@ -25,6 +25,31 @@ def test_one_slow_refresh_is_no_slow_queue(deployed: Stack) -> None:
     slowest = OPERATION_DEADLINE.total_seconds() + LONGEST_DELAY_SECONDS + queue["VisibilityTimeout"]
 
     assert alarm["Threshold"] > slowest
+
+
+def test_webhooks_that_are_lost_to_us_are_told_of(deployed: Stack) -> None:
+    """Unusable ones are answered 200 and do not come again; unqueued ones do, and hold up those behind them."""
+    for name, metric in (("UnusableWebhooksAlarm", "UnusableWebhooks"), ("UnqueuedWebhooksAlarm", "UnqueuedWebhooks")):
+        alarm = deployed.properties(name)
+        assert (alarm["MetricName"], alarm["Statistic"]) == (metric, "Sum")
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_no_webhook_for_hours_is_told_of_although_nothing_is_counted_then(deployed: Stack) -> None:
+    alarm = deployed.properties("SilentWebhooksAlarm")
+
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Period"]) == ("QueuedWebhooks", "Sum", 3600)
+    assert alarm["EvaluationPeriods"] == {"Ref": "WebhookSilenceHours"}
+    assert "DatapointsToAlarm" not in alarm
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert alarm["TreatMissingData"] == "breaching"
+
+
+def test_a_stage_without_webhooks_needs_no_such_alarm(deployed: Stack, template_text: str) -> None:
+    assert deployed.resources["SilentWebhooksAlarm"]["Condition"] == "HasWebhookSilenceHours"
+    declared = translate(template_text)["Parameters"]["WebhookSilenceHours"]
+    # CloudWatch looks back seven days at most.
+    assert (declared["MinValue"], declared["MaxValue"]) == (0, 168)
 
 
 def test_each_stage_counts_for_itself(deployed: Stack) -> None:
