@@ -102,7 +102,7 @@ class Container:
 
     @cached_property
     def table(self) -> Table:
-        return Table(self.client("dynamodb"), self.settings.table_name)
+        return Table(self.client("dynamodb"), self.settings.table_name, pause=self.sleep)
 
     @cached_property
     def _outbox(self) -> Outbox:

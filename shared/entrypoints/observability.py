@@ -9,7 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.entrypoints.metrics import Metric
 
-logger = Logger()
+# Lambda reads level and time of a line that it did not write only if the time is one of RFC 3339.
+logger = Logger(use_rfc3339=True)
 
 # At DEBUG the AWS SDK writes whole answers, secrets and plaintexts included, and Lambda's log level is the root's.
 for _library in ("boto3", "botocore", "urllib3"):

@@ -1,5 +1,6 @@
 """What the functions count of themselves: the numbers that alarms and canaries look at."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,18 @@ import pytest
 from shared.adapters.dynamodb.connections import DynamoDBConnections
 from tests.fakes.powens import error
 from tests.integration.world import World
+
+
+def test_every_line_of_the_log_says_its_time_as_lambda_reads_it(world: World) -> None:
+    world.connect(1, 2)
+    world.powens.fail("GET /auth/token/code", error(400, "x"))
+    world.open_webview()
+
+    times = [line["timestamp"] for line in world.lines() if "timestamp" in line]
+
+    assert times
+    for time in times:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d)", time)
 
 
 def test_a_bug_in_a_request_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ from shared.domain.facts import FactType
 from tests.template.cloudformation import Properties, Stack, references, target
 
 _STREAM_KEEPS_SECONDS = 86_400
+_WITHOUT_RESOURCE = frozenset({"dynamodb:ListStreams"})
+"""Actions for which IAM knows no resource: granted on `*`, or not at all."""
 _DETAIL_TYPES = frozenset(FactType)
 _PATTERN_OPERATORS = frozenset(
     {"anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"}
@@ -161,7 +163,8 @@ def roles_name_their_resources(stack: Stack) -> list[str]:
     found = []
     for name, role in stack.of("AWS::IAM::Role"):
         for statement in statements(role):
-            if any(_is_wide(resource) for resource in as_list(statement["Resource"])):
+            narrow = set(as_list(statement["Action"])) - _WITHOUT_RESOURCE
+            if narrow and any(_is_wide(resource) for resource in as_list(statement["Resource"])):
                 found.append(f"{name} may {statement['Action']} on anything")
             if any("*" in action for action in as_list(statement["Action"])):
                 found.append(f"{name} may {statement['Action']}")

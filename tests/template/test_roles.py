@@ -171,7 +171,7 @@ def _write_to_a_socket(clients: Clients, outputs: Outputs) -> None:
     _sockets(clients, outputs).post_to_connection(ConnectionId="gone", Data=b"{}")
 
 
-# Reading the stream is left to test_template.py: the double does not show policies which stream is asked for.
+# Reading the stream is left to test_permissions.py: the double does not show policies which stream is asked for.
 PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
     "read an item": lambda clients, outputs: clients("dynamodb").get_item(
         TableName=outputs["TableName"], Key=_key("PROFILE")
@@ -216,7 +216,7 @@ _POWENS = {"seal a token", "read Powens' credentials"}
 NEEDED = {
     "AccountsApiFunctionName": _STATE | _POWENS | {"check a condition"},
     "PowensWebhookFunctionName": {"send a hint"},
-    "AccountCommandsFunctionName": _STATE | _POWENS | {"take a command"},
+    "AccountCommandsFunctionName": _STATE | _POWENS | {"take a command", "check a condition"},
     "ConnectionRefreshFunctionName": _STATE | _POWENS | {"take a hint", "check a condition"},
     "OutboxPublisherFunctionName": {
         "publish an event",
@@ -226,14 +226,13 @@ NEEDED = {
     },
     "HousekeepingFunctionName": {
         "read an item",
-        "list a user",
         "read what is about institutions",
         "write a transaction",
         "find what is due",
         "send a hint",
         "note a failed pass",
     },
-    # The double does not show policies which keys are asked for: that no user's are, is left to test_template.py.
+    # The double does not show policies which keys are asked for: that no user's are, is left to test_permissions.py.
     "InstitutionCatalogueFunctionName": {
         "read an item",
         "list a user",
@@ -244,7 +243,7 @@ NEEDED = {
         "read Powens' credentials",
         "note a stale catalogue",
     },
-    # As above: that it reads no user's items is left to test_template.py.
+    # As above: that it reads no user's items is left to test_permissions.py.
     "OrphanCheckFunctionName": {
         "read an item",
         "write a transaction",
