@@ -21,7 +21,11 @@ class Metric(StrEnum):
     UNKNOWN_WEBHOOKS = "UnknownWebhooks"
     UNUSABLE_WEBHOOKS = "UnusableWebhooks"
     WEBHOOKS_WITHOUT_USER = "WebhooksWithoutUser"
+    # operations
+    ENDED_OPERATIONS = "EndedOperations"
+    FAILED_OPERATIONS = "FailedOperations"
     # Powens
+    POWENS_REFUSALS = "PowensRefusals"
     POWENS_THROTTLED = "PowensThrottled"
     UNREADABLE_FIELDS = "UnreadableFields"
     # reads of a user

@@ -97,7 +97,11 @@ def alarms_are_told_apart(stack: Stack) -> list[str]:
     """An alarm takes from another what it does not say itself, and must not take what tells it from the other."""
     told = [
         (name, str([alarm.get(part) for part in parts]))
-        for parts in (("AlarmName",), ("AlarmDescription",), ("Namespace", "MetricName", "Dimensions"))
+        for parts in (
+            ("AlarmName",),
+            ("AlarmDescription",),
+            ("Namespace", "MetricName", "Dimensions", "ExtendedStatistic"),
+        )
         for name, alarm in stack.of("AWS::CloudWatch::Alarm")
     ]
     counts = Counter(what for _, what in told)

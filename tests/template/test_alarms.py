@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from shared.application.access import RECONCILE_EVERY
 from shared.domain.ledger import OPERATION_DEADLINE
+from shared.entrypoints.metrics import Metric
 from shared.entrypoints.sqs import LONGEST_DELAY_SECONDS
-from tests.template.cloudformation import Stack, translate
+from tests.template.cloudformation import Stack, target, translate
 
 
 def test_the_alarm_on_staleness_leaves_the_plan_an_hour_and_no_more(deployed: Stack) -> None:
@@ -50,6 +51,37 @@ def test_a_stage_without_webhooks_needs_no_such_alarm(deployed: Stack, template_
     declared = translate(template_text)["Parameters"]["WebhookSilenceHours"]
     # CloudWatch looks back seven days at most.
     assert (declared["MinValue"], declared["MaxValue"]) == (0, 168)
+
+
+def test_the_share_of_what_fails_is_watched_and_not_one_failure(deployed: Stack) -> None:
+    alarm = deployed.properties("FailedOperationsAlarm")
+
+    # 0 or 1 is written for each operation that ends.
+    assert (alarm["MetricName"], alarm["Statistic"]) == (Metric.FAILED_OPERATIONS, "Average")
+    assert alarm["Threshold"] <= 0.5
+    assert alarm["DatapointsToAlarm"] == 2
+
+
+def test_every_number_that_we_write_is_on_the_dashboard(deployed: Stack) -> None:
+    body = deployed.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+
+    assert {metric for metric in Metric if f'"{metric}"' not in body} == set()
+
+
+def test_people_and_powens_do_not_wait_unseen(deployed: Stack) -> None:
+    slow = [
+        target(alarm["Dimensions"][0]["Value"])
+        for _, alarm in deployed.of("AWS::CloudWatch::Alarm")
+        if (alarm["MetricName"], alarm.get("ExtendedStatistic")) == ("Duration", "p99")
+    ]
+    throttled = [
+        target(alarm["Dimensions"][0]["Value"])
+        for _, alarm in deployed.of("AWS::CloudWatch::Alarm")
+        if alarm["MetricName"] in {"Throttles", "ReadThrottleEvents", "WriteThrottleEvents"}
+    ]
+
+    assert set(slow) == {"AccountsApiFunction", "PowensWebhookFunction"}
+    assert set(throttled) == {"AccountsApiFunction", "PowensWebhookFunction", "AccountCommandsFunction", "Table"}
 
 
 def test_each_stage_counts_for_itself(deployed: Stack) -> None:

@@ -314,14 +314,16 @@ def test_no_function_runs_for_longer_than_an_erasure_waits(deployed: Stack) -> N
         assert function["Timeout"] <= QUIET_FOR.total_seconds() or name in for_no_user, name
 
 
-def test_every_alarm_names_a_section_of_the_operating_guide(deployed: Stack) -> None:
+def test_every_alarm_says_its_urgency_its_impact_and_a_first_step_in_a_section_of_the_guide(deployed: Stack) -> None:
     guide = (ROOT / "docs" / "operating.md").read_text()
     sections = set(re.findall(r"^#+ (.+)$", guide, re.MULTILINE))
 
     for name, alarm in deployed.of("AWS::CloudWatch::Alarm"):
-        match = re.search(r'docs/operating\.md, "(.+)"', alarm["AlarmDescription"])
+        # How urgent, what it means for whom, and where to look first.
+        said = r'(NOW|SOON)\. [A-Z].+\. Is it Powens, AWS or us\? \S.+\. docs/operating\.md, "(.+)"\.'
+        match = re.fullmatch(said, alarm["AlarmDescription"])
         assert match, name
-        assert match.group(1) in sections, name
+        assert match.group(2) in sections, name
 
 
 def test_the_deploying_guide_explains_every_parameter(source: dict[str, Any]) -> None:
