@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class SourceMapping:
     filters: tuple[Mapping[str, Any], ...] = ()
     partial_failures: bool = False
     retries: int = -1
+    longest_age: float = math.inf
+    """Seconds after which a record of the stream is given up."""
     bisect: bool = False
     failures_arn: str | None = None
     concurrency: int = QUEUE_CONCURRENCY
@@ -57,11 +60,11 @@ def read_mapping(raw: Mapping[str, Any], function: str) -> SourceMapping:
     for name in ("TumblingWindowInSeconds",):
         if raw.get(name):
             raise ValueError(f"{name} is not played offline")
-    if (raw.get("ParallelizationFactor") or 1) > 1 or (raw.get("MaximumRecordAgeInSeconds") or -1) > 0:
-        raise ValueError("ParallelizationFactor and MaximumRecordAgeInSeconds are not played offline")
+    if (raw.get("ParallelizationFactor") or 1) > 1:
+        raise ValueError("ParallelizationFactor is not played offline")
     filters = (raw.get("FilterCriteria") or {}).get("Filters") or []
     destination = ((raw.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
-    retries = raw.get("MaximumRetryAttempts")
+    retries, seconds = raw.get("MaximumRetryAttempts"), raw.get("MaximumRecordAgeInSeconds") or -1
     return SourceMapping(
         source_arn=raw["EventSourceArn"],
         function=function,
@@ -69,6 +72,7 @@ def read_mapping(raw: Mapping[str, Any], function: str) -> SourceMapping:
         filters=tuple(json.loads(one["Pattern"]) for one in filters),
         partial_failures="ReportBatchItemFailures" in (raw.get("FunctionResponseTypes") or []),
         retries=-1 if retries is None else int(retries),
+        longest_age=float(seconds) if seconds > 0 else math.inf,
         bisect=bool(raw.get("BisectBatchOnFunctionError")),
         failures_arn=destination,
         concurrency=_concurrency((raw.get("ScalingConfig") or {}).get("MaximumConcurrency")),
@@ -248,8 +252,14 @@ class Poller:
             # Progress counts as a new batch, as the checkpoint has moved.
             tried = tried + 1 if len(left) == len(batch) else 1
             if self.mapping.retries >= 0 and tried > self.mapping.retries:
-                await self._give_up(shard, left, tried)
+                await self._give_up(shard, left, tried, "RetryAttemptsExhausted")
                 continue
+            aged = [record for record in left if _age(record) > self.mapping.longest_age]
+            if aged:
+                await self._give_up(shard, aged, tried, "RecordAgeExceeded")
+                left = left[len(aged) :]
+                if not left:
+                    continue
             await asyncio.sleep(min(_LONGEST_BACKOFF, 0.1 * 2 ** min(tried, 10)))
             if self.mapping.bisect and len(left) > 1:
                 # A split does not count as a retry: the halves keep what was tried before it.
@@ -267,7 +277,7 @@ class Poller:
         first = min((numbers.index(number) for number in failed), default=len(batch))
         return batch[first:]
 
-    async def _give_up(self, shard: str, records: list[dict[str, Any]], tried: int) -> None:
+    async def _give_up(self, shard: str, records: list[dict[str, Any]], tried: int, condition: str) -> None:
         log.error("%s gives up %d stream records after %d attempts", self.mapping.function, len(records), tried)
         if self.mapping.failures_arn is None:
             return
@@ -276,7 +286,7 @@ class Poller:
             "version": "1.0",
             "requestContext": {
                 "functionArn": self.mapping.function,
-                "condition": "RetryAttemptsExhausted",
+                "condition": condition,
                 "approximateInvokeCount": tried,
             },
             "DDBStreamBatchInfo": {
@@ -335,3 +345,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | set):
         return [_plain(item) for item in value]
     return value
+
+
+def _age(record: Mapping[str, Any]) -> float:
+    """Seconds since a record came into the stream."""
+    return time.time() - float(record["dynamodb"]["ApproximateCreationDateTime"])

@@ -53,12 +53,13 @@ from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
 from shared.application.wishes import GrantWishes, RecordWishes
 from shared.config import LiveSettings, PowensSecret, Settings
 from shared.contracts.messages import Command, HintMessage
-from shared.domain.connection import AccountType
+from shared.domain.connection import AccountType, Operation
 from shared.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from shared.adapters.identity import TokenVerifier
     from shared.adapters.powens.client import PowensClient
+    from shared.adapters.powens.transport import OnRefused
 
 GRANT_SECONDS_LEFT = 10.0
 """Granting wishes stops while there is time to say that it has to go on."""
@@ -81,19 +82,34 @@ def _client(service: str, **options: str) -> Any:
 class Container:
     """What the functions work with, for one process. `remaining_seconds` is renewed by each invocation.
 
-    `on_unreadable` hears the names of the fields of Powens' answers that could not be read.
+    `on_unreadable` hears the names of the fields of Powens' answers that could not be read, `on_refused` what Powens
+    says no to (our name for the request, status, error code), `on_ended` each operation that has ended.
     """
 
-    def __init__(self, settings: Settings, on_unreadable: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_unreadable: Callable[[str], None],
+        on_refused: "OnRefused",
+        on_ended: Callable[[Operation], None],
+    ) -> None:
         self.settings = settings
         self.on_unreadable = on_unreadable
+        self.on_refused = on_refused
+        self.on_ended = on_ended
         self.clock: Callable[[], datetime] = utc_now
         self.sleep: Callable[[float], None] = time.sleep
         self.remaining_seconds: Callable[[], float] = lambda: 10.0
 
     @classmethod
-    def from_env(cls, *, on_unreadable: Callable[[str], None] = lambda _: None) -> "Container":
-        return cls(Settings.from_env(os.environ), on_unreadable)
+    def from_env(
+        cls,
+        *,
+        on_unreadable: Callable[[str], None] = lambda _: None,
+        on_refused: "OnRefused" = lambda what, status, code: None,  # noqa: ARG005 - nobody listens
+        on_ended: Callable[[Operation], None] = lambda _: None,
+    ) -> "Container":
+        return cls(Settings.from_env(os.environ), on_unreadable, on_refused, on_ended)
 
     def client(self, service: str) -> Any:
         return _client(service)
@@ -102,7 +118,7 @@ class Container:
 
     @cached_property
     def table(self) -> Table:
-        return Table(self.client("dynamodb"), self.settings.table_name)
+        return Table(self.client("dynamodb"), self.settings.table_name, pause=self.sleep)
 
     @cached_property
     def _outbox(self) -> Outbox:
@@ -191,7 +207,7 @@ class Container:
 
     @cached_property
     def changes(self) -> Changes:
-        return Changes(self.connection_store, self.clock)
+        return Changes(self.connection_store, self.clock, self.on_ended)
 
     @cached_property
     def removal(self) -> Removal:
@@ -226,6 +242,7 @@ class Container:
             sleep=self.sleep,
             jitter=random.random,
             on_throttled=self.budget.throttled,
+            on_refused=self.on_refused,
         )
         return PowensClient(
             transport,

@@ -13,13 +13,13 @@ from pydantic import TypeAdapter
 
 from shared.bootstrap import Container
 from shared.contracts.messages import Command, EraseUser
-from shared.entrypoints.observability import count_unreadable, logger
+from shared.entrypoints.observability import count_ended, count_refused, count_unreadable, logger
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
 @cache
 def container() -> Container:
-    return Container.from_env(on_unreadable=count_unreadable)
+    return Container.from_env(on_unreadable=count_unreadable, on_refused=count_refused, on_ended=count_ended)
 
 
 @cache

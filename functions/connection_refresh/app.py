@@ -14,13 +14,13 @@ from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
 from shared.domain.errors import TooManyAccounts
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, count_unreadable, logger, measure
+from shared.entrypoints.observability import count, count_ended, count_refused, count_unreadable, logger, measure
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
 @cache
 def container() -> Container:
-    return Container.from_env(on_unreadable=count_unreadable)
+    return Container.from_env(on_unreadable=count_unreadable, on_refused=count_refused, on_ended=count_ended)
 
 
 @cache

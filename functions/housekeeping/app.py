@@ -14,12 +14,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, logger, measure
+from shared.entrypoints.observability import count, count_ended, logger, measure
 
 
 @cache
 def container() -> Container:
-    return Container.from_env()
+    return Container.from_env(on_ended=count_ended)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -5,7 +5,7 @@ entry of the outbox, and its key is only an id here.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -26,17 +26,22 @@ if TYPE_CHECKING:
 type Image = Mapping[str, Mapping[str, str]]
 
 BATCH = 10
-"""Most entries of one PutEvents or SendMessageBatch call (AWS limit)."""
+BATCH_BYTES = 256 * 1024
+"""Most entries of one PutEvents or SendMessageBatch call, and most bytes of them together (AWS limits)."""
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.1
 
 
 def _in_batches[T](
-    entries: Sequence[T], send: Callable[[Sequence[T]], list[int]], pause: Callable[[float], None]
+    entries: Sequence[T],
+    send: Callable[[Sequence[T]], list[int]],
+    pause: Callable[[float], None],
+    *,
+    size: Callable[[T], int],
 ) -> None:
-    """Send `entries` by tens; `send` gives the positions that failed, and only those are sent again."""
-    for start in range(0, len(entries), BATCH):
-        left = entries[start : start + BATCH]
+    """Send as many `entries` as a call takes; `send` gives the positions that failed, and only those are repeated."""
+    for batch in _batches(entries, size):
+        left = batch
         for attempt in range(ATTEMPTS):
             if attempt:
                 pause(PAUSE_SECONDS * 2**attempt)
@@ -51,6 +56,21 @@ def _in_batches[T](
                 break
         if left:
             raise PublishFailed(f"{len(left)} entries refused")
+
+
+def _batches[T](entries: Sequence[T], size: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """In their order; an entry that is too large by itself is a batch by itself, for AWS to refuse."""
+    batch: list[T] = []
+    taken = 0
+    for entry in entries:
+        bytes_of_it = size(entry)
+        if batch and (len(batch) == BATCH or taken + bytes_of_it > BATCH_BYTES):
+            yield batch
+            batch, taken = [], 0
+        batch.append(entry)
+        taken += bytes_of_it
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +98,7 @@ class EventBus:
                 return []
             return [position for position, entry in enumerate(answer["Entries"]) if entry.get("ErrorCode")]
 
-        _in_batches(events, send, self.pause)
+        _in_batches(events, send, self.pause, size=_size_of_event)
         return len(events)
 
 
@@ -120,7 +140,7 @@ class Queues:
             answer = self.client.send_message_batch(QueueUrl=url, Entries=entries)
             return sorted(int(failure["Id"]) for failure in answer.get("Failed", []))
 
-        _in_batches(messages, send, self.pause)
+        _in_batches(messages, send, self.pause, size=lambda message: len(message["MessageBody"].encode()))
 
 
 def is_entry(image: Image) -> bool:
@@ -134,6 +154,11 @@ def _is_event(image: Image) -> bool:
 
 def _is_message(image: Image) -> bool:
     return "queue" in image
+
+
+def _size_of_event(entry: "PutEventsRequestEntryTypeDef") -> int:
+    """As EventBridge counts: without the name of the bus."""
+    return sum(len(entry[part].encode()) for part in ("Source", "DetailType", "Detail"))
 
 
 def _message(group: str, deduplication_id: str, body: str) -> "SendMessageBatchRequestEntryTypeDef":

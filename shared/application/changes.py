@@ -7,7 +7,7 @@ from typing import Protocol
 from shared.application.ports import Answer, Clock, Connections, Listed
 from shared.application.writing import Draft, write
 from shared.domain import joins, wishes
-from shared.domain.connection import Connection
+from shared.domain.connection import Connection, Operation
 from shared.domain.facts import Cause
 from shared.domain.ledger import Outcome
 from shared.domain.manual import ManualAccount, ManualOutcome
@@ -52,6 +52,8 @@ class ConnectionStore(Connections, Protocol):
 class Changes:
     store: ConnectionStore
     clock: Clock
+    on_ended: Callable[[Operation], None]
+    """Hears of each operation whose end has been written; of one that was killed at that moment, nobody does."""
 
     def apply(
         self,
@@ -84,6 +86,9 @@ class Changes:
         def save(answer: Answer | None) -> None:
             if changed or answer is not None:
                 self.store.save(held, outcome, correlation_id=correlation_id, answer=answer, beside=beside)
+                for before, change in ((held, outcome), *outcome.others):
+                    for operation in _ended(before, change):
+                        self.on_ended(operation)
 
         return Draft(outcome, save)
 
@@ -104,6 +109,11 @@ class Changes:
             manual=tuple(manual.values()),
             wishes=wishes.fulfilled(listed.wishes, held, outcome.connection, self.clock(), cause),
         )
+
+
+def _ended(before: Connection | None, outcome: Outcome) -> list[Operation]:
+    known = before.operations if before is not None else ()
+    return [operation for operation in outcome.operations if not operation.open and operation not in known]
 
 
 def _moved_from(listed: Listed, held: Connection | None, after: Connection) -> tuple[Connection, ...]:

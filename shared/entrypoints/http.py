@@ -32,6 +32,8 @@ from shared.entrypoints.observability import count, logger
 
 PROBLEM_JSON = "application/problem+json"
 
+_OUR_FAULT = 500
+
 _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (BadSignature, 401),
     (Unauthenticated, 401),
@@ -41,7 +43,7 @@ _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (InvalidInput, 422),
     (PowensRefused, 502),
     (Unavailable, 503),
-    (AppError, 500),
+    (AppError, _OUR_FAULT),
 )
 _TITLES = {
     400: "Bad Request",
@@ -128,6 +130,8 @@ class HttpErrors:
             logger.warning("request failed", extra={"code": error.code, "kind": type(error).__name__})
             if isinstance(error, PowensThrottled):
                 count(Metric.POWENS_THROTTLED)
+            if status == _OUR_FAULT:
+                count(Metric.UNEXPECTED_ERRORS)
         else:
             logger.info("request refused", extra={"code": error.code})
         headers = {}
@@ -148,8 +152,9 @@ class HttpErrors:
 
     def _bug(self, error: Exception) -> Response[str]:
         count(Metric.FAILED_REQUESTS)
+        count(Metric.UNEXPECTED_ERRORS)
         logger.exception("unexpected error", exc_info=error)
-        return self.problem(500, "internal_error")
+        return self.problem(_OUR_FAULT, "internal_error")
 
     def _no_route(self, _: Exception) -> Response[str]:
         return self.problem(404, "route_not_found")

@@ -7,8 +7,10 @@ from enum import StrEnum
 
 
 class Metric(StrEnum):
-    """A metric of the namespace `SyncedAccounts`, by the dimension `service`: a count, or seconds where it says so."""
+    """A metric of the namespace `SyncedAccounts/<stage>`, by `service`: a count, or seconds where it says so."""
 
+    # every function
+    UNEXPECTED_ERRORS = "UnexpectedErrors"
     # the API
     FAILED_REQUESTS = "FailedRequests"
     # webhooks
@@ -19,7 +21,11 @@ class Metric(StrEnum):
     UNKNOWN_WEBHOOKS = "UnknownWebhooks"
     UNUSABLE_WEBHOOKS = "UnusableWebhooks"
     WEBHOOKS_WITHOUT_USER = "WebhooksWithoutUser"
+    # operations
+    ENDED_OPERATIONS = "EndedOperations"
+    FAILED_OPERATIONS = "FailedOperations"
     # Powens
+    POWENS_REFUSALS = "PowensRefusals"
     POWENS_THROTTLED = "PowensThrottled"
     UNREADABLE_FIELDS = "UnreadableFields"
     # reads of a user

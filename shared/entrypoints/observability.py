@@ -3,13 +3,20 @@
 import logging
 from datetime import timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.entrypoints.metrics import Metric
 
-logger = Logger()
+if TYPE_CHECKING:
+    from shared.domain.connection import Operation
+
+FAILED_ENDS = frozenset({"failed", "timed_out"})
+
+# Lambda reads level and time of a line that it did not write only if the time is one of RFC 3339.
+logger = Logger(use_rfc3339=True)
 
 # At DEBUG the AWS SDK writes whole answers, secrets and plaintexts included, and Lambda's log level is the root's.
 for _library in ("boto3", "botocore", "urllib3"):
@@ -30,6 +37,23 @@ def count_unreadable(field: str) -> None:
     """A field of Powens' answers that could not be read. `field` is our name for it; its value is not ours to log."""
     logger.warning("unreadable field", extra={"field": field})
     count(Metric.UNREADABLE_FIELDS)
+
+
+def count_refused(what: str, status: int, code: str | None) -> None:
+    """Powens says no. `what` is our name for the request; of what Powens says, only its one-word code is logged."""
+    logger.warning("refused by Powens", extra={"request": what, "status": status, "powens_code": code})
+    count(Metric.POWENS_REFUSALS)
+
+
+def count_ended(operation: "Operation") -> None:
+    """An operation has ended: of all, and of its kind with its end. The average of the failed ones is their share."""
+    kind, end = operation.kind.value, operation.status.value
+    logger.info("operation ended", extra={"operation_id": operation.id, "kind": kind, "end": end})
+    count(Metric.ENDED_OPERATIONS)
+    count(Metric.FAILED_OPERATIONS, int(end in FAILED_ENDS))
+    with single_metric(name=Metric.ENDED_OPERATIONS.value, unit=MetricUnit.Count, value=1) as metric:
+        metric.add_dimension("kind", kind)
+        metric.add_dimension("end", end)
 
 
 @cache

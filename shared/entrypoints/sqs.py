@@ -105,6 +105,7 @@ class FifoBatch[M: Message]:
                 return min(LONGEST_VISIBILITY_SECONDS, max(1, round(error.retry_after)))
         else:
             logger.exception("message failed", exc_info=error)
+            count(Metric.UNEXPECTED_ERRORS)
         return max(1, round(back_off * (0.5 + random.random() / 2)))
 
     def _return(self, receipt_handle: str, seconds: int) -> None:

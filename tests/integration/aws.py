@@ -47,6 +47,7 @@ class Aws:
     bus: list[dict[str, Any]] = field(default_factory=list)
     queues: dict[str, FifoQueue] = field(default_factory=dict)
     outside: bool = True
+    function: str = ""
     _known: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 

@@ -1,6 +1,7 @@
 """The world of the functions, and what must hold in every test in it.
 
-Nothing secret is anywhere, events are as agreed, and the API answers as its description says.
+Nothing secret is anywhere, events are as agreed, the API answers as its description says, and nothing is asked of AWS
+that the template's roles forbid.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from shared.bootstrap import Container
 from shared.entrypoints.observability import logger
 from tests.integration.described import check_described
 from tests.integration.event_schemas import check
+from tests.integration.permissions import Action, actions, allowed
 from tests.integration.released import TABLES, load
 from tests.integration.released_journey import with_simple_seal
 from tests.integration.world import FUNCTIONS, World, WorldTime
@@ -39,9 +41,15 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         # Every call of every AWS client goes through this method, which the stubs leave out.
         every_client: Any = botocore.client.BaseClient
         real = every_client._make_api_call
-        monkeypatch.setattr(
-            every_client, "_make_api_call", lambda client, name, given: made.aws.call(real, client, name, given)
-        )
+        asked: set[tuple[str, Action]] = set()
+
+        def call(client: Any, name: str, given: dict[str, Any]) -> Any:
+            if made.aws.function and not made.aws.outside:
+                needed = actions(client.meta.service_model.service_name, name, given)
+                asked.update((made.aws.function, action) for action in needed)
+            return made.aws.call(real, client, name, given)
+
+        monkeypatch.setattr(every_client, "_make_api_call", call)
         # The adapter that every session of requests would mount.
         monkeypatch.setattr("requests.sessions.HTTPAdapter", lambda: made.powens)
         monkeypatch.setattr(logger.registered_handler, "stream", made.logs)
@@ -60,6 +68,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             made.prepare(function.container())
         yield made
         check_nothing_secret(made)
+        assert {(function, action) for function, action in asked if action not in allowed(function)} == set()
         for event in made.aws.bus:
             check(event["detail-type"], event["detail"])
         for function in FUNCTIONS:

@@ -135,18 +135,20 @@ class World:
             self.aws.outside = before
 
     @contextlib.contextmanager
-    def invoking(self) -> Iterator[None]:
+    def invoking(self, function: str = "") -> Iterator[None]:
         """Count AWS calls and keep what is printed, for as long as functions run."""
-        before = self.aws.outside
-        self.aws.outside = False
+        before = self.aws.outside, self.aws.function
+        self.aws.outside, self.aws.function = False, function
         try:
             with contextlib.redirect_stdout(self.logs):
                 yield
         finally:
-            self.aws.outside = before
+            self.aws.outside, self.aws.function = before
 
     def invoke(self, handler: Callable[[dict[str, Any], Any], Any], event: dict[str, Any]) -> Any:
-        with self.invoking():
+        # Empty for a test's own handler.
+        function = handler.__module__.partition("functions.")[2].partition(".")[0]
+        with self.invoking(function):
             # Through JSON, as in Lambda.
             return handler(json.loads(json.dumps(event)), self.context)
 

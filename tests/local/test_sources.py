@@ -204,7 +204,7 @@ def test_a_poller_outlives_an_unreachable_queue(monkeypatch: pytest.MonkeyPatch)
 
 class FakeStream:
     def __init__(self, keys: Sequence[str]) -> None:
-        self.records = [
+        self.records: list[dict[str, Any]] = [
             {
                 "eventID": key,
                 "eventName": "INSERT",
@@ -280,9 +280,23 @@ def test_a_failing_batch_is_halved_until_the_bad_record_is_alone_and_given_up() 
 
 
 def test_a_batch_is_given_up_after_the_mappings_retries() -> None:
-    batches, sqs = run_stream(stream_mapping(), ["a"], ["error"] * 9, 3)
-    assert batches == [["a"]] * 3
+    stream, sqs = FakeStream(["a"]), FakeSqs([])
+    invoke, batches = answering(*["error"] * 9)
+    poller = Poller(stream_mapping(), invoke, lambda service: sqs if service == "sqs" else stream, Activity())
+    until(poller, lambda: bool(sqs.sent))
+    assert [[record["eventID"] for record in batch] for batch in batches] == [["a"]] * 3
     assert sqs.sent[0]["requestContext"]["approximateInvokeCount"] == 3
+
+
+def test_a_record_is_given_up_at_the_mappings_age_and_what_is_younger_goes_on() -> None:
+    stream, sqs = FakeStream(["old", "new"]), FakeSqs([])
+    stream.records[1]["dynamodb"]["ApproximateCreationDateTime"] = dt.datetime.now(dt.UTC)
+    invoke, batches = answering(*["error"] * 3)
+    mapping = stream_mapping(retries=-1, longest_age=3600.0)
+    poller = Poller(mapping, invoke, lambda service: sqs if service == "sqs" else stream, Activity())
+    until(poller, lambda: len(batches) >= 4 and bool(sqs.sent))
+    assert [[record["eventID"] for record in batch] for batch in batches] == [["old", "new"], *[["new"]] * 3]
+    assert [note["requestContext"]["condition"] for note in sqs.sent] == ["RecordAgeExceeded"]
 
 
 def test_stream_records_have_the_form_of_a_lambda_event() -> None:
@@ -313,18 +327,19 @@ def test_a_mapping_is_read_as_deployed() -> None:
             "BatchSize": 100,
             "FilterCriteria": {"Filters": [{"Pattern": json.dumps(OUTBOX)}]},
             "MaximumRetryAttempts": 10,
+            "MaximumRecordAgeInSeconds": 3600,
             "BisectBatchOnFunctionError": True,
             "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
             "StartingPosition": "TRIM_HORIZON",
         },
         "F",
     )
-    assert mapping == SourceMapping(STREAM, "F", 100, (OUTBOX,), retries=10, bisect=True, failures_arn=QUEUE)
+    assert mapping == SourceMapping(
+        STREAM, "F", 100, (OUTBOX,), retries=10, longest_age=3600.0, bisect=True, failures_arn=QUEUE
+    )
 
 
-@pytest.mark.parametrize(
-    "setting", [{"TumblingWindowInSeconds": 5}, {"ParallelizationFactor": 2}, {"MaximumRecordAgeInSeconds": 60}]
-)
+@pytest.mark.parametrize("setting", [{"TumblingWindowInSeconds": 5}, {"ParallelizationFactor": 2}])
 def test_a_setting_that_is_not_played_is_refused(setting: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="not played"):
         read_mapping({"EventSourceArn": STREAM, **setting}, "F")

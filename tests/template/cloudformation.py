@@ -4,7 +4,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,17 @@ def tool_environment() -> dict[str, str]:
 
 def translate(text: str, *, layer: str = "s3://bucket/layer", **parameters: str) -> dict[str, Any]:
     """The plain CloudFormation that `text` expands to. Raises AssertionError with the translator's message."""
+    (translated,) = translate_each(text, [parameters], layer=layer)
+    return translated
+
+
+def translate_each(
+    text: str, deployments: Sequence[Mapping[str, str]], *, layer: str = "s3://bucket/layer"
+) -> list[dict[str, Any]]:
+    """As `translate`, for several sets of parameters with one start of the translator."""
     script = Path(__file__).with_name("translate_with_sam.py")
-    request = {"template": text, "parameters": {**PARAMETERS, **parameters}, "layer": layer}
+    given = [{**PARAMETERS, **parameters} for parameters in deployments]
+    request = {"template": text, "parameters": given, "layer": layer}
     done = subprocess.run(
         [SAM_BIN / "python", script],
         input=json.dumps(request),
@@ -51,7 +60,7 @@ def translate(text: str, *, layer: str = "s3://bucket/layer", **parameters: str)
     )
     assert done.returncode == 0, done.stderr[-2000:]
     translated = json.loads(done.stdout)
-    assert isinstance(translated, dict)
+    assert isinstance(translated, list)
     return translated
 
 
@@ -78,6 +87,11 @@ class Stack:
     def properties(self, name: str) -> Properties:
         properties: Properties = self.resources[name].get("Properties", {})
         return properties
+
+    def stage(self, api: str) -> Properties:
+        """The only stage of an API."""
+        (stage,) = [stage for _, stage in self.of("AWS::ApiGatewayV2::Stage") if target(stage["ApiId"]) == api]
+        return stage
 
     def function_behind(self, value: object) -> str | None:
         """The function that a Ref, GetAtt or alias leads to."""

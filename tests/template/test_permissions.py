@@ -1,4 +1,4 @@
-"""What each role may do, and nothing else."""
+"""What each role may do, and on what."""
 
 import json
 import re
@@ -26,11 +26,12 @@ def _consume(queue: str) -> set[str]:
 # Everything that each function may do, and nothing else.
 ALLOWED = {
     "AccountsApiRole": _logs("AccountsApiLog") | _STATE | _CHECK | _TOKENS,
-    "PowensWebhookRole": _logs("PowensWebhookLog") | {"sqs:SendMessage RefreshQueue"},
-    "AccountCommandsRole": _logs("AccountCommandsLog") | _consume("CommandsQueue") | _STATE | _TOKENS,
+    "PowensWebhookRole": _logs("PowensWebhookLog") | {"sqs:SendMessage RefreshQueue", "kms:Decrypt TokenKey"},
+    "AccountCommandsRole": _logs("AccountCommandsLog") | _consume("CommandsQueue") | _STATE | _CHECK | _TOKENS,
     "ConnectionRefreshRole": _logs("ConnectionRefreshLog") | _consume("RefreshQueue") | _STATE | _CHECK | _TOKENS,
     "OutboxPublisherRole": _logs("OutboxPublisherLog")
-    | {f"dynamodb:{action} Table" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
+    | {f"dynamodb:{action} Table" for action in ("DescribeStream", "GetRecords", "GetShardIterator")}
+    | {"dynamodb:ListStreams *"}
     | {"events:PutEvents EventBus"}
     | {f"sqs:SendMessage {queue}" for queue in ("CommandsQueue", "RefreshQueue", "OutboxFailuresQueue")},
     "HousekeepingRole": _logs("HousekeepingLog")
@@ -61,6 +62,8 @@ ALLOWED = {
 
 
 def _named(resource: object) -> str:
+    if resource == "*":
+        return "*"
     return target(resource) or next(name for name in _referenced(resource) if not name.startswith("AWS::"))
 
 
@@ -83,9 +86,11 @@ def test_each_role_may_do_what_its_function_does_and_nothing_else(deployed: Stac
 
 
 def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stack) -> None:
-    for _, role in deployed.of("AWS::IAM::Role"):
+    for name, role in deployed.of("AWS::IAM::Role"):
         for statement in statements(role):
-            if any(action.startswith("kms:") for action in as_list(statement["Action"])):
+            if name != "PowensWebhookRole" and any(
+                action.startswith("kms:") for action in as_list(statement["Action"])
+            ):
                 assert statement["Condition"] == {
                     "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["user_id"]}
                 }
@@ -96,6 +101,32 @@ def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stac
         {"kms:Encrypt", "kms:Decrypt"},
     )
     assert refusal["Condition"]["Null"]["kms:EncryptionContext:user_id"] == "true"
+
+
+def test_the_webhook_decrypts_its_own_environment_and_no_token(deployed: Stack) -> None:
+    (statement,) = [
+        one for one in statements(deployed.properties("PowensWebhookRole")) if one["Action"] == "kms:Decrypt"
+    ]
+    name = "function:${AWS::StackName}-powens-webhook"
+
+    assert statement["Condition"]["ForAllValues:StringEquals"] == {
+        "kms:EncryptionContextKeys": ["aws:lambda:FunctionArn"]
+    }
+    whose = statement["Condition"]["StringLike"]["kms:EncryptionContext:aws:lambda:FunctionArn"]
+    assert [one["Fn::Sub"].rpartition(":${AWS::AccountId}:")[2] for one in whose] == [name, f"{name}:*"]
+    assert deployed.properties("PowensWebhookFunction")["FunctionName"] == {
+        "Fn::Sub": "${AWS::StackName}-powens-webhook"
+    }
+
+
+def test_housekeeping_finds_what_is_due_and_lists_nobody(deployed: Stack) -> None:
+    queried = [
+        one["Resource"]
+        for one in statements(deployed.properties("HousekeepingRole"))
+        if "dynamodb:Query" in as_list(one["Action"])
+    ]
+
+    assert queried == [{"Fn::Sub": "${Table.Arn}/index/due"}]
 
 
 def test_who_looks_for_orphans_sees_whether_somebody_is_ours_and_nothing_of_them(deployed: Stack) -> None:

@@ -216,7 +216,7 @@ _POWENS = {"seal a token", "read Powens' credentials"}
 NEEDED = {
     "AccountsApiFunctionName": _STATE | _POWENS | {"check a condition"},
     "PowensWebhookFunctionName": {"send a hint"},
-    "AccountCommandsFunctionName": _STATE | _POWENS | {"take a command"},
+    "AccountCommandsFunctionName": _STATE | _POWENS | {"take a command", "check a condition"},
     "ConnectionRefreshFunctionName": _STATE | _POWENS | {"take a hint", "check a condition"},
     "OutboxPublisherFunctionName": {
         "publish an event",
@@ -226,7 +226,6 @@ NEEDED = {
     },
     "HousekeepingFunctionName": {
         "read an item",
-        "list a user",
         "read what is about institutions",
         "write a transaction",
         "find what is due",

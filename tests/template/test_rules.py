@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template import rules
+from tests.template import alarm_rules, rules
 from tests.template.cloudformation import Stack
 
 type Rule = Callable[[Stack], list[str]]
@@ -14,7 +14,8 @@ type Fault = Callable[[Stack], None]
 
 EVERY_RULE: dict[str, Rule] = {
     name: function
-    for name, function in inspect.getmembers(rules, inspect.isfunction)
+    for module in (rules, alarm_rules)
+    for name, function in inspect.getmembers(module, inspect.isfunction)
     if list(inspect.signature(function).parameters) == ["stack"] and not name.startswith("_")
 }
 
@@ -65,6 +66,10 @@ def _not_retained(stack: Stack) -> None:
     del stack.template["Resources"]["Table"]["UpdateReplacePolicy"]
 
 
+def _retained_by_a_failed_creation(stack: Stack) -> None:
+    stack.template["Resources"]["RefreshDeadLetterQueue"]["DeletionPolicy"] = "Retain"
+
+
 def _dashboard_of_nothing(stack: Stack) -> None:
     body = stack.properties("Dashboard")["DashboardBody"]
     body["Fn::Sub"] = body["Fn::Sub"].replace('"5xx", "ApiId"', '"5XXError", "ApiName"')
@@ -104,7 +109,8 @@ FAULTS: list[tuple[Rule, Fault]] = [
             Targets=[{"Id": "it", "Arn": {"Fn::GetAtt": ["HousekeepingFunction", "Arn"]}}],
         ),
     ),
-    (rules.stream_mappings_end_their_retries, _without(EVENTS_READER, "MaximumRetryAttempts")),
+    (rules.stream_mappings_give_up_by_age, _without(EVENTS_READER, "MaximumRecordAgeInSeconds")),
+    (rules.stream_mappings_give_up_by_age, _with(EVENTS_READER, 10, "MaximumRetryAttempts")),
     (
         rules.queue_triggers_report_each_failure,
         _without("AccountCommandsFunctionCommands", "FunctionResponseTypes"),
@@ -118,14 +124,15 @@ FAULTS: list[tuple[Rule, Fault]] = [
     ),
     (rules.fifo_queues_are_set_up_for_throughput, _without("RefreshQueue", "FifoThroughputLimit")),
     (rules.fifo_queues_are_set_up_for_throughput, _with("CommandsQueue", True, "ContentBasedDeduplication")),
-    (rules.shown_metrics_exist, _with("ApiServerErrorsAlarm", "5XXError", "MetricName")),
-    (rules.shown_metrics_exist, _with("OutboxAgeAlarm", "TableName", "Dimensions", 0, "Name")),
-    (rules.shown_metrics_exist, _with("OutboxAgeAlarm", {"Ref": "Table"}, "Dimensions", 0, "Value")),
-    (rules.shown_metrics_exist, _with("RefusedSignaturesAlarm", "synced_accounts", "Dimensions", 0, "Value")),
-    (rules.shown_metrics_exist, _dashboard_of_nothing),
-    (rules.alarms_reach_somebody, _without("OutboxAgeAlarm", "AlarmActions")),
-    (rules.alarms_are_told_apart, _with("RefreshQueueAgeAlarm", COMMANDS_WAITING, "AlarmName")),
-    (rules.functions_have_an_alarm_on_errors, _gone("AccountsApiErrorsAlarm")),
+    (alarm_rules.shown_metrics_exist, _with("ApiServerErrorsAlarm", "5XXError", "MetricName")),
+    (alarm_rules.shown_metrics_exist, _with("OutboxAgeAlarm", "TableName", "Dimensions", 0, "Name")),
+    (alarm_rules.shown_metrics_exist, _with("OutboxAgeAlarm", {"Ref": "Table"}, "Dimensions", 0, "Value")),
+    (alarm_rules.shown_metrics_exist, _with("RefusedSignaturesAlarm", "synced_accounts", "Dimensions", 0, "Value")),
+    (alarm_rules.shown_metrics_exist, _with("RefusedSignaturesAlarm", "SyncedAccounts", "Namespace")),
+    (alarm_rules.shown_metrics_exist, _dashboard_of_nothing),
+    (alarm_rules.alarms_reach_somebody, _without("OutboxAgeAlarm", "AlarmActions")),
+    (alarm_rules.alarms_are_told_apart, _with("RefreshQueueAgeAlarm", COMMANDS_WAITING, "AlarmName")),
+    (alarm_rules.functions_have_an_alarm_on_errors, _gone("AccountsApiErrorsAlarm")),
     (rules.roles_name_their_resources, _statement(Resource="*")),
     (rules.roles_name_their_resources, _statement(Resource={"Fn::Sub": "arn:${AWS::Partition}:dynamodb:*:*:table/*"})),
     (rules.roles_name_their_resources, _statement(Action="dynamodb:*")),
@@ -140,6 +147,7 @@ FAULTS: list[tuple[Rule, Fault]] = [
     (rules.logs_end, _without("ApiAccessLog", "RetentionInDays")),
     (rules.logs_end, _without("HousekeepingFunction", "LoggingConfig", "LogGroup")),
     (rules.data_outlives_the_stack, _not_retained),
+    (rules.data_outlives_the_stack, _retained_by_a_failed_creation),
     (rules.data_outlives_the_stack, _without("Table", "PointInTimeRecoverySpecification")),
     (rules.data_outlives_the_stack, _without("Table", "SSESpecification")),
     (rules.nothing_is_stored_in_the_clear, _without("OutboxFailuresQueue", "SqsManagedSseEnabled")),

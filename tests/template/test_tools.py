@@ -18,7 +18,7 @@ from tests.template.cloudformation import tool_environment, translate
 pytestmark = pytest.mark.slow
 
 _SEEDED = {
-    "misspelt event property": ("MaximumRetryAttempts: 10", "MaximumRetryAttempt: 10"),
+    "misspelt event property": ("MaximumRecordAgeInSeconds: 43200", "MaximumRecordAge: 43200"),
     "event of an unknown type": ("Type: ScheduleV2", "Type: ScheduleV3"),
 }
 _SEEDED_AFTER_EXPANSION = {
@@ -29,7 +29,7 @@ _SEEDED_AFTER_EXPANSION = {
         "QueueName: !Sub ${AWS::StackName}-refresh-dead.fifo\n      FifoQueue: true",
         "QueueName: !Sub ${AWS::StackName}-refresh-dead",
     ),
-    "a circle": ("Alarms: [!Ref AccountsApiErrorsAlarm]", "Alarms: [!Ref ApiServerErrorsAlarm]"),
+    "a circle": ("Alarms: [!Ref AccountsApiErrorsAlarm,", "Alarms: [!Ref ApiServerErrorsAlarm,"),
     "an attribute that is not there": ("!GetAtt EventBus.Arn", "!GetAtt EventBus.Url"),
 }
 

@@ -1,9 +1,10 @@
 """Expand a SAM template into plain CloudFormation, as AWS does at deployment. Runs in SAM's own environment.
 
-Standard input: {"template": source text, "parameters": {name: value}, "layer": s3 address}. Standard output: the
-expanded template as JSON. Fails with the translator's own message.
+Standard input: {"template": source text, "parameters": [{name: value}, ...], "layer": s3 address}. Standard output: a
+JSON list of the expanded templates, one for each set of parameters. Fails with the translator's own message.
 """
 
+import copy
 import json
 import logging
 import sys
@@ -23,4 +24,7 @@ for resource in template["Resources"].values():
         resource["Properties"]["CodeUri"] = "s3://bucket/function"
     if resource["Type"] == "AWS::Serverless::LayerVersion":
         resource["Properties"]["ContentUri"] = request["layer"]
-json.dump(Translator({}, Parser()).translate(template, request["parameters"]), sys.stdout)
+expanded = [
+    Translator({}, Parser()).translate(copy.deepcopy(template), parameters) for parameters in request["parameters"]
+]
+json.dump(expanded, sys.stdout)

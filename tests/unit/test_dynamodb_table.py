@@ -1,5 +1,6 @@
 """The one class that speaks to DynamoDB: what it sends, and what it makes of a refusal, wherever that stands."""
 
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -47,9 +48,9 @@ class Client:
     get_item = put_item = update_item = delete_item = query = batch_get_item = transact_write_items = _call
 
 
-def table_of(client: Client) -> Table:
+def table_of(client: Client, pause: Callable[[float], None] = lambda _: None) -> Table:
     stub: Any = client
-    return Table(stub, "accounts")
+    return Table(stub, "accounts", pause=pause)
 
 
 def cancelled(*codes: str) -> Cancelled:
@@ -162,3 +163,15 @@ def test_keys_that_were_not_read_at_once_are_asked_for_again() -> None:
     )
     assert table_of(client).get_many([{"pk": "A"}, {"pk": "B"}], "pk") == [{"pk": "A"}, {"pk": "B"}]
     assert client.asked[1] == {"RequestItems": left}
+
+
+def test_keys_that_are_left_over_are_asked_for_again_after_longer_and_longer_pauses_and_not_for_ever() -> None:
+    left = {"accounts": {"Keys": [{"pk": {"S": "B"}}]}}
+    client = Client(*[{"Responses": {}, "UnprocessedKeys": left}] * 10)
+    pauses: list[float] = []
+
+    with pytest.raises(StoreUnavailable):
+        table_of(client, pauses.append).get_many([{"pk": "B"}], "pk")
+
+    assert pauses == sorted(set(pauses))
+    assert len(client.asked) == len(pauses) + 1 < 10

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ class StreamReader:
 
     name: str
     batch: int
-    retries: int
+    patience: timedelta
     events: tuple[str, ...]
     prefixes: tuple[str, ...]
 
@@ -30,6 +31,6 @@ def stream_readers() -> tuple[StreamReader, ...]:
         properties = source["Properties"]
         [pattern] = [json.loads(entry["Pattern"]) for entry in properties["FilterCriteria"]["Filters"]]
         prefixes = tuple(rule["prefix"] for rule in pattern["dynamodb"]["NewImage"]["sk"]["S"])
-        batch, retries = properties["BatchSize"], properties["MaximumRetryAttempts"]
-        readers.append(StreamReader(name, batch, retries, tuple(pattern["eventName"]), prefixes))
+        batch, patience = properties["BatchSize"], timedelta(seconds=properties["MaximumRecordAgeInSeconds"])
+        readers.append(StreamReader(name, batch, patience, tuple(pattern["eventName"]), prefixes))
     return tuple(readers)

@@ -5,7 +5,8 @@ Values are str, int and bytes. Read back, numbers are `Decimal` and bytes are bo
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -27,6 +28,9 @@ _FINAL_FIRST: tuple[Refusal, ...] = (UserBeingErased, TakenError, StaleWriteErro
 """Which refusal of a transaction counts when there are several: one that another attempt would meet again."""
 _MOST_KEYS = 100
 """Of one BatchGetItem (AWS limit)."""
+_ATTEMPTS = 6
+_PAUSE_SECONDS = 0.05
+"""Before the second attempt, twice as long before each following one."""
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
@@ -92,9 +96,10 @@ class Page(NamedTuple):
 class Table:
     """Every method may raise StoreUnavailable."""
 
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+    def __init__(self, client: "DynamoDBClient", name: str, *, pause: Callable[[float], None] = time.sleep) -> None:
         self.client = client
         self.name = name
+        self._pause = pause
 
     def get(self, key: Key, *, consistent: bool = True) -> Item | None:
         how: Any = {"ConsistentRead": True} if consistent else {}
@@ -108,11 +113,17 @@ class Table:
         for start in range(0, len(keys), _MOST_KEYS):
             some = [_wire(key) for key in keys[start : start + _MOST_KEYS]]
             wanted: Any = {self.name: {"Keys": some, "ProjectionExpression": projection, "ConsistentRead": True}}
-            while wanted:
+            for attempt in range(_ATTEMPTS):
+                if attempt:
+                    self._pause(_PAUSE_SECONDS * 2 ** (attempt - 1))
                 with translated():
                     answer = self.client.batch_get_item(RequestItems=wanted)
                 found += map(_plain, answer["Responses"].get(self.name, []))
                 wanted = answer.get("UnprocessedKeys")
+                if not wanted:
+                    break
+            else:
+                raise StoreUnavailable("keys are left over each time")
         return found
 
     def query(self, keys: str, options: Item | None = None, **values: Value) -> Page:

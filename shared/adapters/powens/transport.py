@@ -59,12 +59,16 @@ class TokenRefused(Exception):
     """401; whose token it was decides what it means."""
 
 
+type OnRefused = Callable[[str, int, str | None], None]
+
+
 class Transport:
     """One session with Powens for all users of this process.
 
     `api_url` as https://acme.biapi.pro/2.0. `remaining_seconds` says how much time the invocation has left; `jitter`
     gives a number from 0 to 1, 1 excluded. `on_throttled` is called at each 429, with the seconds that Powens asks to
-    wait, None when it does not say. Times are aware UTC.
+    wait, None when it does not say; `on_refused` at each request that Powens says no to, with our name for the request,
+    the status and Powens' error code if that is one word. Times are aware UTC.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Transport:
         sleep: Callable[[float], None],
         jitter: Callable[[], float],
         on_throttled: Callable[[float | None], None] = lambda _: None,
+        on_refused: OnRefused = lambda what, status, code: None,  # noqa: ARG005 - nobody listens
     ) -> None:
         # A cookie set for one user must not be sent for the next, and neither a .netrc nor a proxy variable may replace
         # the credentials or the way.
@@ -88,6 +93,7 @@ class Transport:
         self._sleep = sleep
         self._jitter = jitter
         self._on_throttled = on_throttled
+        self._on_refused = on_refused
         self.clock = clock
 
     def url(self, path: str) -> str:
@@ -177,6 +183,7 @@ class Transport:
         code = error_code(response.content)
         if code == _LOCKED:
             return ConnectionLocked(said, retry_after=retry_after)
+        self._on_refused(what, status, code)
         refused = {403: PowensForbidden, 404: PowensNotFound}.get(status, PowensRefused)
         return refused(said, status=status, powens_code=code)
 

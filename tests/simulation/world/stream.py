@@ -1,6 +1,7 @@
 """What is written, and the readers of the table's stream."""
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any
 
 from tests.simulation.engine import Chance, Task
@@ -37,10 +38,17 @@ class Stream(Processes):
             self._reading.discard(reader.name)
             return
         due = [record for record in taken if reader.lets_through(record)]
-        self._publish(reader, due, 0, lambda: self.engine.after(0.02, lambda: self._read_stream(reader)))
+        self._publish(
+            reader, due, 0, self.engine.now, lambda: self.engine.after(0.02, lambda: self._read_stream(reader))
+        )
 
     def _publish(
-        self, reader: StreamReader, records: list[dict[str, Any]], attempt: int, then: Callable[[], None]
+        self,
+        reader: StreamReader,
+        records: list[dict[str, Any]],
+        attempt: int,
+        read_at: datetime,
+        then: Callable[[], None],
     ) -> None:
         """One batch of the shard, until it goes through; what follows waits. Halved when it fails."""
         if not records:
@@ -52,10 +60,10 @@ class Stream(Processes):
             if task.finished and task.error is None:
                 if self.chance.happens("stream delivers a batch again", task.key):
                     self.engine.tell(f"the stream delivers {len(records)} records again")
-                    self._publish(reader, records, 0, then)
+                    self._publish(reader, records, 0, read_at, then)
                 else:
                     then()
-            elif attempt >= reader.retries:
+            elif self.engine.now - read_at >= reader.patience:
                 self.outbox_dead += records
                 then()
             else:
@@ -68,7 +76,8 @@ class Stream(Processes):
                         reader,
                         records[:half],
                         following,
-                        lambda: self._publish(reader, records[half:], following, then),
+                        read_at,
+                        lambda: self._publish(reader, records[half:], following, read_at, then),
                     ),
                 )
 

@@ -74,7 +74,8 @@ class World:
         operations = InMemoryOperations(self.memory)
         self.budget = Budget(InMemoryBudget(), self.clock, calls_per_minute)
         self.access = Access(self.users, self.users, self.powens, Seal(), self.clock, self.new_id, self._sleep)
-        self.changes = Changes(self.connections, self.clock)
+        self.ended: list[Operation] = []
+        self.changes = Changes(self.connections, self.clock, self.ended.append)
         self.removal = Removal(self.connections, self.access, self.changes, self.clock)
         self.record = RecordOperation(operations, self.connections, self.changes, self.clock, self.new_id)
         self.carry_out = CarryOut(self.connections, self.access, self.changes, self.removal, self.clock, self.budget)

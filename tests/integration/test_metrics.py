@@ -1,0 +1,86 @@
+"""What the functions count of themselves: the numbers that alarms and canaries look at."""
+
+import re
+from typing import Any
+
+import pytest
+
+from shared.adapters.dynamodb.connections import DynamoDBConnections
+from tests.integration.world import World
+from tests.worlds.powens.fake import error
+
+
+def test_every_line_of_the_log_says_its_time_as_lambda_reads_it(world: World) -> None:
+    world.connect(1, 2)
+    world.powens.fail("GET /auth/token/code", error(400, "x"))
+    world.open_webview()
+
+    times = [line["timestamp"] for line in world.lines() if "timestamp" in line]
+
+    assert times
+    for time in times:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d)", time)
+
+
+def test_when_powens_refuses_every_choice_each_operation_that_fails_is_counted_and_says_why(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.powens.fail("POST /users/41/accounts/2", error(400, "invalidValue"))
+    world.choose(connection, 1)
+    world.settle()
+
+    assert (world.metric("EndedOperations"), world.metric("FailedOperations")) == (2, 1)
+    [by_kind] = [line for line in world.lines() if "EndedOperations" in line and "kind" in line]
+    assert (by_kind["kind"], by_kind["end"], by_kind["service"]) == ("selection", "failed", "synced-accounts")
+    [ended] = [line for line in world.lines() if line.get("message") == "operation ended"]
+    assert (ended["kind"], ended["end"]) == ("selection", "failed")
+    refusals = [line for line in world.lines() if line.get("message") == "refused by Powens"]
+    assert [(line["status"], line["powens_code"]) for line in refusals] == [(400, "invalidValue")]
+    assert world.metric("PowensRefusals") == 1
+
+
+def test_an_operation_that_ends_well_is_counted_and_not_as_a_failure(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.choose(connection, 1)
+    world.settle()
+
+    assert (world.metric("EndedOperations"), world.metric("FailedOperations")) == (2, 0)
+
+
+def test_a_bug_in_a_request_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(DynamoDBConnections, "listed", broken)
+
+    assert world.api("GET", "/v1/connections").status == 500
+    assert world.metric("UnexpectedErrors") == 1
+
+
+def test_a_bug_in_a_message_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = world.connect(1, 2)
+    real, left = DynamoDBConnections.connection, [1]
+
+    def broken(self: DynamoDBConnections, user_id: str, connection_id: str) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise ZeroDivisionError
+        return real(self, user_id, connection_id)
+
+    world.choose(connection, 1)
+    world.publish()
+    monkeypatch.setattr(DynamoDBConnections, "connection", broken)
+    world.settle()
+
+    assert world.metric("UnexpectedErrors") == 1
+
+
+def test_a_wrong_setting_is_counted_and_what_powens_refuses_is_not(world: World) -> None:
+    world.connect(1)
+    world.powens.fail("GET /auth/token/code", error(400, "x"))
+    assert world.open_webview().status == 502
+    assert world.metric("UnexpectedErrors") == 0
+
+    world.powens.revoke_tokens(41)
+    world.powens.fail("POST /auth/renew", error(401, "unauthorized"))
+    assert world.open_webview().status == 500
+    assert world.metric("UnexpectedErrors") == 1

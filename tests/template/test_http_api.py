@@ -1,0 +1,92 @@
+"""Which routes the HTTP API has, who may call them, and under which address."""
+
+import json
+import re
+from typing import Any
+
+from local.paths import ROOT
+from tests.template.cloudformation import PARAMETERS, Stack, target
+
+PUBLIC = {"GET /health", "GET /v1/openapi.json", "GET /v1/webview-return", "POST /webhooks/powens/{event}"}
+SIGNED_IN = {f"{method} /v1/{{proxy+}}" for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+
+
+def _routes(stack: Stack) -> dict[str, list[Any]]:
+    body = stack.properties("HttpApi")["Body"]
+    return {
+        f"{method.upper()} {path}": operation["security"]
+        for path, methods in body["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_only_the_health_check_the_webview_return_and_the_webhooks_are_public(deployed: Stack) -> None:
+    routes = _routes(deployed)
+
+    assert set(routes) == PUBLIC | SIGNED_IN
+    assert {route for route, security in routes.items() if security == [{"NONE": []}]} == PUBLIC
+    assert {route for route, security in routes.items() if security == [{"Jwt": []}]} == SIGNED_IN
+
+
+_CODE_ROUTE = re.compile(r'^@(?:app|router)\.(get|post|put|patch|delete)\(\s*"([^"]+)"', re.MULTILINE)
+
+
+def test_the_template_routes_what_the_api_answers_and_nothing_else() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "functions" / "accounts_api").glob("*.py"))
+    answered = {f"{method.upper()} {path}" for method, path in _CODE_ROUTE.findall(code)}
+    routed = {}
+    for route in answered:
+        method, path = route.split()
+        routed[route] = route if route in PUBLIC else f"{method} {re.sub(r'^/v1/.+', '/v1/{proxy+}', path)}"
+
+    assert len(answered) > 10
+    assert set(routed.values()) <= PUBLIC | SIGNED_IN
+    # Everything routed is answered: each public route by itself, each method by at least one route.
+    assert set(routed.values()) == (PUBLIC | SIGNED_IN) - {"POST /webhooks/powens/{event}"}
+
+
+def test_the_authorizer_wants_the_configured_issuer_and_audience(deployed: Stack) -> None:
+    schemes = deployed.properties("HttpApi")["Body"]["components"]["securitySchemes"]
+
+    assert schemes["Jwt"]["x-amazon-apigateway-authorizer"] == {
+        "type": "jwt",
+        "identitySource": "$request.header.Authorization",
+        "jwtConfiguration": {"issuer": {"Ref": "JwtIssuer"}, "audience": [{"Ref": "JwtAudience"}]},
+    }
+
+
+def test_the_path_that_powens_signs_has_no_stage_in_it(deployed: Stack) -> None:
+    assert deployed.stage("HttpApi")["StageName"] == "$default"
+
+
+def test_browsers_may_send_and_read_the_headers_of_the_api(deployed: Stack) -> None:
+    condition, cors, without = deployed.properties("HttpApi")["Body"]["x-amazon-apigateway-cors"]["Fn::If"]
+
+    assert (condition, without) == ("HasCorsOrigins", {"Ref": "AWS::NoValue"})
+    assert cors["allowOrigins"] == {"Fn::Split": [",", PARAMETERS["CorsOrigins"]]}
+    assert {"authorization", "idempotency-key", "if-match", "if-none-match"} <= set(cors["allowHeaders"])
+    assert {"etag", "location", "retry-after"} <= set(cors["exposeHeaders"])
+    assert "OPTIONS" not in cors["allowMethods"]
+
+
+def test_the_access_log_holds_no_address_and_no_path(deployed: Stack) -> None:
+    stage = deployed.stage("HttpApi")
+    logged = set(re.findall(r"\$context\.([\w.]+)", stage["AccessLogSettings"]["Format"]))
+
+    assert "requestId" in logged
+    assert not logged & {"path", "domainName", "identity.sourceIp", "authorizer.claims.sub"}
+    assert json.loads(stage["AccessLogSettings"]["Format"])
+
+
+def test_an_import_with_a_warning_fails_rather_than_leaving_routes_out(deployed: Stack) -> None:
+    """Of an issuer that cannot be reached, API Gateway leaves out the authorizer and every route behind it."""
+    assert deployed.properties("HttpApi")["FailOnWarnings"] is True
+
+
+def test_the_custom_domain_leads_to_the_stage_once_there_is_one(deployed: Stack) -> None:
+    """By its name alone, CloudFormation does not know that the mapping needs the stage, and may make it too early."""
+    mapping = deployed.properties("ApiDomainMapping")
+
+    assert target(mapping["ApiId"]) == "HttpApi"
+    assert deployed.type_of(target(mapping["Stage"])) == "AWS::ApiGatewayV2::Stage"
+    assert deployed.stage("HttpApi") == deployed.properties(target(mapping["Stage"]) or "")
