@@ -151,10 +151,13 @@ def _may_follow(older: Account, heir: Keys, started_at: datetime) -> bool:
     if not isinstance(heir, Account):
         return True
     last_shown = older.missing_since or older.closed_at or started_at
+    # Two of one number that were shown together under two names are pockets, and neither is the other made anew.
+    side_by_side = heir.discovered_at < last_shown
     return (
         heir.choice is None
         and older.discovered_at < heir.discovered_at
         and heir.discovered_at >= last_shown - SIDE_BY_SIDE_FOR
+        and (not side_by_side or _same_name(older, heir))
     )
 
 

@@ -79,6 +79,21 @@ def test_a_choice_on_its_way_to_one_of_two_that_nobody_can_tell_apart_ends_with_
     assert (asked.choice, asked.problem) == (None, "identical_accounts")
 
 
+def test_a_pocket_that_is_closed_beside_one_that_came_a_little_later_takes_no_other_with_it() -> None:
+    """An answer that leaves one of two pockets out makes one younger than the other: it is still another account."""
+    closed = account(1, iban_key=IBAN, number_key="n", name="Vacances", enabled=True)
+    other = account(2, iban_key=IBAN, number_key="n", name="Projets", discovered_at=after(minutes=1))
+    seen = [
+        observed_account(1, iban_key=IBAN, number_key="n", name="Vacances", deleted=True),
+        observed_account(2, iban_key=IBAN, number_key="n", name="Projets"),
+    ]
+    outcome = read(connection(closed, other), *seen, at=after(hours=17))
+    assert [(a.id, a.powens_id, a.closed_at is None) for a in outcome.connection.accounts] == [
+        (account_id(1), 1, False),
+        (account_id(2), 2, True),
+    ]
+
+
 def test_pockets_that_are_absent_under_old_and_new_ids_are_told_apart_by_their_names() -> None:
     """One number covers all pockets of an account, so it does not say whose successor one of them is."""
 
