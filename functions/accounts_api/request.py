@@ -5,17 +5,22 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from shared.application.request import Idempotency, Request
 from shared.contracts.texts import Language, language_of
 from shared.domain.errors import Unauthenticated
+from shared.domain.users import is_user_id
 from shared.entrypoints.http import READING_METHODS, read_json
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 LARGEST_PAGE = 100
+PUBLIC_PATHS = frozenset({"/health", "/v1/openapi.json", "/v1/webview-return"})
+"""What is answered without knowing who asks."""
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="same key and body, same answer")]
 """Declared by every mutation for the OpenAPI document; `read_request` reads it."""
@@ -36,15 +41,29 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 def read_request(event: "APIGatewayProxyEventV2") -> Request:
     """Raises Unauthenticated for a token that names nobody."""
-    subject = (event.request_context.authorizer.jwt_claim or {}).get("sub")
-    if not subject:
-        raise Unauthenticated
     return Request(
-        user_id=str(subject),
+        user_id=_user_id(event),
         correlation_id=event.request_context.request_id,
         language=read_language(event),
         idempotency=_idempotency(event),
     )
+
+
+def named_users_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
+    """A middleware: whoever asks for more than the public routes has a token that names a user.
+
+    API Gateway's authorizer takes a token without `sub`. Raises Unauthenticated.
+    """
+    if app.current_event.path not in PUBLIC_PATHS:
+        _user_id(app.current_event)
+    return following(app)
+
+
+def _user_id(event: "APIGatewayProxyEventV2") -> str:
+    subject = (event.request_context.authorizer.jwt_claim or {}).get("sub")
+    if not is_user_id(subject):
+        raise Unauthenticated
+    return subject
 
 
 def read_language(event: "APIGatewayProxyEventV2") -> Language:

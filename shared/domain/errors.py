@@ -2,7 +2,8 @@
 
 AppError
 ├── Rejected       the caller must change the request; repeating it as it is cannot help
-│   ├── InvalidInput, NotFound, Conflict, TooManyAccounts, UserBeingErased, PreconditionFailed, BadSignature, BadToken
+│   ├── InvalidInput, BodyTooLarge, NotFound, Conflict, TooManyAccounts, UserBeingErased, PreconditionFailed
+│   ├── BadSignature, BadToken, Unauthenticated
 │   └── PowensRefused      Powens understood us and said no
 ├── Unavailable    nobody: the same request may work later
 │   └── PowensUnavailable (PowensThrottled, AnswerLost), ConnectionLocked, StoreUnavailable
@@ -37,6 +38,12 @@ class InvalidInput(Rejected):
     def __init__(self, detail: str = "", *, code: str | None = None, field: str | None = None) -> None:
         super().__init__(detail, code=code)
         self.field = field
+
+
+class BodyTooLarge(Rejected):
+    """A request body that is larger than any that we ask for."""
+
+    code = "body_too_large"
 
 
 class NotFound(Rejected):

@@ -16,6 +16,7 @@ from shared.contracts.texts import Language, language_of, problem_text, text
 from shared.domain.errors import (
     AppError,
     BadSignature,
+    BodyTooLarge,
     Conflict,
     InvalidInput,
     NotFound,
@@ -36,6 +37,7 @@ _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (PreconditionFailed, 412),
+    (BodyTooLarge, 413),
     (InvalidInput, 422),
     (PowensRefused, 502),
     (Unavailable, 503),
@@ -47,6 +49,7 @@ _TITLES = {
     404: "Not Found",
     409: "Conflict",
     412: "Precondition Failed",
+    413: "Content Too Large",
     422: "Unprocessable Content",
     500: "Internal Server Error",
     502: "Bad Gateway",
@@ -56,14 +59,17 @@ _TITLES = {
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_FIELD = 100
+LARGEST_BODY_BYTES = 256 * 1024
+"""Of a request: several times the largest selection that can be asked for."""
 
 
 def read_json(text: str) -> Any:
     """The value of a JSON text.
 
-    Raises JSONDecodeError, also for what Python cannot parse for its depth or the length of a number, and for half of a
-    surrogate pair: that is no text, and nothing behind us could store or send it.
+    Raises BodyTooLarge before it is parsed; JSONDecodeError, also for what Python cannot parse for its depth or the
+    length of a number, and for half of a surrogate pair: that is no text, and nothing behind us could store or send it.
     """
+    refuse_large(text)
     try:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()
@@ -74,6 +80,18 @@ def read_json(text: str) -> Any:
         raise json.JSONDecodeError("half of a character", "", 0) from None
     except (RecursionError, ValueError):
         raise json.JSONDecodeError("nested too deeply, or a number too long", "", 0) from None
+
+
+def refuse_large(body: str) -> None:
+    """Raises BodyTooLarge."""
+    if len(body) > LARGEST_BODY_BYTES or len(body.encode(errors="replace")) > LARGEST_BODY_BYTES:
+        raise BodyTooLarge
+
+
+def small_bodies_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
+    """A middleware: a route that reads no body does not ignore a large one either. Raises BodyTooLarge."""
+    refuse_large(app.current_event.body or "")
+    return following(app)
 
 
 def declared_parameters_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
@@ -174,6 +192,7 @@ _PROBLEMS = {
     "404": "no such thing, or not this user's",
     "409": "the thing is in a state in which this cannot be done",
     "412": "`If-Match` names a revision that is no longer the current one",
+    "413": "the body is larger than 256 kB",
     "422": "the request breaks a rule",
     "500": "a bug of ours",
     "502": "Powens refused what it was asked",
@@ -196,7 +215,7 @@ def documented(openapi: str) -> str:
                 # A thing named in the body may be missing, and whoever is being erased changes nothing.
                 statuses |= {"404", "409"}
             if "requestBody" in operation:
-                statuses.add("400")
+                statuses |= {"400", "413"}
             if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
                 statuses.add("412")
             for status in sorted(statuses):

@@ -162,3 +162,10 @@ def test_keys_that_were_not_read_at_once_are_asked_for_again() -> None:
     )
     assert table_of(client).get_many([{"pk": "A"}, {"pk": "B"}], "pk") == [{"pk": "A"}, {"pk": "B"}]
     assert client.asked[1] == {"RequestItems": left}
+
+
+@pytest.mark.parametrize("sort", ["x" * 1025, "é" * 513])
+def test_a_key_longer_than_dynamodb_takes_is_no_item_and_is_not_asked_for(sort: str) -> None:
+    client = Client()
+    assert table_of(client).get({"pk": "USER#alice", "sk": sort}) is None
+    assert client.asked == []

@@ -25,6 +25,8 @@ type Refusal = type[StaleWriteError | TakenError | UserBeingErased]
 
 _FINAL_FIRST: tuple[Refusal, ...] = (UserBeingErased, TakenError, StaleWriteError)
 """Which refusal of a transaction counts when there are several: one that another attempt would meet again."""
+_LONGEST_KEY_BYTES = 1024
+"""Of a sort key; a partition key may be longer, and none of ours is (AWS limit)."""
 _MOST_KEYS = 100
 """Of one BatchGetItem (AWS limit)."""
 
@@ -97,6 +99,8 @@ class Table:
         self.name = name
 
     def get(self, key: Key, *, consistent: bool = True) -> Item | None:
+        if any(len(value.encode()) > _LONGEST_KEY_BYTES for value in key.values()):
+            return None  # DynamoDB refuses to look for what it would not have stored
         how: Any = {"ConsistentRead": True} if consistent else {}
         with translated():
             found = self.client.get_item(TableName=self.name, Key=_wire(key), **how)
