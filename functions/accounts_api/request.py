@@ -1,5 +1,6 @@
 """What is read from a request: who asks, for what and under which key, and the parameters that several routes have."""
 
+import base64
 import hashlib
 import json
 import re
@@ -9,10 +10,11 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
+from functions.accounts_api.container import container
 from shared.application.request import Idempotency, Request
 from shared.contracts.texts import Language, language_of
 from shared.domain.errors import Unauthenticated
-from shared.domain.users import is_user_id
+from shared.domain.users import is_access_token, is_user_id
 from shared.entrypoints.http import READING_METHODS, read_json
 
 if TYPE_CHECKING:
@@ -50,13 +52,28 @@ def read_request(event: "APIGatewayProxyEventV2") -> Request:
 
 
 def named_users_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
-    """A middleware: whoever asks for more than the public routes has a token that names a user.
+    """A middleware: whoever asks for more than the public routes has an access token that names a user.
 
-    API Gateway's authorizer takes a token without `sub`. Raises Unauthenticated.
+    API Gateway's authorizer takes a token without `sub`, and ID tokens. Raises Unauthenticated.
     """
-    if app.current_event.path not in PUBLIC_PATHS:
-        _user_id(app.current_event)
+    event = app.current_event
+    if event.path not in PUBLIC_PATHS:
+        _user_id(event)
+        claims = event.request_context.authorizer.jwt_claim or {}
+        declared_only = container().settings.access_tokens_only
+        if not is_access_token(_token_header(event), claims, declared_only=declared_only):
+            raise Unauthenticated
     return following(app)
+
+
+def _token_header(event: "APIGatewayProxyEventV2") -> dict[str, Any]:
+    """The header of the token, which the authorizer has verified and passes on no word of."""
+    head = event.headers.get("authorization", "").rpartition(" ")[2].partition(".")[0]
+    try:
+        header = read_json(base64.urlsafe_b64decode(head + "==").decode())
+    except ValueError:
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 def _user_id(event: "APIGatewayProxyEventV2") -> str:

@@ -124,3 +124,26 @@ def test_a_subject_of_any_issuer_is_a_user(world: World, subject: str) -> None:
     assert added.status == 201
     listed = of_claims(world, "GET", "/v1/connections", {"sub": subject})
     assert [account["id"] for account in listed.json["manual_accounts"]] == [added.json["id"]]
+
+
+@pytest.mark.parametrize(
+    ("claims", "header", "good"),
+    [
+        ({}, {}, True),
+        ({"token_use": "access"}, {}, True),
+        ({"token_use": "id"}, {}, False),
+        ({"typ": "ID"}, {}, False),
+        ({}, {"typ": "at+jwt"}, True),
+        ({}, {"typ": "logout+jwt"}, False),
+        ({}, [], True),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/connections", "/v1/institutions"])
+def test_a_token_that_says_it_is_no_access_token_is_refused(
+    world: World, path: str, claims: dict[str, str], header: object, good: bool
+) -> None:
+    event = api_event("GET", path)
+    event["requestContext"]["authorizer"]["jwt"]["claims"] |= claims
+    head = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+    event["headers"]["authorization"] = f"Bearer {head}.e30.c2lnbmF0dXJl"
+    assert world.invoke(app.lambda_handler, event)["statusCode"] == (200 if good else 401)
