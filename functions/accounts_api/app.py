@@ -21,6 +21,7 @@ from shared.entrypoints.http import (
     documented,
     json_only,
     read_json,
+    secured,
     small_bodies_only,
 )
 from shared.entrypoints.observability import logger
@@ -54,4 +55,4 @@ def openapi_json() -> str:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if event.get("rawPath") != "/health":
         container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
-    return app.resolve(json_only(event), context)
+    return secured(app.resolve(json_only(event), context))

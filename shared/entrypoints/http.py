@@ -26,6 +26,7 @@ from shared.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from shared.entrypoints.headers import SECURITY_HEADERS
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
@@ -123,6 +124,11 @@ def json_only(event: dict[str, Any]) -> dict[str, Any]:
         body = b64decode(body).decode(errors="replace")
     headers = {**event.get("headers", {}), "content-type": "application/json"}
     return {**event, "headers": headers, "body": body, "isBase64Encoded": False}
+
+
+def secured(answer: dict[str, Any]) -> dict[str, Any]:
+    """The resolver's answer, which nobody may store unless it says otherwise: nearly all name somebody's accounts."""
+    return {**answer, "headers": {"Cache-Control": "no-store", **SECURITY_HEADERS, **answer["headers"]}}
 
 
 class HttpErrors:
@@ -240,10 +246,5 @@ def page(code: str, language: Language) -> Response[str]:
         status_code=200,
         content_type="text/html; charset=utf-8",
         body=_PAGE.format(language=language, title=escape(text(f"page.{code}.title", language)), text=escape(said)),
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": "default-src 'none'",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-        },
+        headers={"Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer"},
     )
