@@ -61,7 +61,7 @@ export class HistoryView {
       return h('div', { class: 'card blank', role: 'alert', data: { testid: 'history-error' } }, h('span', { class: 'blank-mark' }, icon('alert')), h('p', {}, words.t('history.failed')),
         button(words.t('action.retry'), { kind: 'primary', data: { testid: 'retry' }, action: () => this.load() }));
     }
-    if (this.#entries.length === 0) return h('p', { class: 'card blank', data: { testid: 'history-empty' } }, words.t('history.empty'));
+    if (this.#entries.length === 0 && !this.#next) return h('p', { class: 'card blank', data: { testid: 'history-empty' } }, words.t('history.empty'));
     const days = Map.groupBy(this.#entries, (entry) => words.weekdays.format(new Date(entry.occurred_at)));
     return h('div', {}, [...days].map(([day, entries]) => h('section', { class: 'card day' }, h('h2', {}, day), h('ol', { class: 'entries' }, entries.map((entry) => this.#entry(entry))))),
       this.#next && button(words.t('history.more'), { kind: 'outline', data: { testid: 'history-more' }, action: () => this.load(this.#next) }));
