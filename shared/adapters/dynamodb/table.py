@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 type Value = str | int | bytes
 type Key = dict[str, str]
 type Item = dict[str, Any]
-type Refusal = type[StaleWriteError | TakenError | UserBeingErased]
+type Refusal = type[StaleWriteError | TakenError | NoRoomError | UserBeingErased]
 
-_FINAL_FIRST: tuple[Refusal, ...] = (UserBeingErased, TakenError, StaleWriteError)
-"""Which refusal of a transaction counts when there are several: one that another attempt would meet again."""
 _LONGEST_KEY_BYTES = 1024
 """Of a sort key; a partition key may be longer, and none of ours is (AWS limit)."""
 _MOST_KEYS = 100
@@ -82,6 +80,14 @@ def unchanged(version: int | None) -> dict[str, Any]:
     if version == 0:
         return {"condition": "attribute_exists(pk) AND attribute_not_exists(version)"}
     return {"condition": "version = :seen", "seen": version}
+
+
+class NoRoomError(Exception):
+    """As many as a user may have, or the user is being erased: `limits.py` finds out. Never leaves the adapter."""
+
+
+_FINAL_FIRST: tuple[Refusal, ...] = (UserBeingErased, TakenError, NoRoomError, StaleWriteError)
+"""Which refusal of a transaction counts when there are several: one that another attempt would meet again."""
 
 
 class Page(NamedTuple):
