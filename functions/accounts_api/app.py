@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import answers, json_reply
-from functions.accounts_api.request import named_users_only
+from functions.accounts_api.request import admitted_only
 from shared.contracts.api import Health
 from shared.entrypoints.http import (
     HttpErrors,
@@ -22,12 +22,11 @@ from shared.entrypoints.http import (
     json_only,
     read_json,
     secured,
-    small_bodies_only,
 )
 from shared.entrypoints.observability import logger
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
-app.use([small_bodies_only, named_users_only, declared_parameters_only])
+app.use([admitted_only, declared_parameters_only])
 HttpErrors(app)
 
 

@@ -15,7 +15,7 @@ from shared.application.request import Idempotency, Request
 from shared.contracts.texts import Language, language_of
 from shared.domain.errors import Unauthenticated
 from shared.domain.users import is_access_token, is_user_id
-from shared.entrypoints.http import READING_METHODS, read_json
+from shared.entrypoints.http import READING_METHODS, read_json, refuse_large
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -51,12 +51,14 @@ def read_request(event: "APIGatewayProxyEventV2") -> Request:
     )
 
 
-def named_users_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
+def admitted_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
     """A middleware: whoever asks for more than the public routes has an access token that names a user.
 
-    API Gateway's authorizer takes a token without `sub`, and ID tokens. Raises Unauthenticated.
+    API Gateway's authorizer takes a token without `sub`, and ID tokens. Nor does a route that reads no body ignore a
+    large one. Raises BodyTooLarge, Unauthenticated.
     """
     event = app.current_event
+    refuse_large(event.body or "")
     if event.path not in PUBLIC_PATHS:
         _user_id(event)
         claims = event.request_context.authorizer.jwt_claim or {}

@@ -89,12 +89,6 @@ def refuse_large(body: str) -> None:
         raise BodyTooLarge
 
 
-def small_bodies_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
-    """A middleware: a route that reads no body does not ignore a large one either. Raises BodyTooLarge."""
-    refuse_large(app.current_event.body or "")
-    return following(app)
-
-
 def declared_parameters_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
     """A middleware: a mutation has no query parameter that its route does not declare, and none twice.
 
