@@ -382,7 +382,8 @@ class LiveContainer:
     def verifier(self) -> "TokenVerifier":
         from shared.adapters.identity import TokenVerifier  # noqa: PLC0415 - only opening a socket needs cryptography
 
-        return TokenVerifier(self.settings.jwt_issuer, self.settings.jwt_audience)
+        settings = self.settings
+        return TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.access_tokens_only)
 
     @cached_property
     def live(self) -> Live:

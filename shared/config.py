@@ -21,7 +21,7 @@ def _from_env[S: BaseModel](settings: type[S], environment: Mapping[str, str]) -
 class Settings(BaseModel):
     """Each field is the environment variable of the same name in capitals; `template.yaml` sets them all.
 
-    `powens_calls_per_minute` 0 is no limit.
+    `powens_calls_per_minute` 0 is no limit. `access_tokens_only` refuses tokens that do not say what they are for.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,6 +38,7 @@ class Settings(BaseModel):
     public_url: str
     return_to_allowed: tuple[str, ...]
     powens_calls_per_minute: NonNegativeInt = 0
+    access_tokens_only: bool = False
 
     @field_validator("return_to_allowed", mode="before")
     @classmethod
@@ -59,6 +60,7 @@ class LiveSettings(BaseModel):
     live_endpoint: str
     jwt_issuer: str
     jwt_audience: str
+    access_tokens_only: bool = False
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:

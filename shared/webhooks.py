@@ -16,8 +16,13 @@ from shared.domain.errors import BadSignature
 
 # Read at most, once decompressed: several times what Powens documents.
 LARGEST_BODY_BYTES = 32 * 1024 * 1024
-# Decompressed at most to check a signature, without being kept; a bomb ends here.
+# Decompressed at most to check a signature, without being kept.
 LARGEST_CHECKED_BYTES = 2 * LARGEST_BODY_BYTES
+# As long as nobody is known to have signed a body, a bomb ends here: this many times what came. Lists of transactions
+# shrink to a tenth or a twentieth, bombs to a thousandth.
+MOST_INFLATION = 50
+# Whatever it is of what came: decompressing so little costs less than the rest of the request.
+_ALWAYS_CHECKED_BYTES = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 # Clocks differ; nothing else dates a signature in the future.
@@ -128,8 +133,8 @@ def verified_body(
     if not body.startswith(_GZIP):
         plain: bytes | Unusable = body
     else:
-        plain = _inflated(body, decompressed)
-        signed |= decompressed.include(signature)
+        plain = _inflated(body, None if signed else decompressed)
+        signed = signed or decompressed.include(signature)
     if not signed:
         raise BadSignature("the signature is not Powens'")
     _refuse_stale(date, now, tolerance)
@@ -184,24 +189,31 @@ def _refuse_stale(date: str, now: datetime, tolerance: timedelta) -> None:
         raise BadSignature("the signature is too old or from the future", code="stale_signature")
 
 
-def _inflated(body: bytes, seen_by: _Signatures) -> bytes | Unusable:
-    """The decompressed body, or why there is none. A large one is still shown to the signatures, up to a limit."""
+def _inflated(body: bytes, seen_by: _Signatures | None) -> bytes | Unusable:
+    """The decompressed body, or why there is none. `seen_by` is shown it, as long as nobody has signed what came."""
+    most = LARGEST_BODY_BYTES if seen_by is None else _most_checked(len(body))
     inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     kept: list[bytes] = []
     size = 0
     try:
-        while not inflater.eof and size <= LARGEST_CHECKED_BYTES:
-            chunk = inflater.decompress(body, _CHUNK_BYTES)
+        while not inflater.eof and size <= most:
+            chunk = inflater.decompress(body, min(_CHUNK_BYTES, most - size + 1))
             if not chunk and not inflater.eof:
                 return Unusable("compressed body cut short")
             body = inflater.unconsumed_tail
-            seen_by.update(chunk)
+            if seen_by is not None:
+                seen_by.update(chunk)
             size += len(chunk)
             if size <= LARGEST_BODY_BYTES:
                 kept.append(chunk)
     except zlib.error:
         return Unusable("cannot be decompressed")
     return b"".join(kept) if size <= LARGEST_BODY_BYTES else Unusable("too large")
+
+
+def _most_checked(size: int) -> int:
+    """How far an unsigned body of `size` compressed bytes is decompressed, in bytes."""
+    return min(LARGEST_CHECKED_BYTES, max(_ALWAYS_CHECKED_BYTES, MOST_INFLATION * size))
 
 
 def _used_part(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -14,12 +14,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import JSON, answers, json_reply
+from functions.accounts_api.request import admitted_only
 from shared.contracts.api.bodies import Health
-from shared.entrypoints.http import HttpErrors, declared_parameters_only, json_only, read_json
+from shared.entrypoints.http import HttpErrors, declared_parameters_only, json_only, read_json, secured
 from shared.entrypoints.observability import logger
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
-app.use([declared_parameters_only])
+app.use([admitted_only, declared_parameters_only])
 HttpErrors(app)
 
 
@@ -62,4 +63,4 @@ def openapi_json() -> str:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if event.get("rawPath") != "/health":
         container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
-    return app.resolve(json_only(event), context)
+    return secured(app.resolve(json_only(event), context))

@@ -45,6 +45,12 @@ from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import diagnose
 from shared.domain.errors import InvalidInput, NotFound
 
+_REVALIDATED = "private, no-cache"
+"""The one answer that is kept, by its own screen, which asks each time whether it still holds (RFC 9111, 5.2.2).
+
+A screen looks every few seconds: `no-store` would have the whole list sent again for each look.
+"""
+
 router = APIGatewayHttpRouter()
 
 
@@ -72,8 +78,8 @@ def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
     body = shown.model_dump_json()
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     if if_none_match is not None and tag in [t.strip().removeprefix("W/") for t in if_none_match.split(",")]:
-        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
-    return json_reply(body, headers={"ETag": tag, "Cache-Control": "no-cache"})
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _REVALIDATED})
+    return json_reply(body, headers={"ETag": tag, "Cache-Control": _REVALIDATED})
 
 
 @router.get(

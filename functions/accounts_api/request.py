@@ -1,21 +1,28 @@
 """What is read from a request: who asks, for what and under which key, and the parameters that several routes have."""
 
+import base64
 import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
+from functions.accounts_api.container import container
 from shared.application.request import Idempotency, Request
 from shared.contracts.texts import Language, language_of
 from shared.domain.errors import Unauthenticated
-from shared.entrypoints.http import READING_METHODS, read_json
+from shared.domain.users import is_access_token, is_user_id
+from shared.entrypoints.http import READING_METHODS, read_json, refuse_large
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 LARGEST_PAGE = 100
+PUBLIC_PATHS = frozenset({"/health", "/v1/openapi.json", "/v1/webview-return"})
+"""What is answered without knowing who asks."""
 
 IdempotencyKey = Annotated[
     str | None,
@@ -65,15 +72,46 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 def read_request(event: "APIGatewayProxyEventV2") -> Request:
     """Raises Unauthenticated for a token that names nobody."""
-    subject = (event.request_context.authorizer.jwt_claim or {}).get("sub")
-    if not subject:
-        raise Unauthenticated
     return Request(
-        user_id=str(subject),
+        user_id=_user_id(event),
         correlation_id=event.request_context.request_id,
         language=read_language(event),
         idempotency=_idempotency(event),
     )
+
+
+def admitted_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
+    """A middleware: whoever asks for more than the public routes has an access token that names a user.
+
+    API Gateway's authorizer takes a token without `sub`, and ID tokens. Nor does a route that reads no body ignore a
+    large one. Raises BodyTooLarge, Unauthenticated.
+    """
+    event = app.current_event
+    refuse_large(event.body or "")
+    if event.path not in PUBLIC_PATHS:
+        _user_id(event)
+        claims = event.request_context.authorizer.jwt_claim or {}
+        declared_only = container().settings.access_tokens_only
+        if not is_access_token(_token_header(event), claims, declared_only=declared_only):
+            raise Unauthenticated
+    return following(app)
+
+
+def _token_header(event: "APIGatewayProxyEventV2") -> dict[str, Any]:
+    """The header of the token, which the authorizer has verified and passes on no word of."""
+    head = event.headers.get("authorization", "").rpartition(" ")[2].partition(".")[0]
+    try:
+        header = read_json(base64.urlsafe_b64decode(head + "==").decode())
+    except ValueError:
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def _user_id(event: "APIGatewayProxyEventV2") -> str:
+    subject = (event.request_context.authorizer.jwt_claim or {}).get("sub")
+    if not is_user_id(subject):
+        raise Unauthenticated
+    return subject
 
 
 def read_language(event: "APIGatewayProxyEventV2") -> Language:

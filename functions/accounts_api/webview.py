@@ -91,7 +91,7 @@ def return_from_webview() -> Response[Any]:
         return page("webview_return", read_language(event))
     return Response(
         status_code=303,
-        headers={"Location": address, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"},
+        headers={"Location": address, "Referrer-Policy": "no-referrer"},
     )
 
 

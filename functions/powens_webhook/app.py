@@ -11,6 +11,7 @@ import binascii
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -20,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.domain.errors import BadSignature
+from shared.entrypoints.headers import SECURITY_HEADERS
 from shared.entrypoints.metrics import Metric
 from shared.webhooks import EVENTS_WITH_HINT, EVENTS_WITHOUT_HINT, About, Unusable, about, secrets_from, verified_body
 
@@ -129,15 +131,19 @@ def _sqs() -> "SQSClient":
 
 
 def _answer(status: int, body: dict[str, str]) -> Response:
-    return {"statusCode": status, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
+    return _reply(status, "application/json", body)
 
 
 def _problem(status: int, title: str, code: str, request_id: str) -> Response:
     problem = {"type": "about:blank", "title": title, "status": status, "code": code, "request_id": request_id}
+    return _reply(status, "application/problem+json", problem)
+
+
+def _reply(status: int, content_type: str, body: Mapping[str, object]) -> Response:
     return {
         "statusCode": status,
-        "headers": {"content-type": "application/problem+json"},
-        "body": json.dumps(problem),
+        "headers": {"content-type": content_type, **SECURITY_HEADERS},
+        "body": json.dumps(body),
     }
 
 

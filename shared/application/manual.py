@@ -47,8 +47,8 @@ class ManualAccountStore(Protocol):
         """The new state of an account kept by hand, its balances and its event, in one transaction.
 
         Raises StaleWriteError when it is no longer `before` (None: new), or a connection no longer as in `relied_on`;
-        TakenError when `answer`'s key is taken; UserBeingErased for a new one. A writer of one of `relied_on` that has
-        read it before meets StaleWriteError in turn.
+        TakenError when `answer`'s key is taken; for a new one UserBeingErased, and StaleWriteError when the user has as
+        many as may be. A writer of one of `relied_on` that has read it before meets StaleWriteError in turn.
         """
 
     def older_balances(self, account: ManualAccount) -> tuple[BalancePoint, ...]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from shared.application.access import Access
 from shared.application.budget import Budget
@@ -28,6 +28,9 @@ _STATE = r"[A-Za-z0-9_-]{43}"
 """What `token_urlsafe` makes of so many bytes."""
 _MOST_STATES = 2
 """Of a query that repeats `state`: more are nobody's mistake."""
+_LONGEST_ADDRESS = 4000
+"""As it is delivered: API Gateway takes 10 kB for all headers of an answer together."""
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 type WebviewUrl = Callable[[Flow, str, str, str, int | None], str]
 """(flow, language, code, state, Powens connection id) -> address of the Webview."""
@@ -167,7 +170,7 @@ class ReturnFromWebview:
             self._read_back(session, correlation_id)
         except AppError as trouble:
             missed(trouble)
-            return session.return_to if session is not None else self._anywhere()
+            return with_query(session.return_to, {}) if session is not None else self._anywhere()
         result = "done" if error is None else "cancelled" if error in ("access_denied", "tos_declined") else "failed"
         return with_query(session.return_to, {"result": result})
 
@@ -192,13 +195,18 @@ class ReturnFromWebview:
 
     def _anywhere(self) -> str | None:
         """The first page that a visit may come back to."""
-        pages = (entry for entry in self.allowed if entry.startswith(("https://", "http://")))
+        pages = (entry for entry in self.allowed if urlsplit(entry).scheme in ("https", "http"))
         return next(pages, None)
 
 
 def may_return_to(address: str, allowed: Sequence[str]) -> bool:
-    """Whether `address` starts at an allowed origin (`https://app.example`) or app scheme (`wealthapp://`)."""
-    if any(character <= " " or character in '\\"<>' for character in address):
+    """Whether `address` starts at an allowed origin (`https://app.example`) or app scheme (`wealthapp://`).
+
+    Schemes and hosts in any case. What is allowed can be delivered as a `Location`.
+    """
+    if any(character.isspace() or not character.isprintable() or character in '\\"<>' for character in address):
+        return False
+    if len(with_query(address, {})) > _LONGEST_ADDRESS:
         return False
     try:
         parts = urlsplit(address)
@@ -219,7 +227,11 @@ def may_return_to(address: str, allowed: Sequence[str]) -> bool:
 
 
 def with_query(address: str, added: dict[str, str]) -> str:
-    """`address` with query parameters added; what it had stays."""
-    parts = urlsplit(address)
-    query = "&".join(filter(None, (parts.query, urlencode(added))))
-    return urlunsplit(parts._replace(query=query))
+    """`address` with query parameters added, as a header takes it; what it had stays as it was written.
+
+    Mobile systems tell the schemes of apps apart by case.
+    """
+    before, hash_sign, fragment = address.partition("#")
+    path, _, query = before.partition("?")
+    query = "&".join(filter(None, (query, urlencode(added))))
+    return quote(path + (f"?{query}" if query else "") + hash_sign + fragment, safe=_ASCII)

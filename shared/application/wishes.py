@@ -41,7 +41,8 @@ class WishStore(Protocol):
     ) -> None:
         """The wish, what finds it by its institution while it is open, and its event, in one transaction.
 
-        Raises StaleWriteError when it is no longer `before` (None: new), TakenError, UserBeingErased for a new one.
+        Raises StaleWriteError when it is no longer `before` (None: new), TakenError; for a new one UserBeingErased, and
+        StaleWriteError when the user has as many as may be.
         """
 
     def delete_wish(self, wish: Wish, *, answer: Answer | None = None) -> None:

@@ -2,7 +2,7 @@
 
 AppError
 ├── Rejected       the caller must change the request; repeating it as it is cannot help
-│   ├── InvalidInput, NotFound, Conflict (TooManyAccounts, UserBeingErased), PreconditionFailed
+│   ├── InvalidInput, BodyTooLarge, NotFound, Conflict (TooManyAccounts, UserBeingErased), PreconditionFailed
 │   ├── BadSignature, BadToken, Unauthenticated
 │   └── PowensRefused (PowensNotFound, PowensForbidden, PowensUserGone)
 ├── Unavailable    nobody: the same request or message may work later
@@ -55,6 +55,12 @@ class InvalidInput(Rejected):
         super().__init__(detail, code=code)
         self.field = field
         self.faults = tuple(faults) or (((field, self.code),) if field is not None else ())
+
+
+class BodyTooLarge(Rejected):
+    """A request body that is larger than any that we ask for."""
+
+    code = "body_too_large"
 
 
 class NotFound(Rejected):

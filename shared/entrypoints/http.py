@@ -17,6 +17,7 @@ from shared.contracts.texts import Language, language_of, problem_text, text
 from shared.domain.errors import (
     AppError,
     BadSignature,
+    BodyTooLarge,
     Conflict,
     InvalidInput,
     NotFound,
@@ -27,6 +28,7 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.entrypoints.field_errors import LONGEST_FIELD, field_errors, named_errors
+from shared.entrypoints.headers import SECURITY_HEADERS
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
@@ -40,6 +42,7 @@ _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (PreconditionFailed, 412),
+    (BodyTooLarge, 413),
     (InvalidInput, 422),
     (PowensRefused, 502),
     (Unavailable, 503),
@@ -51,6 +54,7 @@ _TITLES = {
     404: "Not Found",
     409: "Conflict",
     412: "Precondition Failed",
+    413: "Content Too Large",
     422: "Unprocessable Content",
     500: "Internal Server Error",
     502: "Bad Gateway",
@@ -59,14 +63,17 @@ _TITLES = {
 
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LARGEST_BODY_BYTES = 256 * 1024
+"""Of a request: several times the largest selection that can be asked for."""
 
 
 def read_json(text: str) -> Any:
     """The value of a JSON text.
 
-    Raises JSONDecodeError, also for what Python cannot parse for its depth or the length of a number, and for half of a
-    surrogate pair: that is no text, and nothing behind us could store or send it.
+    Raises BodyTooLarge before it is parsed; JSONDecodeError, also for what Python cannot parse for its depth or the
+    length of a number, and for half of a surrogate pair: that is no text, and nothing behind us could store or send it.
     """
+    refuse_large(text)
     try:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()
@@ -77,6 +84,12 @@ def read_json(text: str) -> Any:
         raise json.JSONDecodeError("half of a character", "", 0) from None
     except (RecursionError, ValueError):
         raise json.JSONDecodeError("nested too deeply, or a number too long", "", 0) from None
+
+
+def refuse_large(body: str) -> None:
+    """Raises BodyTooLarge."""
+    if len(body) > LARGEST_BODY_BYTES or len(body.encode(errors="replace")) > LARGEST_BODY_BYTES:
+        raise BodyTooLarge
 
 
 def declared_parameters_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
@@ -111,6 +124,11 @@ def json_only(event: dict[str, Any]) -> dict[str, Any]:
         body = b64decode(body).decode(errors="replace")
     headers = {**event.get("headers", {}), "content-type": "application/json"}
     return {**event, "headers": headers, "body": body, "isBase64Encoded": False}
+
+
+def secured(answer: dict[str, Any]) -> dict[str, Any]:
+    """The resolver's answer, which nobody may store unless it says otherwise: nearly all name somebody's accounts."""
+    return {**answer, "headers": {"Cache-Control": "no-store", **SECURITY_HEADERS, **answer["headers"]}}
 
 
 class HttpErrors:
@@ -205,10 +223,5 @@ def page(code: str, language: Language) -> Response[str]:
         status_code=200,
         content_type="text/html; charset=utf-8",
         body=_PAGE.format(language=language, title=escape(text(f"page.{code}.title", language)), text=escape(said)),
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": "default-src 'none'",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-        },
+        headers={"Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer"},
     )

@@ -175,3 +175,10 @@ def test_keys_that_are_left_over_are_asked_for_again_after_longer_and_longer_pau
 
     assert pauses == sorted(set(pauses))
     assert len(client.asked) == len(pauses) + 1 < 10
+
+
+@pytest.mark.parametrize("sort", ["x" * 1025, "é" * 513])
+def test_a_key_longer_than_dynamodb_takes_is_no_item_and_is_not_asked_for(sort: str) -> None:
+    client = Client()
+    assert table_of(client).get({"pk": "USER#alice", "sk": sort}) is None
+    assert client.asked == []

@@ -329,3 +329,10 @@ def test_no_body_token_or_signature_is_logged(aws: Aws, capsys: pytest.CaptureFi
         *(e["headers"]["bi-signature"] for e in (accepted, refused)),
     ):
         assert secret not in text
+
+
+@pytest.mark.parametrize("key", [SECRET, "another"])
+def test_every_answer_says_to_browsers_what_those_of_the_api_say(aws: Aws, key: str) -> None:
+    headers = call(event(key=key))["headers"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"

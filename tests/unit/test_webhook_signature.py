@@ -235,6 +235,34 @@ def test_a_bomb_is_decompressed_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> N
         verify(gzip.compress(plain), signature=sign(plain), more=GZIP)
 
 
+def test_an_unsigned_bomb_is_decompressed_to_a_small_multiple_of_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = 0
+    update = webhooks._Signatures.update
+
+    def counted(signatures: webhooks._Signatures, data: bytes) -> None:
+        nonlocal hashed
+        hashed += len(data)
+        update(signatures, data)
+
+    monkeypatch.setattr(webhooks._Signatures, "update", counted)
+    bomb = gzip.compress(bytes(16_000_000))
+    with pytest.raises(BadSignature):
+        verify(bomb, signature=sign(b"another"), more=GZIP)
+    assert hashed < (webhooks.MOST_INFLATION + 2) * len(bomb)
+
+
+def test_what_powens_signed_as_sent_may_shrink_as_far_as_it_likes() -> None:
+    wire = gzip.compress(bytes(16_000_000))
+    assert len(verify(wire, signature=sign(wire), more=GZIP)) == 16_000_000
+
+
+def test_a_body_signed_before_it_shrank_to_a_fortieth_is_read() -> None:
+    plain = b"".join(b"%06d%s" % (number, b"x" * 120) for number in range(20_000))
+    wire = gzip.compress(plain)
+    assert 40 < len(plain) / len(wire) < webhooks.MOST_INFLATION
+    assert verify(wire, signature=sign(plain), more=GZIP) == plain
+
+
 @pytest.mark.parametrize(
     ("setting", "secrets"),
     [

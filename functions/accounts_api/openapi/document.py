@@ -140,7 +140,7 @@ def _usual_problems(operation: Json, path: str, method: str) -> dict[int, list[s
             "idempotency_key_reused",
         ]
     if "requestBody" in operation:
-        usual[400] = ["invalid_json"]
+        usual |= {400: ["invalid_json"], 413: ["body_too_large"]}
     if any(parameter["name"] == "if-match" for parameter in operation["parameters"]):
         usual[412] = ["revision_mismatch"]
     return usual

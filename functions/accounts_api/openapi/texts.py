@@ -39,6 +39,7 @@ PROBLEMS = {
     404: "No such thing, or not this user's.",
     409: "The thing is in a state in which this cannot be done.",
     412: "`If-Match` names a revision that is no longer the current one.",
+    413: "The body is larger than 256 kB.",
     422: "The request breaks a rule.",
     429: "Too many requests at once, refused by API Gateway. Try again a little later.",
     500: "A bug of ours.",

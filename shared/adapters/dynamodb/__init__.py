@@ -11,6 +11,7 @@
 | event = history line | USER#<user> | EVENT#<ulid> | stream (insert), history (Query backwards) |
 | command or hint to send | USER#<user> | COMMAND#<ulid> | stream (insert) |
 | access to Powens | USER#<user> | PROFILE | GetItem; index `due`, RECONCILE#<shard> / <next reconciliation> |
+| the same, with bounds of what the user adds | USER#<user> | PROFILE | GetItem, at a bound |
 | the same, with the mark of an erasure | USER#<user> | PROFILE | also ERASURE#<shard> / <when to queue it again> |
 | reverse look-up | POWENS#<id_user> | USER | GetItem |
 | Webview session | SESSION#<state> | SESSION | GetItem, each time the browser comes back |

@@ -9,12 +9,14 @@ from pydantic import TypeAdapter
 from shared.adapters.dynamodb.answers import put_answer
 from shared.adapters.dynamodb.connection_item import put_connection
 from shared.adapters.dynamodb.keys import partition_of, user_key
+from shared.adapters.dynamodb.limits import Limit, transact_within
 from shared.adapters.dynamodb.outbox import Outbox
-from shared.adapters.dynamodb.powens_users import not_erased
 from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, unchanged
 from shared.application.ports import Answer
 from shared.domain.connection import Connection
-from shared.domain.manual import CHUNKS_KEPT, BalancePoint, ManualAccount, ManualOutcome
+from shared.domain.manual import CHUNKS_KEPT, MOST_MANUAL_ACCOUNTS, BalancePoint, ManualAccount, ManualOutcome
+
+_LIMIT = Limit("manual_accounts_at_most", "LIST#MANUAL#", MOST_MANUAL_ACCOUNTS)
 
 
 @cache
@@ -87,8 +89,9 @@ class DynamoDBManualAccounts:
         if answer is not None:
             writes.append(put_answer(account.user_id, answer, self.outbox.clock()))
         if before is None:
-            writes.append(not_erased(account.user_id))
-        self.table.transact(writes, contested=True)
+            transact_within(self.table, _LIMIT, account.user_id, writes)
+        else:
+            self.table.transact(writes, contested=True)
 
     def older_balances(self, account: ManualAccount) -> tuple[BalancePoint, ...]:
         if not account.chunks:

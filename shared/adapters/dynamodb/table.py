@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 type Value = str | int | bytes
 type Key = dict[str, str]
 type Item = dict[str, Any]
-type Refusal = type[StaleWriteError | TakenError | UserBeingErased]
+type Refusal = type[StaleWriteError | TakenError | NoRoomError | UserBeingErased]
 
-_FINAL_FIRST: tuple[Refusal, ...] = (UserBeingErased, TakenError, StaleWriteError)
-"""Which refusal of a transaction counts when there are several: one that another attempt would meet again."""
+_LONGEST_KEY_BYTES = 1024
+"""Of a sort key; a partition key may be longer, and none of ours is (AWS limit)."""
 _MOST_KEYS = 100
 """Of one BatchGetItem (AWS limit)."""
 _ATTEMPTS = 6
@@ -86,6 +86,14 @@ def unchanged(version: int | None) -> dict[str, Any]:
     return {"condition": "version = :seen", "seen": version}
 
 
+class NoRoomError(Exception):
+    """As many as a user may have, or the user is being erased: `limits.py` finds out. Never leaves the adapter."""
+
+
+_FINAL_FIRST: tuple[Refusal, ...] = (UserBeingErased, TakenError, NoRoomError, StaleWriteError)
+"""Which refusal of a transaction counts when there are several: one that another attempt would meet again."""
+
+
 class Page(NamedTuple):
     """What one Query read. `last` is the key behind which the next page begins; None at the end."""
 
@@ -102,6 +110,8 @@ class Table:
         self._pause = pause
 
     def get(self, key: Key, *, consistent: bool = True) -> Item | None:
+        if any(len(value.encode()) > _LONGEST_KEY_BYTES for value in key.values()):
+            return None  # DynamoDB refuses to look for what it would not have stored
         how: Any = {"ConsistentRead": True} if consistent else {}
         with translated():
             found = self.client.get_item(TableName=self.name, Key=_wire(key), **how)

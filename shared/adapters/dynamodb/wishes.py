@@ -7,13 +7,15 @@ from pydantic import TypeAdapter
 
 from shared.adapters.dynamodb.answers import put_answer
 from shared.adapters.dynamodb.keys import user_key
+from shared.adapters.dynamodb.limits import Limit, transact_within
 from shared.adapters.dynamodb.outbox import Outbox
-from shared.adapters.dynamodb.powens_users import not_erased
 from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, unchanged
 from shared.application.ports import Answer
 from shared.application.wishes import Wisher
 from shared.domain.connection import AccountType
-from shared.domain.wishes import Wish, WishOutcome
+from shared.domain.wishes import MOST_WISHES, Wish, WishOutcome
+
+_LIMIT = Limit("wishes_at_most", "LIST#WISH#", MOST_WISHES)
 
 
 @cache
@@ -68,8 +70,9 @@ class DynamoDBWishes:
         if answer is not None:
             writes.append(put_answer(outcome.wish.user_id, answer, self.outbox.clock()))
         if before is None:
-            writes.append(not_erased(outcome.wish.user_id))
-        self.table.transact(writes, contested=True)
+            transact_within(self.table, _LIMIT, outcome.wish.user_id, writes)
+        else:
+            self.table.transact(writes, contested=True)
 
     def delete_wish(self, wish: Wish, *, answer: Answer | None = None) -> None:
         writes = [delete(_key(wish.user_id, wish.id), **unchanged(wish.version)), delete(pointer_key(wish))]

@@ -80,7 +80,7 @@ export class HistoryPage {
         h('p', {}, words.t('history.failed')),
         button(words.t('action.retry'), { kind: 'primary', data: { testid: 'retry' }, action: () => this.load() }));
     }
-    if (this.#entries.length === 0) {
+    if (this.#entries.length === 0 && !this.#next) {
       return h('p', { class: 'card blank', data: { testid: 'history-empty' } }, words.t('history.empty'));
     }
     const days = Map.groupBy(this.#entries, (entry) => words.weekdays.format(new Date(entry.occurred_at)));
