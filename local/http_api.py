@@ -1,4 +1,4 @@
-"""What API Gateway's HTTP API does between network and function: routes, JWT authorizer, payload format 2.0, CORS.
+"""What API Gateway's HTTP API does between network and function: routes, payload format 2.0, CORS.
 
 Everything here is a pure function of the request, so that each rule is tested by itself; `front.py` is the server.
 """
@@ -14,17 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-import jwt
-from jwt.types import Options
-
-from local.template import Api, Authorizer, Cors, Route
+from local.jwt_authorizer import Forbidden, Unauthorized, authorize
+from local.template import Api, Cors, Route
 
 REQUEST_LIMIT = 10 * 1024 * 1024  # bytes of an HTTP API's request body
-# The claims are checked below, as API Gateway does and against a given time; the library is for the signature.
-_SIGNATURE_ONLY: Options = {
-    "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False,
-    "verify_iss": False, "verify_sub": False, "verify_jti": False,
-}  # fmt: skip
 _CORS_HEADERS = "access-control-"
 
 
@@ -55,14 +48,6 @@ class Response:
 class Match:
     route: Route
     parameters: Mapping[str, str] = field(default_factory=dict)
-
-
-class Unauthorized(Exception):
-    """The JWT authorizer refuses. The message is for logs; the answer says little, as AWS's does."""
-
-
-class Forbidden(Exception):
-    """The token is good, but carries none of the scopes the route asks for."""
 
 
 # --- routes -------------------------------------------------------------------------------------------------------
@@ -111,63 +96,7 @@ def _match_path(pattern: str, path: str) -> tuple[tuple[int, ...], dict[str, str
     return (tuple(rank), parameters) if len(wanted) == len(given) else None
 
 
-# --- the JWT authorizer -------------------------------------------------------------------------------------------
-
-
-def authorize(
-    request: Request,
-    authorizer: Authorizer,
-    scopes: Sequence[str],
-    key_set: Callable[[str], Mapping[str, Any]],
-    now: dt.datetime,
-) -> dict[str, Any]:
-    """The claims of a good token. `key_set` gives an issuer's JWKS. Raises Unauthorized or Forbidden.
-
-    Checked as API Gateway documents it: RSA signature by a key of the issuer, `iss`, `aud` (or `client_id` when there
-    is no `aud`), `exp`, `nbf`, `iat`, and at least one of the route's scopes.
-    """
-    value = request.header(authorizer.header)
-    if not value:
-        raise Unauthorized("no token")
-    token = value[7:] if value[:7].lower() == "bearer " else value
-    try:
-        head = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError as error:
-        raise Unauthorized("not a token") from error
-    if head.get("alg") not in {"RS256", "RS384", "RS512"}:
-        raise Unauthorized("not signed with RSA")
-    keys = [key for key in key_set(authorizer.issuer).get("keys", []) if key.get("kid") == head.get("kid")]
-    if not keys:
-        raise Unauthorized("unknown key")
-    try:
-        claims: dict[str, Any] = jwt.decode(
-            token, jwt.PyJWK.from_dict(dict(keys[0])), algorithms=[head["alg"]], options=_SIGNATURE_ONLY
-        )
-    except jwt.InvalidTokenError as error:
-        raise Unauthorized("bad signature") from error
-    _check_claims(claims, authorizer, now.timestamp())
-    granted = str(claims.get("scope") or " ".join(claims.get("scp") or [])).split()
-    if scopes and not set(scopes) & set(granted):
-        raise Forbidden("no scope of the route")
-    return claims
-
-
-def _check_claims(claims: Mapping[str, Any], authorizer: Authorizer, now: float) -> None:
-    if claims.get("iss") != authorizer.issuer:
-        raise Unauthorized("another issuer")
-    audience = claims.get("aud", claims.get("client_id"))
-    if not set(authorizer.audience) & set([audience] if isinstance(audience, str) else audience or []):
-        raise Unauthorized("another audience")
-    moments = {name: claims.get(name) for name in ("exp", "nbf", "iat")}
-    for name, moment in moments.items():
-        if moment is not None and (isinstance(moment, bool) or not isinstance(moment, int | float)):
-            raise Unauthorized(f"{name} is no time")
-    if moments["exp"] is None or float(moments["exp"]) <= now:
-        raise Unauthorized("expired")
-    for name in ("nbf", "iat"):
-        moment = moments[name]
-        if moment is not None and float(moment) > now:
-            raise Unauthorized(f"{name} is in the future")
+# --- payload format 2.0 -------------------------------------------------------------------------------------------
 
 
 def _claim_text(value: Any) -> str:
@@ -181,9 +110,6 @@ def _claim_text(value: Any) -> str:
     return str(value)
 
 
-# --- payload format 2.0 -------------------------------------------------------------------------------------------
-
-
 def event(
     request: Request,
     found: Match,
@@ -194,40 +120,22 @@ def event(
     api_id: str = "local",
 ) -> dict[str, Any]:
     """The event the function gets. `domain` is the host name asked for."""
-    headers: dict[str, str] = {}
-    cookies: list[str] = []
-    for name, value in request.headers:
-        if name == "cookie":
-            cookies += [cookie.strip() for cookie in value.split(";") if cookie.strip()]
-        else:
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
-    headers.setdefault("x-forwarded-for", request.source_ip)
-    headers.setdefault("x-forwarded-proto", "http")
-    headers.setdefault("x-amzn-trace-id", f"Root=1-{int(now.timestamp()):x}-{uuid.uuid4().hex[:24]}")
+    headers = _headers(request, now)
     built: dict[str, Any] = {
         "version": "2.0",
         "routeKey": found.route.key,
         "rawPath": unquote(request.path),
         "rawQueryString": request.query,
     }
-    if cookies:
+    if cookies := _cookies(request):
         built["cookies"] = cookies
     built["headers"] = headers
     if request.query:
-        parameters: dict[str, str] = {}
-        for name, value in parse_qsl(request.query, keep_blank_values=True):
-            parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
-        built["queryStringParameters"] = parameters
+        built["queryStringParameters"] = _joined(parse_qsl(request.query, keep_blank_values=True))
     context: dict[str, Any] = {"accountId": "000000000000", "apiId": api_id}
     if claims is not None:
-        granted = str(claims.get("scope") or "").split() or None
-        context["authorizer"] = {
-            "jwt": {
-                "claims": {name: _claim_text(value) for name, value in claims.items()},
-                "scopes": granted if found.route.scopes else None,
-            }
-        }
-    context |= {
+        context["authorizer"] = {"jwt": _jwt(claims, found.route)}
+    built["requestContext"] = context | {
         "domainName": domain,
         "domainPrefix": domain.partition(".")[0],
         "http": {
@@ -243,7 +151,6 @@ def event(
         "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
         "timeEpoch": int(now.timestamp() * 1000),
     }
-    built["requestContext"] = context
     if found.parameters:
         built["pathParameters"] = dict(found.parameters)
     text = _as_text(request)
@@ -251,6 +158,36 @@ def event(
         built["body"] = text if text is not None else base64.b64encode(request.body).decode()
     built["isBase64Encoded"] = bool(request.body) and text is None
     return built
+
+
+def _headers(request: Request, now: dt.datetime) -> dict[str, str]:
+    """All but cookies, and those that the gateway adds."""
+    headers = _joined((name, value) for name, value in request.headers if name != "cookie")
+    headers.setdefault("x-forwarded-for", request.source_ip)
+    headers.setdefault("x-forwarded-proto", "http")
+    headers.setdefault("x-amzn-trace-id", f"Root=1-{int(now.timestamp()):x}-{uuid.uuid4().hex[:24]}")
+    return headers
+
+
+def _cookies(request: Request) -> list[str]:
+    parts = (part.strip() for name, value in request.headers if name == "cookie" for part in value.split(";"))
+    return [cookie for cookie in parts if cookie]
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Values of one name become one text, with commas between them."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        values[name] = f"{values[name]},{value}" if name in values else value
+    return values
+
+
+def _jwt(claims: Mapping[str, Any], route: Route) -> dict[str, Any]:
+    granted = str(claims.get("scope") or "").split() or None
+    return {
+        "claims": {name: _claim_text(value) for name, value in claims.items()},
+        "scopes": granted if route.scopes else None,
+    }
 
 
 _TEXT = re.compile(r"^(text/.*|application/(.*\+)?(json|xml)|application/javascript)$")
@@ -388,7 +325,7 @@ def admit(
     if found.route.authorizer is not None:
         authorizer = api.authorizers[found.route.authorizer]
         try:
-            claims = authorize(request, authorizer, found.route.scopes, key_set, now)
+            claims = authorize(request.header(authorizer.header), authorizer, found.route.scopes, key_set, now)
         except Unauthorized:
             return with_cors(request, UNAUTHORIZED, api.cors)
         except Forbidden:

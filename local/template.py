@@ -13,7 +13,7 @@ import copy
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -261,30 +261,37 @@ def _api(template: Mapping[str, Any], resolver: Resolver) -> Api:
     if len(bodies) > 1:
         raise ValueError("one HTTP API is expected")
     (body,) = bodies
+    return Api(_routes(body, resources), _authorizers(body, resolver), _cors(body, resolver))
+
+
+def _authorizers(body: Mapping[str, Any], resolver: Resolver) -> dict[str, Authorizer]:
     authorizers = {}
     for name, scheme in body.get("components", {}).get("securitySchemes", {}).items():
         jwt = resolver(scheme["x-amazon-apigateway-authorizer"])
         configuration = jwt["jwtConfiguration"]
-        audience = configuration["audience"]
         header = str(jwt["identitySource"]).rpartition(".")[2].lower()
-        authorizers[name] = Authorizer(
-            configuration["issuer"], tuple([audience] if isinstance(audience, str) else audience), header
-        )
-    routes = []
-    for path, methods in body.get("paths", {}).items():
-        for method, operation in methods.items():
-            security = operation.get("security") or []
-            name, scopes = next(iter(security[0].items())) if security else (None, [])
-            routes.append(
-                Route(
-                    "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
-                    path.removeprefix("/") if path == "/$default" else path,
-                    _integration(operation["x-amazon-apigateway-integration"]["uri"], resources),
-                    None if name == "NONE" else name,
-                    tuple(scopes),
-                )
-            )
-    return Api(tuple(routes), authorizers, _cors(body, resolver))
+        authorizers[name] = Authorizer(configuration["issuer"], _words(configuration["audience"]), header)
+    return authorizers
+
+
+def _routes(body: Mapping[str, Any], resources: Mapping[str, Any]) -> tuple[Route, ...]:
+    return tuple(
+        _route(path, method, operation, resources)
+        for path, methods in body.get("paths", {}).items()
+        for method, operation in methods.items()
+    )
+
+
+def _route(path: str, method: str, operation: Mapping[str, Any], resources: Mapping[str, Any]) -> Route:
+    security = operation.get("security") or []
+    authorizer, scopes = next(iter(security[0].items())) if security else (None, [])
+    return Route(
+        "ANY" if method == "x-amazon-apigateway-any-method" else method.upper(),
+        path.removeprefix("/") if path == "/$default" else path,
+        _integration(operation["x-amazon-apigateway-integration"]["uri"], resources),
+        None if authorizer == "NONE" else authorizer,
+        tuple(scopes),
+    )
 
 
 def _sockets(template: Mapping[str, Any]) -> dict[str, str]:
@@ -324,17 +331,17 @@ def _cors(body: Mapping[str, Any], resolver: Resolver) -> Cors | None:
     if raw is None:
         return None
     cors = resolver(raw)
-
-    def words(name: str) -> tuple[str, ...]:
-        value = cors.get(name) or []
-        return tuple([value] if isinstance(value, str) else value)
-
     age = cors.get("maxAge")
     return Cors(
-        words("allowOrigins"),
-        tuple(method.upper() for method in words("allowMethods")),
-        tuple(name.lower() for name in words("allowHeaders")),
-        words("exposeHeaders"),
+        _words(cors.get("allowOrigins")),
+        tuple(method.upper() for method in _words(cors.get("allowMethods"))),
+        tuple(name.lower() for name in _words(cors.get("allowHeaders"))),
+        _words(cors.get("exposeHeaders")),
         None if age is None else int(age),
         bool(cors.get("allowCredentials")),
     )
+
+
+def _words(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """A template may give a list of one word as the word itself."""
+    return (value,) if isinstance(value, str) else tuple(value or ())

@@ -1,6 +1,7 @@
 """Users and their connections."""
 
 import re
+from datetime import datetime
 
 from powens_sandbox.banks.people import PERSONAS
 from powens_sandbox.errors import invalid, missing, not_found
@@ -8,10 +9,12 @@ from powens_sandbox.params import Call
 from powens_sandbox.routing import Row
 from powens_sandbox.switches.values import expiry, limit, moment, only, raw
 from powens_sandbox.views.formats import Json
-from powens_sandbox.world.model import Connection, User
+from powens_sandbox.world.model import Connection, Source, User
 from powens_sandbox.world.world import World
 
 _EXPANDS = frozenset({"connector", "sources", "all_accounts"})
+# A change of one of these is synchronised, and so told by webhooks.
+_NEWS = frozenset({"state", "error_message", "raw"})
 
 
 class ConnectionSwitches:
@@ -147,32 +150,17 @@ class ConnectionSwitches:
             call.params.boolean("locked", connection.locked),
             call.params.boolean("active", connection.active),
         )
-        changed = "raw" in call.params
         connection.raw = raw(call.params, connection.raw)
         if "state" in call.params:
-            state = call.params.optional_text("state")
-            if state is not None and not re.fullmatch(r"[A-Za-z]{1,40}", state):
-                raise invalid("state")
-            if source is not None:
-                source.state = state
-            else:
-                connection.state = state
-                if state is None:
-                    for item in connection.sources:
-                        item.state = None
-            connection.error_message = None
-            changed = True
+            _set_state(connection, source, call.params.optional_text("state"))
         if "error_message" in call.params:
             connection.error_message = (call.params.optional_text("error_message") or "")[:500] or None
-            changed = True
         connection.locked, connection.active = locked, active
         if expires is not None:
-            for item in connection.sources:
-                if item.access_expire is not None or len(connection.sources) == 1:
-                    item.access_expire = expires
+            _set_consent_end(connection, expires)
         if "last_update" in call.params:
             connection.last_update = updated
-        if changed and notify:
+        if notify and not _NEWS.isdisjoint(call.params):
             self.world.syncs.sync(connection)
         return self._show(connection)
 
@@ -191,3 +179,24 @@ class ConnectionSwitches:
         connection = self._connection(call)
         self.world.connecting.repair(connection)
         return self._show(connection)
+
+
+def _set_state(connection: Connection, source: Source | None, state: str | None) -> None:
+    """Of one source, or of the connection; a connection that is fine again has no source that is not."""
+    if state is not None and not re.fullmatch(r"[A-Za-z]{1,40}", state):
+        raise invalid("state")
+    if source is not None:
+        source.state = state
+    else:
+        connection.state = state
+        if state is None:
+            for item in connection.sources:
+                item.state = None
+    connection.error_message = None
+
+
+def _set_consent_end(connection: Connection, at: datetime) -> None:
+    """For the sources that need a consent; a single source gets one."""
+    for source in connection.sources:
+        if source.access_expire is not None or len(connection.sources) == 1:
+            source.access_expire = at

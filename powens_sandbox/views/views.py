@@ -15,6 +15,18 @@ from powens_sandbox.world.model import Account, Connection, LogLine, Source, Use
 _EXPANSIONS = frozenset(
     {"connector", "sources", "accounts", "all_accounts", "subscriptions", "all_subscriptions", "connection"}
 )
+# What is empty for a disabled account, by the setting `disabled_account_fields`.
+_DETAILS = frozenset(
+    {
+        "iban", "balance", "coming", "coming_balance", "formatted_balance", "usage", "ownership", "company_name",
+        "loan", "bic", "valuation", "diff", "diff_percent",
+    }
+)  # fmt: skip
+_HIDDEN_WHEN_DISABLED: Mapping[str, frozenset[str]] = {
+    "minimal": _DETAILS | {"number", "currency"},
+    "named": _DETAILS,
+    "full": frozenset(),
+}
 # The address of a bank's own page is good for a few minutes.
 _ADDRESS_LIFE = timedelta(minutes=10)
 
@@ -211,53 +223,41 @@ class Views(Formats):
 
     def account(self, account: Account, connection: Connection, *, transactions: bool | None = None) -> Json:
         """`transactions`: None leaves the list out, False gives it empty, True gives the account's whole history."""
-        known = account.disabled is None
-        detail = self.settings.disabled_account_fields
-        named, full = known or detail != "minimal", known or detail == "full"
-        balance = account.balance if full else None
-        coming = account.coming if full else None
+        spec = account.spec
         shown: Json = {
             "id": account.id,
             "id_connection": account.connection_id,
             "id_user": account.user_id,
             "id_source": account.source_id,
             "id_parent": account.parent_id,
-            "number": account.number if named else None,
-            "iban": account.iban if full else None,
-            "original_name": account.spec.original_name or (None if account.spec.original_name is None else
-                                                            account.spec.name.upper()),
+            "number": account.number,
+            "iban": account.iban,
+            "original_name": spec.name.upper() if spec.original_name == "" else spec.original_name,
             "name": account.name,
-            "balance": number(balance),
-            "coming": number(coming),
-            "coming_balance": number(None if balance is None else balance + (coming or 0)),
-            "formatted_balance": formatted(balance, account.currency) if balance is not None else None,
-            "currency": self.currency_of(account) if named else None,
+            **_amounts(account),
+            "currency": self.currency_of(account),
             "type": self.account_type_of(account),
             "id_type": ACCOUNT_TYPES.get(account.type, ACCOUNT_TYPES["unknown"])[0],
             "display": account.display,
-            "usage": account.usage if full else None,
-            "ownership": account.spec.ownership if full else None,
+            "usage": account.usage,
+            "ownership": spec.ownership,
             "bookmarked": int(account.bookmarked),
             "disabled": self.selection(account.disabled),
             "deleted": self.account_moment(account.deleted),
             "last_update": self.account_moment(account.last_update),
             "error": account.error,
-            "company_name": account.spec.company_name if full else None,
-            "loan": dict(account.spec.loan) if account.spec.loan and full else None,
-            "bic": bic(connection.connector) if account.iban and full else None,
+            "company_name": spec.company_name,
+            "loan": dict(spec.loan) if spec.loan else None,
+            "bic": bic(connection.connector) if account.iban else None,
             "webid": f"w-{account.id}",
             "information": {},
             "opening_date": None,
-        }  # fmt: skip
+        }
         if "wealth" in connection.connector.products and ACCOUNT_TYPES.get(account.type, ACCOUNT_TYPES["unknown"])[1]:
-            gain = balance * Decimal("0.08") if balance is not None else None
-            shown |= {
-                "valuation": number(balance),
-                "diff": number(gain.quantize(Decimal("0.01")) if gain is not None else None),
-                "diff_percent": 0.08 if balance is not None else None,
-                "prev_diff": None,
-                "prev_diff_percent": None,
-            }
+            shown |= _performance(account.balance)
+        if account.disabled is not None:
+            hidden = _HIDDEN_WHEN_DISABLED[self.settings.disabled_account_fields]
+            shown |= dict.fromkeys(shown.keys() & hidden)
         if transactions is not None:
             shown["transactions"] = self.transactions(account) if transactions else []
             shown["investments"] = self.investments(account)
@@ -322,6 +322,28 @@ class Views(Formats):
             "parties": [],
             "identifications": [{"scheme_name": "IBAN", "identification": account.iban}] if account.iban else [],
         }
+
+
+def _amounts(account: Account) -> Json:
+    balance = account.balance
+    return {
+        "balance": number(balance),
+        "coming": number(account.coming),
+        "coming_balance": number(None if balance is None else balance + (account.coming or 0)),
+        "formatted_balance": None if balance is None else formatted(balance, account.currency),
+    }
+
+
+def _performance(valuation: Decimal | None) -> Json:
+    """What an account of investments has gained: always eight percent."""
+    gain = None if valuation is None else (valuation * Decimal("0.08")).quantize(Decimal("0.01"))
+    return {
+        "valuation": number(valuation),
+        "diff": number(gain),
+        "diff_percent": None if valuation is None else 0.08,
+        "prev_diff": None,
+        "prev_diff_percent": None,
+    }
 
 
 def overlaid(shown: Json, raw: Mapping[str, object]) -> Json:

@@ -14,6 +14,7 @@ from powens_sandbox.webview.flows import Visit
 from powens_sandbox.webview.pages import Page, error_page, termination, with_query
 from powens_sandbox.webview.session import Session, Sessions, new_session_id
 from powens_sandbox.webview.texts import LANGUAGES
+from powens_sandbox.world.clients import Client
 from powens_sandbox.world.model import User
 from powens_sandbox.world.world import World
 
@@ -65,17 +66,8 @@ class Webview:
         query = {name: values[0] for name, values in parse_qs(request.url.query, keep_blank_values=True).items()}
         framed = request.headers.get("sec-fetch-dest") in {"iframe", "frame"}
         redirect_uri = query.get("redirect_uri") or None
-        settings = self.world.settings
-        domain = query.get("domain", "")
-        client = self.world.clients.find(query.get("client_id"))
-        refused = (
-            not domain
-            or (settings.domain and domain != settings.domain)
-            or (client is not None and redirect_uri is not None and redirect_uri not in client.redirect_uris)
-            or (redirect_uri is None and flow in {"connect", "reconnect"} and not framed)
-            or flow == "payment"
-        )
-        if refused or client is None:
+        client = self._client(flow, query, redirect_uri, framed=framed)
+        if client is None:
             # Powens does not say which part it did not like either.
             return self._page(error_page(language, "error.request"), 400)
         session = Session(
@@ -84,7 +76,7 @@ class Webview:
         )  # fmt: skip
         user = self._who(session)
         if user is None:
-            if settings.spent_code == "redirect" and (redirect_uri or framed):
+            if self.world.settings.spent_code == "redirect" and (redirect_uri or framed):
                 return self._leave(session, {"error": "session_expired", "error_description": "The code is not valid"})
             return self._page(error_page(language, "error.session"), 400)
         session.user_id = user.id
@@ -93,6 +85,16 @@ class Webview:
         except ApiError as error:
             return self._leave(session, {"error": "server_error", "error_description": error.description})
         return self._stay(session)
+
+    def _client(self, flow: str, query: Mapping[str, str], redirect_uri: str | None, *, framed: bool) -> Client | None:
+        """The client that sends the user here, or None when something about the request is wrong."""
+        client = self.world.clients.find(query.get("client_id"))
+        domain, expected = query.get("domain", ""), self.world.settings.domain
+        if client is None or flow == "payment" or not domain or (expected and domain != expected):
+            return None
+        if redirect_uri is None:
+            return client if framed or flow == "manage" else None
+        return client if redirect_uri in client.redirect_uris else None
 
     def _who(self, session: Session) -> User | None:
         code = session.query.get("code")

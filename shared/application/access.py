@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from shared.application.ports import Clock, NewId, PowensAccess, PowensUser, PowensUsers, StaleWriteError
@@ -210,36 +211,43 @@ class Access:
         return self._user(access, access.powens_user_id, self.seal.unseal(access.user_id, access.sealed_token))
 
     def _user(self, access: PowensAccess, powens_user_id: int, token: str) -> PowensUser:
-        def keep(renewed: str) -> None:
-            sealed = self.seal.seal(access.user_id, renewed)
-            try:
-                self.tokens.replace_token(access.user_id, sealed, powens_user_id=powens_user_id)
-            except StaleWriteError as error:
-                raise Unavailable("the user has another Powens user by now", retry_after=1) from error
+        return self.powens.as_user(
+            powens_user_id,
+            token,
+            partial(self._replace_token, access.user_id, powens_user_id),
+            partial(self._token_after_forbidden, access.user_id, powens_user_id),
+        )
 
-        def after_forbidden(refused: str) -> str | None:
-            """Another token, as 403 may be about the token: at most two new ones per user and hour (ADR 0027)."""
-            for _ in range(2):  # between the look and the claim somebody else may have claimed it
-                now = self.clock()
-                newest = self.store.access(access.user_id)
-                if newest is None or newest.sealed_token is None or newest.powens_user_id != powens_user_id:
-                    return None
-                stored = self.seal.unseal(access.user_id, newest.sealed_token)
-                if stored != refused:
-                    return stored
-                if newest.renewing_until is not None and newest.renewing_until > now:
-                    raise Unavailable("another worker is renewing the token", retry_after=2)
-                until, since = now + CLAIM_FOR, now - RENEWED_AGAIN_AFTER
-                if self.tokens.claim_renewal(
-                    access.user_id, powens_user_id=powens_user_id, now=now, until=until, since=since
-                ):
-                    try:
-                        renewed = self.powens.renew(powens_user_id)
-                    except AppError:
-                        self.tokens.release_renewal(access.user_id, until=until)
-                        raise
-                    keep(renewed)
-                    return renewed
-            return None
+    def _replace_token(self, user_id: str, powens_user_id: int, renewed: str) -> None:
+        sealed = self.seal.seal(user_id, renewed)
+        try:
+            self.tokens.replace_token(user_id, sealed, powens_user_id=powens_user_id)
+        except StaleWriteError as error:
+            raise Unavailable("the user has another Powens user by now", retry_after=1) from error
 
-        return self.powens.as_user(powens_user_id, token, keep, after_forbidden)
+    def _token_after_forbidden(self, user_id: str, powens_user_id: int, refused: str) -> str | None:
+        """Another token, as 403 may be about the token: at most two new ones per user and hour (ADR 0027)."""
+        for _ in range(2):  # between the look and the claim somebody else may have claimed it
+            now = self.clock()
+            newest = self.store.access(user_id)
+            if newest is None or newest.sealed_token is None or newest.powens_user_id != powens_user_id:
+                return None
+            stored = self.seal.unseal(user_id, newest.sealed_token)
+            if stored != refused:
+                return stored
+            if newest.renewing_until is not None and newest.renewing_until > now:
+                raise Unavailable("another worker is renewing the token", retry_after=2)
+            until, since = now + CLAIM_FOR, now - RENEWED_AGAIN_AFTER
+            if self.tokens.claim_renewal(user_id, powens_user_id=powens_user_id, now=now, until=until, since=since):
+                return self._renew_claimed(user_id, powens_user_id, until)
+        return None
+
+    def _renew_claimed(self, user_id: str, powens_user_id: int, until: datetime) -> str:
+        """A new token, kept; when Powens gives none, the claim that ends at `until` is given back."""
+        try:
+            renewed = self.powens.renew(powens_user_id)
+        except AppError:
+            self.tokens.release_renewal(user_id, until=until)
+            raise
+        self._replace_token(user_id, powens_user_id, renewed)
+        return renewed
