@@ -97,7 +97,8 @@ def _read(
         name = physical[built.logical_id].rpartition(":")[2]
         logical[name] = built.logical_id
         deployed = lambdas.get_function_configuration(FunctionName=name)
-        variables = dict(deployed.get("Environment", {}).get("Variables", {}))
+        # The double leaves a number a number; Lambda makes text of each.
+        variables = {key: str(value) for key, value in deployed.get("Environment", {}).get("Variables", {}).items()}
         variables.pop("MINISTACK_LAMBDA_PROXY_URL")
         # An address below execute-api exists on AWS only; what functions use of it is the management API of sockets.
         variables = {key: management_url if _EXECUTE_API.match(value) else value for key, value in variables.items()}

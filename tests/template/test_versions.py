@@ -26,6 +26,7 @@ OTHERS: Mapping[str, str] = {
     "PublicUrl": "https://other.example.com",
     "JwtIssuer": "https://other.example.com",
     "JwtAudience": "other",
+    "AccessTokensOnly": "true",
     "ReturnToAllowed": "otherapp://",
     "PowensApiUrl": "https://other.biapi.pro/2.0",
     "PowensWebviewUrl": "https://other.example.com",
