@@ -132,7 +132,7 @@ def _usual_problems(operation: Json, path: str, method: str) -> dict[int, list[s
         usual[404] = []
     if method != "get":
         # Whoever is being erased changes nothing.
-        usual |= {404: [], 409: ["user_being_erased"]}
+        usual |= {404: [], 409: ["user_being_erased"], 413: ["body_too_large"]}
         usual[422] += [
             "unknown_parameter",
             "repeated_parameter",
@@ -140,7 +140,7 @@ def _usual_problems(operation: Json, path: str, method: str) -> dict[int, list[s
             "idempotency_key_reused",
         ]
     if "requestBody" in operation:
-        usual |= {400: ["invalid_json"], 413: ["body_too_large"]}
+        usual[400] = ["invalid_json"]
     if any(parameter["name"] == "if-match" for parameter in operation["parameters"]):
         usual[412] = ["revision_mismatch"]
     return usual
