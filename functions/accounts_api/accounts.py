@@ -3,20 +3,30 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Concatenate
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import OPERATION_HEADERS, accepted, answers, done, json_reply, problems, shown_id
+from functions.accounts_api.reply import (
+    OPERATION_HEADERS,
+    answers,
+    done,
+    json_reply,
+    operation_reply,
+    problems,
+    shown_id,
+)
 from functions.accounts_api.request import AccountId, Cursor, IdempotencyKey, SuggestedId, read_request
 from shared.application.manual import ManualDraft
 from shared.application.ports import Listed
 from shared.application.request import Request
+from shared.application.writing import Draft
 from shared.contracts.api.accounts import AccountPatch, AccountRelations, AccountView, account_view, manual_view
 from shared.contracts.api.manual import BalancesView, LinkRequest, ManualAccountRequest, balances_view
-from shared.contracts.api.operations import OperationView
+from shared.contracts.api.operations import OperationView, operation_view
 from shared.contracts.texts import Language
 from shared.domain.connection import Connection
 from shared.domain.errors import Conflict, NotFound
@@ -199,37 +209,35 @@ def change_account(
     accounts, takes a while, and is answered with an operation (202).
     """
     request = read_request(router.current_event)
+    # All is decided inside of the attempt: a request that is repeated is answered as it was, whatever has changed.
+    attempt = partial(_change, request, account_id, body)
+    status, answer = answered_once(container().answer_store, request, attempt, lambda rendered: rendered)
+    return operation_reply(answer) if status == HTTPStatus.ACCEPTED else json_reply(answer, status)
+
+
+def _change(request: Request, account_id: str, body: AccountPatch) -> Draft[tuple[int, str]]:
+    """What is asked of the account, as it is now, with the answer to it."""
     listed = container().connection_store.listed(request.user_id)
     if listed.manual_account(account_id) is not None:
-        return _patch_manual(request, account_id, body)
+        changed = _change_manual(request, account_id, body)
+        return changed.of((200, _account(account_id, changed.subject[1], request.language)))
     connection = _synchronised(account_id, listed)
     if body.balance is not None:
         raise Conflict("a synchronised account", code="not_a_manual_account")
     if body.name is not None:
-        return _rename(request, account_id, body.name, connection, listed)
-    return accepted(container().operations.set_enabled, request, connection.id, account_id, bool(body.enabled))
+        renamed = container().operations.rename(request, connection.id, account_id, body.name)
+        return renamed.of((200, _account(account_id, listed.after(renamed.subject), request.language)))
+    begun = container().operations.set_enabled(request, connection.id, account_id, bool(body.enabled))
+    return begun.of((202, operation_view(begun.subject, request.language).model_dump_json()))
 
 
-def _patch_manual(request: Request, account_id: str, body: AccountPatch) -> Response[Any]:
+def _change_manual(request: Request, account_id: str, body: AccountPatch) -> ManualDraft:
     accounts = container().manual_accounts
     if body.name is not None:
-        return _changed(accounts.rename, request, account_id, body.name)
+        return accounts.rename(request, account_id, body.name)
     if body.balance is not None:
-        return _changed(accounts.set_balance, request, account_id, Decimal(body.balance))
-    return _changed(_refuse_selection, request)
-
-
-def _refuse_selection(_: Request) -> ManualDraft:
+        return accounts.set_balance(request, account_id, Decimal(body.balance))
     raise Conflict("a manual account", code="account_is_manual")
-
-
-def _rename(request: Request, account_id: str, name: str, connection: Connection, listed: Listed) -> Response[Any]:
-    def render(renamed: Connection) -> tuple[int, str]:
-        return 200, _account(account_id, listed.after(renamed), request.language)
-
-    attempt = partial(container().operations.rename, request, connection.id, account_id, name)
-    status, body = answered_once(container().answer_store, request, attempt, render)
-    return json_reply(body, status)
 
 
 def _changed[**P](

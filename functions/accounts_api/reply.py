@@ -57,6 +57,10 @@ def accepted[**P](
 
     attempt = partial(use_case, request, *args, **kwargs)
     status, body = answered_once(container().answer_store, request, attempt, render)
+    return operation_reply(body, status)
+
+
+def operation_reply(body: str, status: int = 202) -> Response[Any]:
     return json_reply(body, status, {"Location": f"/v1/operations/{shown_id(body)}", "Retry-After": "1"})
 
 

@@ -70,7 +70,7 @@ class CarryOut:
             powens = self.access.of(held.user_id)
         except NotFound:
             # The Powens user of this connection went while the command was on its way.
-            self._change(operation, lambda c: ledger.remove(c, cause=Cause.BANK, at=asked, now=self.clock()))
+            self.removal.connection(held, cause=Cause.BANK, at=asked, correlation_id=operation.correlation_id)
             return
         try:
             match operation.kind:

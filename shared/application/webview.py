@@ -122,7 +122,9 @@ class OpenWebview:
             self.removal.powens_user(
                 user_id, powens_user_id, cause=Cause.WEBVIEW, at=asked, correlation_id=request.correlation_id
             )
-            powens_user_id, powens = self.access.ensure(user_id)
+            if connection_id is not None:
+                raise NotFound("no such connection", code="connection_not_found") from None
+            _, powens = self.access.ensure(user_id)
             code = powens.temporary_code()
         visit = Visit(
             url=self.webview_url(flow, language or request.language, code, session.state, powens_connection_id),

@@ -114,6 +114,18 @@ def test_a_visit_to_the_webview_makes_a_new_powens_user_when_the_old_one_is_gone
     assert len(world.events("ConnectionRemoved")) == 1
 
 
+@pytest.mark.parametrize("flow", ["manage", "reconnect"])
+def test_a_visit_to_a_connection_that_went_with_its_powens_user_is_not_opened(world: World, flow: str) -> None:
+    world.connect(1)
+    gone = world.powens_user("alice")
+    assert gone is not None
+    del world.powens.users[gone]
+    opened = world.open_webview(flow=flow, connection_id=connection_id(77))
+    assert (opened.status, opened.json["code"]) == (404, "connection_not_found")
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+    assert world.open_webview().status == 201
+
+
 def test_a_named_account_is_told_again_even_when_powens_changed_it_unseen(world: World) -> None:
     connection = world.connect(1, 2, disabled=(2,))
     account = world.ids(connection)[2]

@@ -54,6 +54,27 @@ def test_the_same_key_and_body_give_the_same_answer_and_one_operation(world: Wor
     assert len(world.events("OperationEnded")) == 1
 
 
+@pytest.mark.parametrize("body", [{"name": "Vacances"}, {"enabled": False}])
+def test_a_change_of_an_account_is_answered_as_before_although_its_connection_has_ended(
+    world: World, body: dict[str, object]
+) -> None:
+    connection = world.connect(1)
+    path = f"/v1/accounts/{world.ids(connection)[1]}"
+    first = world.api("PATCH", path, body, idempotency_key=key(1))
+    assert first.status in (200, 202)
+    world.settle()
+    world.powens.connections.clear()
+    world.webhook("connection-deleted", connection)
+    world.settle()
+    assert world.api("GET", path).status == 404
+    again = world.api("PATCH", path, body, idempotency_key=key(1))
+    assert (again.status, again.body, again.headers.get("location")) == (
+        first.status,
+        first.body,
+        first.headers.get("location"),
+    )
+
+
 def test_the_same_key_with_another_request_is_refused(world: World) -> None:
     connection = world.connect(1, 2)
     [account, *_] = world.ids(connection).values()

@@ -37,7 +37,7 @@ class DynamoDBWebviewSessions:
         self.table = table
         self.outbox = outbox
 
-    def add_session(self, session: WebviewSession, *, answer: Answer | None = None, hint: Hint | None = None) -> None:
+    def add_session(self, session: WebviewSession, *, answer: Answer | None = None) -> None:
         item: Item = {
             **session_key(session.state),
             "user_id": session.user_id,
@@ -52,8 +52,6 @@ class DynamoDBWebviewSessions:
         if answer is not None:
             writes.append(put_answer(session.user_id, answer, self.outbox.clock()))
         writes.append(put({**item, **_pointer_key(session.user_id, session.state), "state": session.state}))
-        if hint is not None:
-            writes.append(self.outbox.message(session.user_id, HintMessage.of(hint)))
         self._transact(writes, not_erased(session.user_id))
 
     def session(self, state: str) -> WebviewSession | None:
