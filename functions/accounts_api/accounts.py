@@ -108,7 +108,7 @@ def add_manual_account(
         **problems(409, "account_is_joined", "not_a_manual_account"),
     },
 )
-def drop_manual_account(
+def delete_manual_account(
     account_id: AccountId,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:

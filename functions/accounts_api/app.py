@@ -13,10 +13,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import JSON, answers, json_reply
+from functions.accounts_api.reply import answers, json_reply
 from functions.accounts_api.request import admitted_only
 from shared.contracts.api.bodies import Health
-from shared.entrypoints.http import HttpErrors, declared_parameters_only, json_only, read_json, secured
+from shared.entrypoints.http import JSON, HttpErrors, declared_parameters_only, json_only, read_json, secured
 from shared.entrypoints.observability import logger
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)

@@ -39,7 +39,7 @@ from shared.contracts.api.institutions import (
 )
 from shared.contracts.api.operations import OperationView
 from shared.contracts.api.overview import ConnectionList, connection_list
-from shared.contracts.texts import institution_names
+from shared.contracts.texts import unnamed_institution_names
 from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import diagnose
@@ -163,7 +163,7 @@ def end_connection(
         read_request(router.current_event),
         connection_id,
         typed=body.confirm,
-        names_if_unnamed=institution_names(""),
+        names_if_unnamed=unnamed_institution_names(),
     )
 
 

@@ -30,7 +30,8 @@ router = APIGatewayHttpRouter()
 def list_history(connection_id: OfConnection = None, cursor: Cursor = None) -> Response[Any]:
     """List what has happened, the newest first.
 
-    What other services heard of the user's connections and accounts, 50 entries a page.
+    What other services heard of the user's connections and accounts, at most 50 entries a page. A page may be short, or
+    empty, and not be the last: go on until `next` is null.
     """
     user_id = read_request(router.current_event).user_id
     entries, following = container().history_store.history(

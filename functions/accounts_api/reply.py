@@ -13,10 +13,9 @@ from shared.application.request import Request
 from shared.application.writing import Draft
 from shared.contracts.api.operations import operation_view
 from shared.domain.connection import Operation
-from shared.entrypoints.http import PROBLEM_JSON
+from shared.entrypoints.http import JSON, PROBLEM_JSON
 from shared.entrypoints.idempotency import answered_once
 
-JSON = "application/json"
 OPERATION_HEADERS = ("Location", "Retry-After")
 """Of an answer that an operation begins with."""
 ERASURE_RETRY_AFTER = "5"

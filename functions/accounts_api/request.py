@@ -15,14 +15,12 @@ from shared.application.request import Idempotency, Request
 from shared.contracts.texts import Language, language_of
 from shared.domain.errors import Unauthenticated
 from shared.domain.users import is_access_token, is_user_id
-from shared.entrypoints.http import READING_METHODS, read_json, refuse_large
+from shared.entrypoints.http import PUBLIC_PATHS, READING_METHODS, read_json, refuse_large
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 LARGEST_PAGE = 100
-PUBLIC_PATHS = frozenset({"/health", "/v1/openapi.json", "/v1/webview-return"})
-"""What is answered without knowing who asks."""
 
 IdempotencyKey = Annotated[
     str | None,

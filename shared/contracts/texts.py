@@ -40,10 +40,9 @@ def _plural_form(count: str | int, language: Language) -> Literal["one", "other"
     return "one" if count == 1 or (count == 0 and language == "fr") else "other"
 
 
-def institution_names(name: str) -> frozenset[str]:
-    """What an institution may be called on a screen: by its name, else as in the one or the other language."""
-    unnamed = "unnamed_institution"
-    return frozenset({name} if name.strip() else {text(unnamed, "fr"), text(unnamed, "en")})
+def unnamed_institution_names() -> frozenset[str]:
+    """What an institution without a name may be called on a screen, in the one or the other language."""
+    return frozenset({text("unnamed_institution", "fr"), text("unnamed_institution", "en")})
 
 
 def problem_text(code: str, language: Language, *, status: int) -> str:

@@ -4,6 +4,7 @@ import json
 from base64 import b64decode
 from collections import Counter
 from html import escape
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,7 +33,10 @@ from shared.entrypoints.headers import SECURITY_HEADERS
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
+JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+PUBLIC_PATHS = frozenset({"/health", "/v1/openapi.json", "/v1/webview-return"})
+"""What is answered without knowing who asks."""
 
 _OUR_FAULT = 500
 
@@ -48,20 +52,6 @@ _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (Unavailable, 503),
     (AppError, _OUR_FAULT),
 )
-_TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    404: "Not Found",
-    409: "Conflict",
-    412: "Precondition Failed",
-    413: "Content Too Large",
-    422: "Unprocessable Content",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-}
-
-
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST_BODY_BYTES = 256 * 1024
 """Of a request: several times the largest selection that can be asked for."""
@@ -190,7 +180,7 @@ class HttpErrors:
         headers: dict[str, str] | None = None,
     ) -> Response[str]:
         body = Problem(
-            title=_TITLES[status],
+            title=HTTPStatus(status).phrase,
             status=status,
             detail=problem_text(code, self._language(), status=status),
             code=code,

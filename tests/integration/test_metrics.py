@@ -56,24 +56,6 @@ def test_a_bug_in_a_request_is_counted(world: World, monkeypatch: pytest.MonkeyP
     assert world.metric("UnexpectedErrors") == 1
 
 
-def test_a_bug_in_a_message_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = world.connect(1, 2)
-    real, left = DynamoDBConnections.connection, [1]
-
-    def broken(self: DynamoDBConnections, user_id: str, connection_id: str) -> Any:
-        if left[0]:
-            left[0] -= 1
-            raise ZeroDivisionError
-        return real(self, user_id, connection_id)
-
-    world.choose(connection, 1)
-    world.publish()
-    monkeypatch.setattr(DynamoDBConnections, "connection", broken)
-    world.settle()
-
-    assert world.metric("UnexpectedErrors") == 1
-
-
 def test_a_wrong_setting_is_counted_and_what_powens_refuses_is_not(world: World) -> None:
     world.connect(1)
     world.powens.fail("GET /auth/token/code", error(400, "x"))

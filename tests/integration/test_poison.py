@@ -85,7 +85,7 @@ def test_a_visibility_that_cannot_be_changed_only_costs_time(world: World) -> No
     assert (world.clock.now - before).total_seconds() > world.commands.visibility
 
 
-def test_a_bug_in_a_worker_is_logged_with_its_trace_and_tried_again(
+def test_a_bug_in_a_worker_is_logged_with_its_trace_counted_and_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = world.connect(1, 2)
@@ -103,6 +103,7 @@ def test_a_bug_in_a_worker_is_logged_with_its_trace_and_tried_again(
     world.settle()
     settled(world, connection, 1)
     assert any("ZeroDivisionError" in line.get("exception", "") for line in world.lines())
+    assert world.metric("UnexpectedErrors") == 1
 
 
 def test_a_number_too_long_is_no_json(world: World) -> None:

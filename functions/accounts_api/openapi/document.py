@@ -14,11 +14,10 @@ from functions.accounts_api.openapi import texts
 from functions.accounts_api.openapi.docstrings import members, models, summary_and_description, text
 from shared.contracts.api.bodies import Accepted, Answered, FieldError, Problem
 from shared.contracts.texts import problem_text
-from shared.entrypoints.http import PROBLEM_JSON
+from shared.entrypoints.http import JSON, PROBLEM_JSON, PUBLIC_PATHS
 
 type Json = dict[str, Any]
 
-_JSON = "application/json"
 _EXAMPLES = Path(__file__).with_name("examples.json")
 _REFERENCE = "#/components/schemas/{model}"
 _REQUEST_ID = "JKJaXmPLvHcESHA="
@@ -49,11 +48,6 @@ def rendered(app: APIGatewayHttpResolver, resources: Mapping[str, ModuleType]) -
     return json.dumps(document)
 
 
-def public(path: str) -> bool:
-    """Whether no token is needed. The template says so too, and a test compares."""
-    return path in {"/health", "/v1/openapi.json"}
-
-
 # --- operations
 
 
@@ -76,7 +70,7 @@ def _name(operation: Json, tag: str, function: FunctionType) -> None:
 
 def _parameters(operation: Json, path: str, examples: Json) -> None:
     parameters = operation.setdefault("parameters", [])
-    if path.startswith("/v1/") and not public(path):
+    if path.startswith("/v1/") and path not in PUBLIC_PATHS:
         schema = {"type": "string", "default": "fr"}
         parameters.append(
             {
@@ -93,7 +87,7 @@ def _parameters(operation: Json, path: str, examples: Json) -> None:
 
 
 def _answers(operation: Json, path: str, method: str) -> None:
-    if public(path):
+    if path in PUBLIC_PATHS:
         operation["security"] = []
     responses: Json = operation["responses"]
     for status, codes in _usual_problems(operation, path, method).items():
@@ -110,7 +104,7 @@ def _answers(operation: Json, path: str, method: str) -> None:
         if status in texts.MESSAGES:
             schema = {"$ref": _REFERENCE.format(model="GatewayMessage")}
             example = {"message": texts.MESSAGES[status]}
-            response.setdefault("content", {})[_JSON] = {"schema": schema, "example": example}
+            response.setdefault("content", {})[JSON] = {"schema": schema, "example": example}
         if status == 503:
             response["headers"] = {"Retry-After": {}}
         headers = {header: texts.HEADERS[header] for header in response.pop("headers", ())}
@@ -126,7 +120,7 @@ def _usual_problems(operation: Json, path: str, method: str) -> dict[int, list[s
         500: ["internal_error"],
         503: ["temporarily_unavailable", "store_unavailable"],
     }
-    if path.startswith("/v1/") and not public(path):
+    if path.startswith("/v1/") and path not in PUBLIC_PATHS:
         usual |= {401: ["unauthenticated"], 502: ["refused_by_powens"]}
     if "{" in path:
         usual[404] = []
@@ -149,7 +143,7 @@ def _usual_problems(operation: Json, path: str, method: str) -> dict[int, list[s
 def _problem(responses: Json, status: int, codes: list[str]) -> None:
     """Adds problems to those that the route names; `not_found` where a status has no other."""
     content = responses.setdefault(str(status), {}).setdefault("content", {})
-    content.pop(_JSON, None)
+    content.pop(JSON, None)
     problem = content.setdefault(PROBLEM_JSON, {})
     problem["schema"] = {"$ref": _REFERENCE.format(model="Problem")}
     examples = problem.setdefault("examples", {})
@@ -164,7 +158,7 @@ def _with_examples(operation: Json, names: Mapping[str, list[str]]) -> None:
     """`names`: of examples, by the status of the answer, or `request`."""
     for where, chosen in names.items():
         holder = operation["requestBody"] if where == "request" else operation["responses"][where]
-        (content,) = [content for kind, content in holder["content"].items() if kind == _JSON]
+        (content,) = [content for kind, content in holder["content"].items() if kind == JSON]
         content["examples"] = {name: {"$ref": f"#/components/examples/{name}"} for name in chosen}
 
 

@@ -27,7 +27,7 @@ class EndConnectionRequest(Accepted):
     """The confirmation that a person has typed."""
 
     confirm: Annotated[str, Field(max_length=1000)]
-    """The institution's name as a person types it, or its id where it has no name."""
+    """The institution's name as a person types it, or what it is called where it has none."""
 
 
 class InstitutionView(Answered):
