@@ -149,7 +149,7 @@ class Poller:
                     MessageAttributeNames=["All"],
                 )
                 messages = answer.get("Messages") or []
-            except BaseException:
+            except BaseException:  # also a cancellation; all of them go on
                 free.release()
                 raise
             if not messages:

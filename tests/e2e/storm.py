@@ -304,6 +304,7 @@ class Storm:
         chance.shuffle(accounts)
         began = time.monotonic()
         for number, account in enumerate(accounts):
+            # It waits for nothing: this is the pace at which the news come.
             time.sleep(max(0.0, began + number * seconds / len(accounts) - time.monotonic()))
             news = {"balance": chance.randint(1, 9999)}
             self.sandbox.patch(f"/sandbox/accounts/{account}", json=news).raise_for_status()
@@ -327,7 +328,7 @@ class Storm:
             self.report.events = events = published(self.system, self.operator, self.people, self.since)
             if not events.lost or time.monotonic() > deadline:
                 break
-            time.sleep(0.3)
+            time.sleep(0.3)  # what is lost at the deadline is reported with the rest, and not raised alone
         troubles += events.violations()
         for one in self.people:
             troubles += fold_is_the_state(events, one.shown, ())
