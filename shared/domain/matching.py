@@ -54,11 +54,14 @@ class Succession:
     `heir_of`: the new Powens id of each account that has one, by our id. `tied`: our ids of those
     that only the user can separate from others. `absorbed`: two stored accounts that are the same
     and neither of which the read shows, our id of the older one by our id of the newer one.
+    `waiting`: our ids of accounts that are the same too, but the newest of which has been absent for
+    too short a time to say that the bank closed it.
     """
 
     heir_of: dict[str, int] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
     absorbed: dict[str, str] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
 
 
 def gone(
@@ -129,7 +132,18 @@ def succession(
             olders = [a for a in left if a in olders or any(_may_follow(a, h, started_at) for h in candidates)]
         left = [account for account in left if account not in olders]
         _decide(olders, candidates, started_at, result)
+    _wait_for_the_newest(result, certain)
     return result
+
+
+def _wait_for_the_newest(result: Succession, certain: set[str]) -> None:
+    """One answer may leave out the newest of the accounts that are the same: that closes none of them."""
+    for older_id in set(result.absorbed.values()) - set(result.heir_of):
+        newer = {newer_id for newer_id, absorbing in result.absorbed.items() if absorbing == older_id}
+        if not newer <= certain:
+            result.waiting |= {older_id, *newer}
+            for newer_id in newer:
+                del result.absorbed[newer_id]
 
 
 def _absorb(lost: list[Account], certain: set[str], hidden: list[Account], result: Succession) -> list[Account]:

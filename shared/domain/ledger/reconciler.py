@@ -74,7 +74,8 @@ def reconcile(
     _apply_accounts(transition, moves, matches, reopened=reopened)
     if reopened:
         _announce_all(transition)
-    _close_absent(transition, {observed.powens_id for observed in moves.shown}, complete=complete)
+    shown = {observed.powens_id for observed in moves.shown}
+    _close_absent(transition, shown, complete=complete, waiting=matches.waiting)
     _settle(transition)
     _end_refreshes(transition, before)
     _add_refreshed_lines(transition, before)
@@ -308,7 +309,7 @@ def _announce_all(transition: Transition) -> None:
     transition.lines += [change_of(a, Change.ADDED) for a in transition.connection.accounts if a.id not in with_line]
 
 
-def _close_absent(transition: Transition, powens_ids: set[int], *, complete: bool) -> None:
+def _close_absent(transition: Transition, powens_ids: set[int], *, complete: bool, waiting: set[str]) -> None:
     """Rule 5: close an account only when complete answers have lacked it for `MISSING_FOR`.
 
     An answer with accounts that nobody can identify is not complete: one of them may be this
@@ -324,7 +325,7 @@ def _close_absent(transition: Transition, powens_ids: set[int], *, complete: boo
             continue
         since = account.missing_since or transition.started_at
         absent = replace(account, missing_since=since, unreadable=False)
-        if transition.started_at - since >= MISSING_FOR:
+        if transition.started_at - since >= MISSING_FOR and account.id not in waiting:
             absent = transition.close_account(absent)
             transition.lines.append(change_of(absent, Change.CLOSED))
         transition.put(absent)

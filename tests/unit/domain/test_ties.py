@@ -22,7 +22,7 @@ from tests.builders import (
     observed_account,
     read,
 )
-from tests.unit.domain.identity_steps import IBAN, OTHER_IBAN, gone, only
+from tests.unit.domain.identity_steps import IBAN, OTHER_IBAN, changes, gone, only
 
 
 def pockets(*names: str, wanted: tuple[bool, ...] = (True, True)) -> Connection:
@@ -92,6 +92,24 @@ def test_a_pocket_that_is_closed_beside_one_that_came_a_little_later_takes_no_ot
         (account_id(1), 1, False),
         (account_id(2), 2, True),
     ]
+
+
+def test_one_answer_without_the_new_id_of_an_account_whose_old_id_is_long_gone_closes_nothing() -> None:
+    old = account(1, iban_key=IBAN, missing_since=after(hours=1))
+    new = account(2, iban_key=IBAN, enabled=False, discovered_at=after(hours=1))
+    other = account(3, iban_key=OTHER_IBAN)
+    shown = observed_account(3, iban_key=OTHER_IBAN)
+    lacking = read(connection(old, new, other), shown, at=after(hours=26))
+    assert [(a.id, a.closed_at) for a in lacking.connection.accounts] == [(account_id(n), None) for n in (1, 2, 3)]
+    assert not [change for change, _ in changes(lacking) if change is Change.CLOSED]
+    back = read(lacking.connection, observed_account(2, iban_key=IBAN, disabled=True), shown, at=after(hours=27))
+    assert [(a.id, a.powens_id, a.wanted) for a in back.connection.accounts] == [
+        (account_id(1), 2, True),
+        (account_id(3), 3, True),
+    ]
+    gone_for_a_day = read(lacking.connection, shown, at=after(hours=51))
+    closed = [(a.id, a.closed_at is not None) for a in gone_for_a_day.connection.accounts]
+    assert closed == [(account_id(1), True), (account_id(3), False)]
 
 
 def test_pockets_that_are_absent_under_old_and_new_ids_are_told_apart_by_their_names() -> None:
