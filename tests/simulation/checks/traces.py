@@ -38,7 +38,9 @@ class Traces(Check):
         assert listing is not None
         suspects = json.loads(listing["document"]["S"])["suspects"]
         self.hold({int(known) for known in suspects} == nobodys, f"{list(suspects)} are listed as orphans")
-        permanent = [user for user in world.powens.permanent if user not in world.powens.deleted_users]
+        # A witness whose answer got lost is left behind, and listed: `expected` says so above.
+        ours = set(world.powens.permanent) - world.powens.witnesses
+        permanent = ours - world.powens.deleted_users
         self.hold(len(permanent) <= len(USERS), f"{len(permanent)} users at Powens")
 
     def secrets(self) -> None:
