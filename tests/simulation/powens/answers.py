@@ -57,12 +57,16 @@ class Answers(Banks):
         return answer
 
     def _renewed(self, user: int) -> None:
-        """No new tokens for a request that is forbidden: 403 says nothing about the token, but once in a while."""
+        """No new tokens for a request that is forbidden: 403 says nothing about the token, but once in a while.
+
+        A user that is gone is answered by 401 and not by 403: each attempt asks then, and learns here that they are gone.
+        """
         hour = self.engine.at - 3600 * 1_000_000
         lately = [at for at in self.renewals.get(user, []) if at > hour]
         self.renewals[user] = [*lately, self.engine.at]
         revoked = any(at > hour for at, what, _ in self.disturbances if what == "tokens revoked")
-        if self.forbidden.get(user, 0.0) > self.engine.at / 1_000_000 and len(lately) >= 2 and not revoked:
+        forbidden = user in self.users and self.forbidden.get(user, 0.0) > self.engine.at / 1_000_000
+        if forbidden and len(lately) >= 2 and not revoked:
             self.broken(f"token after token is asked for user {user}, whose updates are forbidden")
 
     def _resource(
