@@ -165,6 +165,9 @@ class Account:
     `chosen_at`: when somebody last chose. `repairs`: when we repaired it recently. `former_ids`: our ids of accounts
     that turned out to be this one. `synchronised_since`: when a read first showed it enabled. `unreadable`: the last
     read did not show whether it is enabled.
+
+    `missing_since`: the first complete answer that lacked it. `unseen_since`: the first answer at all that did; a
+    release that does not know it stored None.
     """
 
     id: str
@@ -188,6 +191,7 @@ class Account:
     problem: str | None = None
     closed_at: datetime | None = None
     missing_since: datetime | None = None
+    unseen_since: datetime | None = None
     chosen_at: datetime | None = None
     repairs: tuple[datetime, ...] = ()
     former_ids: tuple[str, ...] = ()

@@ -120,7 +120,7 @@ def succession(
     living = {observed.powens_id for observed in observation if not observed.deleted}
     hidden = [account for account in accounts if account.powens_id not in living]
     result = Succession()
-    left = _absorb(lost, certain, hidden, result)
+    left = _absorb(lost, hidden, result)
     while left:
         # All accounts that equal keys connect, whichever of them is first.
         olders = [left[0]]
@@ -146,16 +146,18 @@ def _wait_for_the_newest(result: Succession, certain: set[str]) -> None:
                 del result.absorbed[newer_id]
 
 
-def _absorb(lost: list[Account], certain: set[str], hidden: list[Account], result: Succession) -> list[Account]:
+def _absorb(lost: list[Account], hidden: list[Account], result: Succession) -> list[Account]:
     """The accounts whose id is gone, without those that a stored account, which the read lacks too, has replaced."""
     left = sorted(lost, key=lambda account: account.discovered_at)
-    for older in tuple(left):
+    chain = list(left)
+    for older in chain:  # grows: what came instead of an account may have been replaced itself
         later = _came_instead(older, hidden, left)
-        if later is not None and older.id in certain and later.id not in result.absorbed:
+        if later is not None and later.id not in result.absorbed:
             result.absorbed[later.id] = result.absorbed.get(older.id, older.id)
             left.remove(older)
             if later not in left:
                 left.append(later)
+                chain.append(later)
     return left
 
 
@@ -164,7 +166,7 @@ def _may_follow(older: Account, heir: Keys, started_at: datetime) -> bool:
         return False
     if not isinstance(heir, Account):
         return True
-    last_shown = older.missing_since or older.closed_at or started_at
+    last_shown = _went(older) or older.closed_at or started_at
     # Two of one number that were shown together under two names are pockets, and neither is the other made anew.
     side_by_side = heir.discovered_at < last_shown
     return (
@@ -215,7 +217,7 @@ def _came_instead(older: Account, hidden: list[Account], lost: list[Account]) ->
     All pockets of one account share its number, so the number does not count for an account with
     the name of another lost one.
     """
-    went = older.missing_since
+    went = _went(older)
     if went is None:
         return None
     alike = [
@@ -230,6 +232,11 @@ def _came_instead(older: Account, hidden: list[Account], lost: list[Account]) ->
         if _same_number(older, later) and not any(_same_name(other, later) for other in lost if other is not later)
     ]
     return next(iter([*named, *numbered]), None)
+
+
+def _went(account: Account) -> datetime | None:
+    """The first answer that lacked an account since it was last shown."""
+    return account.unseen_since or account.missing_since
 
 
 def _same_number(one: Keys, other: Keys) -> bool:

@@ -63,6 +63,7 @@ def merged_account(older: Account, newer: Account) -> Account:
         chosen_at=newer.chosen_at if chosen_later else older.chosen_at,
         former_ids=(*older.former_ids, *newer.former_ids, newer.id),
         missing_since=newer.missing_since,
+        unseen_since=newer.unseen_since,
         closed_at=newer.closed_at,
         problem=None,
     )

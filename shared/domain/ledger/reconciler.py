@@ -213,6 +213,7 @@ def _arrive(transition: Transition, moved: Account, observed: ObservedAccount) -
         source_id=observed.source_id,
         closed_at=None,
         missing_since=None,
+        unseen_since=None,
         choice=None,
         unreadable=observed.unreadable,
     )
@@ -243,7 +244,10 @@ def _update(
     accounts it is.
     """
     account = replace(
-        described(before, observed, transition.failing(observed)), missing_since=None, unreadable=observed.unreadable
+        described(before, observed, transition.failing(observed)),
+        missing_since=None,
+        unseen_since=before.unseen_since if observed.deleted else None,
+        unreadable=observed.unreadable,
     )
     if observed.unreadable:
         # Nothing is known about its selection: this is no choice, no closing and no effect of an
@@ -320,11 +324,13 @@ def _close_absent(transition: Transition, powens_ids: set[int], *, complete: boo
     for account in transition.connection.accounts:
         if account.powens_id in powens_ids or account.closed_at is not None:
             continue
+        unseen_since = account.unseen_since or account.missing_since or transition.started_at
+        unseen = replace(account, unseen_since=unseen_since)
         if not complete:
-            transition.put(replace(account, unreadable=True))
+            transition.put(replace(unseen, unreadable=True))
             continue
         since = account.missing_since or transition.started_at
-        absent = replace(account, missing_since=since, unreadable=False)
+        absent = replace(unseen, missing_since=since, unreadable=False)
         if transition.started_at - since >= MISSING_FOR and account.id not in waiting:
             absent = transition.close_account(absent)
             transition.lines.append(change_of(absent, Change.CLOSED))
