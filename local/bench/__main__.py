@@ -69,7 +69,7 @@ async def _measure(artefacts: Path, scratch: Path, aws: FakeAws, number: int) ->
         folder.mkdir()
         (folder / "bare.py").write_text(_BARE.format(service=service), "utf-8")
         runs.append((f"bare {service}", _function("bare.handler", (folder,), variables, log), b"{}"))
-    for case in _built(artefacts):
+    for case in CASES:
         path = (artefacts / case.logical_id, artefacts / "SharedLayer" / "python")
         function = _function(case.handler, path, variables, log)
         runs.append((case.function, function, json.dumps(case.event()).encode()))
@@ -80,11 +80,6 @@ async def _measure(artefacts: Path, scratch: Path, aws: FakeAws, number: int) ->
             # The first turn fills the file cache and the bare handlers' bytecode; it does not count.
             await _sample(name, function, event, samples[name], counts=turn > 0, last=turn == number)
     return samples
-
-
-def _built(artefacts: Path) -> list[Case]:
-    """The cases whose function is part of the template."""
-    return [case for case in CASES if (artefacts / case.logical_id).is_dir()]
 
 
 def _function(handler: str, path: tuple[Path, ...], variables: object, log: Path) -> Function:

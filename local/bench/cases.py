@@ -19,12 +19,16 @@ _NOW = dt.datetime.now(dt.UTC)
 
 @dataclass(frozen=True)
 class Case:
-    """`client` is the boto3 service of the bare handler; `cold_limit` is a ratio, None where none is set."""
+    """`client` is the boto3 service of the bare handler; `cold_limit` is a ratio, None where none is set.
+
+    `deployed_as` is the function's name in the template, where that is not the folder's.
+    """
 
     function: str
     client: str
     event: Callable[[], dict[str, Any]]
     cold_limit: float | None = None
+    deployed_as: str = ""
 
     @property
     def handler(self) -> str:
@@ -32,7 +36,7 @@ class Case:
 
     @property
     def logical_id(self) -> str:
-        return "".join(word.capitalize() for word in self.function.split("_")) + "Function"
+        return "".join(word.capitalize() for word in (self.deployed_as or self.function).split("_")) + "Function"
 
 
 def environment(endpoint: str) -> Mapping[str, str]:
@@ -146,7 +150,7 @@ CASES = (
     Case("powens_webhook", "sqs", _signed_webhook, cold_limit=1.3),
     Case("accounts_api", "dynamodb", _list_of_connections, cold_limit=2.2),
     Case("account_commands", "dynamodb", _command),
-    Case("connection_refresh", "dynamodb", _hint),
+    Case("read_back", "dynamodb", _hint, deployed_as="connection_refresh"),
     Case("outbox_publisher", "events", _outbox),
     Case("housekeeping", "dynamodb", dict),
     Case("institution_catalogue", "dynamodb", dict),

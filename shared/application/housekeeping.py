@@ -74,7 +74,7 @@ class LateErasures(Protocol):
 
 class HintQueue(Protocol):
     def send(self, hints: Sequence[Hint]) -> None:
-        """Queue hints for `connection_refresh`. Raises Unavailable when any was not queued."""
+        """Queue hints for the read-back. Raises Unavailable when any was not queued."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from functions.connection_refresh import app as connection_refresh
+from functions.read_back import app as read_back
 from shared.domain import ledger
 from shared.domain.connection import Connection as Held
 from shared.domain.connection import connection_id
@@ -120,7 +120,7 @@ def test_two_connections_that_lose_the_joined_account_at_the_same_moment_see_eac
 
     one, other = (connection_id(number) for number in (77, 78))
     with world.looking():
-        changes = connection_refresh.container().changes
+        changes = read_back.container().changes
 
     def lose(lost: str) -> None:
         with world.invoking():

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from functions.account_commands import app as account_commands
-from functions.connection_refresh import app as connection_refresh
 from functions.outbox_publisher import app as outbox_publisher
+from functions.read_back import app as read_back
 from shared.adapters.dynamodb.connections import DynamoDBConnections
 from shared.domain.connection import connection_id
 from tests.integration.aws import throttled
@@ -44,9 +44,9 @@ def test_the_poison_of_the_event_files_is_refused_and_their_messages_are_read(wo
         ("account_commands/not-json", account_commands.lambda_handler, True),
         ("account_commands/carry-out", account_commands.lambda_handler, False),
         ("account_commands/erase-user", account_commands.lambda_handler, False),
-        ("connection_refresh/unknown-version", connection_refresh.lambda_handler, True),
-        ("connection_refresh/account-enabled", connection_refresh.lambda_handler, False),
-        ("connection_refresh/webview-return", connection_refresh.lambda_handler, False),
+        ("read_back/unknown-version", read_back.lambda_handler, True),
+        ("read_back/account-enabled", read_back.lambda_handler, False),
+        ("read_back/webview-return", read_back.lambda_handler, False),
     ):
         event = event_file(name)
         event["Records"][0]["receiptHandle"] = "handle-0-1"

@@ -20,12 +20,12 @@ import pytest
 from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
 from functions.accounts_api.container import container
-from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
 from functions.institution_catalogue import app as institution_catalogue
 from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
+from functions.read_back import app as read_back
 from shared.bootstrap import Container
 from shared.domain.connection import connection_id
 from shared.domain.errors import AppError
@@ -40,7 +40,7 @@ from tests.worlds.triggers import api_event, event_file, signed
 FUNCTIONS = (
     account_commands,
     accounts_api,
-    connection_refresh,
+    read_back,
     housekeeping,
     institution_catalogue,
     orphan_check,
@@ -87,7 +87,7 @@ class World:
         self.context = Context()
         self.handlers: dict[str, Callable[[dict[str, Any], Any], Any]] = {
             "commands": account_commands.lambda_handler,
-            "refresh": connection_refresh.lambda_handler,
+            "refresh": read_back.lambda_handler,
         }
         template = resources()
         self.environment = self._provide(template)

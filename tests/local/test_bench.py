@@ -4,6 +4,7 @@ import pytest
 
 from local.bench.__main__ import Samples, report
 from local.bench.cases import CASES
+from local.intrinsics import load
 from local.paths import ROOT
 
 
@@ -16,6 +17,14 @@ def samples(**cold: float) -> dict[str, Samples]:
 def test_every_function_is_measured() -> None:
     folders = {folder.parent.name for folder in (ROOT / "functions").glob("*/app.py")}
     assert {case.function for case in CASES} == folders
+
+
+def test_a_function_is_measured_as_it_is_built() -> None:
+    """`sam build` names the folder of a function after its logical id."""
+    resources = load((ROOT / "template.yaml").read_text("utf-8"))["Resources"]
+    assert {case.function: resources[case.logical_id]["Properties"]["Handler"] for case in CASES} == {
+        case.function: case.handler for case in CASES
+    }
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ FUNCTIONS = {
     "AccountsApiFunction": "accounts_api",
     "PowensWebhookFunction": "powens_webhook",
     "AccountCommandsFunction": "account_commands",
-    "ConnectionRefreshFunction": "connection_refresh",
+    "ConnectionRefreshFunction": "read_back",
     "OutboxPublisherFunction": "outbox_publisher",
     "HousekeepingFunction": "housekeeping",
     "InstitutionCatalogueFunction": "institution_catalogue",

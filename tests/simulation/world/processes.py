@@ -17,13 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
-from functions.connection_refresh import app as connection_refresh
 from functions.housekeeping import app as housekeeping
 from functions.institution_catalogue import app as institution_catalogue
 from functions.live_updates import app as live_updates
 from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
+from functions.read_back import app as read_back
 from shared.bootstrap import Container, LiveContainer
 from shared.domain.errors import AppError, BadToken
 from tests.simulation.aws import SimulatedAws
@@ -37,7 +37,7 @@ MODULES: dict[str, Any] = {
     "accounts_api": accounts_api,
     "powens_webhook": powens_webhook,
     "account_commands": account_commands,
-    "connection_refresh": connection_refresh,
+    "read_back": read_back,
     "outbox_publisher": outbox_publisher,
     "housekeeping": housekeeping,
     "orphan_check": orphan_check,

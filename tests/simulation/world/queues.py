@@ -9,7 +9,7 @@ from tests.worlds.queues import FifoQueue, Message, declared_queue
 
 _QUEUES = {
     "commands": ("CommandsQueue", "AccountCommandsFunction", "account_commands"),
-    "refresh": ("RefreshQueue", "ConnectionRefreshFunction", "connection_refresh"),
+    "refresh": ("RefreshQueue", "ConnectionRefreshFunction", "read_back"),
 }
 
 
