@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
@@ -87,12 +88,9 @@ class Context:
 
 @cache
 def timeouts() -> dict[str, int]:
-    """Seconds, by function, as the template has them."""
-    found = {}
-    for function in MODULES:
-        name = "".join(part.capitalize() for part in function.split("_")) + "Function"
-        found[function] = resources()[name]["Properties"]["Timeout"]
-    return found
+    """Seconds, by the folder of the function, as the template has them."""
+    functions = [r["Properties"] for r in resources().values() if r["Type"] == "AWS::Serverless::Function"]
+    return {Path(function["CodeUri"]).name: function["Timeout"] for function in functions}
 
 
 class Tokens:
