@@ -59,7 +59,7 @@ class Answers(Banks):
     def _renewed(self, user: int) -> None:
         """No new tokens for a request that is forbidden: 403 says nothing about the token, but once in a while.
 
-        A user that is gone is answered by 401 and not by 403: each attempt asks then, and learns here that they are gone.
+        A user who is gone is answered by 401 and not by 403: each attempt asks then, and learns here that they are.
         """
         hour = self.engine.at - 3600 * 1_000_000
         lately = [at for at in self.renewals.get(user, []) if at > hour]
