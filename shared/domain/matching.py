@@ -117,8 +117,9 @@ def succession(
         if a.id in certain
         or (gone(a, observed_by_id.get(a.powens_id), started_at, complete=complete, denied=denied) and alone(a))
     ]
-    living = {observed.powens_id for observed in observation if not observed.deleted}
-    hidden = [account for account in accounts if account.powens_id not in living]
+    # What cannot be read is kept as it is held, so it takes no other account over.
+    kept = {observed.powens_id for observed in observation if observed.unreadable or not observed.deleted}
+    hidden = [account for account in accounts if account.powens_id not in kept]
     result = Succession()
     left = _absorb(lost, hidden, result)
     while left:
