@@ -196,8 +196,8 @@ class Oracle(Choices):
         )
 
     def _unread(self, was: dict[str, Any], now: dict[str, Any]) -> None:
-        """An account whose selection cannot be read stays as it was held."""
-        unreadable = self.world.powens.unreadable
+        """An account whose selection cannot be read stays as it was held, until Powens no longer has its id."""
+        unreadable, gone_since = self.world.powens.unreadable, self.world.powens.gone_since
         if not unreadable:
             return
         held = {account["powens_id"]: account for account in was.get("accounts", [])}
@@ -206,7 +206,11 @@ class Oracle(Choices):
             known = held.get(account["powens_id"])
             if since is None or known is None or known.get("choice") is not None:
                 continue
-            if datetime.fromisoformat(now["read_started_at"]) > START + timedelta(microseconds=since) + SKEW:
+            began = datetime.fromisoformat(now["read_started_at"])
+            gone = gone_since.get(account["powens_id"])
+            if gone is not None and began > START + timedelta(microseconds=gone) - SKEW:
+                continue  # absent, and no longer there to be read
+            if began > START + timedelta(microseconds=since) + SKEW:
                 same = all(account.get(name) == known.get(name) for name in ("enabled", "closed_at"))
                 chosen = account["wanted"] != known["wanted"]
                 self.world.invariant(
