@@ -190,6 +190,8 @@ class Banks(PowensState):
 
     def fail_account(self, connection: Connection, account: Account, word: str | None) -> None:
         """One account alone fails, without a balance, or has got over it."""
+        if account.error is None:
+            self.succeeded[account.id] = account.last_update
         account.error = word
         self.disturb("account error", connection.id)
         self.touch(connection, "connection-synced")

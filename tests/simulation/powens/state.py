@@ -69,6 +69,7 @@ class PowensState(FakePowens):
         self.forbidden: dict[int, float] = {}
         """Until when, in seconds, a user's accounts may not be updated."""
         self.renewals: dict[int, list[int]] = {}
+        self.succeeded: dict[int, datetime | None] = {}  # the date of accounts before they failed: it goes on
         self.forced: list[tuple[int, int]] = []
         """(when, connection) of every synchronisation that was asked for and taken."""
         self.syncing: dict[int, int] = {}
