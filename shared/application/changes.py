@@ -15,7 +15,7 @@ from shared.domain.wishes import Wish, WishOutcome
 
 type Decide = Callable[[Connection | None, tuple[Connection, ...]], Outcome]
 """(the connection as it is held, the user's other living ones) -> what is decided. The others are given only when the
-connection gets an account that one of them has, which has moved."""
+connection gets an account, which may have moved from one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +117,7 @@ def _ended(before: Connection | None, outcome: Outcome) -> list[Operation]:
 
 
 def _moved_from(listed: Listed, held: Connection | None, after: Connection) -> tuple[Connection, ...]:
-    """The user's other living connections, if one of them has an account that is new to this one; else none."""
+    """The user's other living connections, if an account is new to this one; else none."""
     known = {account.powens_id for account in held.accounts} if held is not None else set()
     came = {account.powens_id for account in after.accounts} - known
-    others = tuple(c for c in listed.connections if c.id != after.id)
-    return others if any(account.powens_id in came for other in others for account in other.accounts) else ()
+    return tuple(c for c in listed.connections if c.id != after.id) if came else ()

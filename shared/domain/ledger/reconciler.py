@@ -60,22 +60,23 @@ def reconcile(
         return Outcome(connection=before)
     moves = Moves(before, observation, others)
     complete = bool(moves.shown) and not observation.unidentified
+    here = replace(before, accounts=(*before.accounts, *moves.brought))
     matches = succession(
-        before.accounts,
+        here.accounts,
         [observed for observed in moves.shown if observed.powens_id not in moves.arriving],
         observation.read_started_at,
         complete=complete,
         denied=denied,
     )
-    transition = Transition(
-        _with_description(before, observation, now), observation.read_started_at, now, correlation_id
-    )
+    transition = Transition(_with_description(here, observation, now), observation.read_started_at, now, correlation_id)
+    transition.lines += [change_of(account, Change.ADDED) for account in moves.brought]
     reopened = before.removed_at is not None
     _apply_accounts(transition, moves, matches, reopened=reopened)
     if reopened:
         _announce_all(transition)
     shown = {observed.powens_id for observed in moves.shown}
-    _close_absent(transition, shown, complete=complete, waiting=matches.waiting)
+    waiting = matches.waiting | {account.id for account in moves.brought}
+    _close_absent(transition, shown, complete=complete, waiting=waiting)
     _settle(transition)
     _end_refreshes(transition, before)
     _add_refreshed_lines(transition, before)

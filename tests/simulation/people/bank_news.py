@@ -138,7 +138,7 @@ class BankNews(Visits):
         if target is not None:
             self.tell(action, f"{real.name} of connection {source.id} shows through connection {target.id}")
             self.oracle.unread([real])
-            if self.oracle.doubled(real) or not self.oracle.caught_up(real):
+            if not self.oracle.caught_up(real):
                 self.oracle.good.discard(real.id)  # what was known of it is under an id that nothing brings along
             powens.move(source, target, account)
 

@@ -11,7 +11,7 @@ from shared.domain.connection import account_id
 from shared.domain.errors import PowensBusy, PowensNotFound, PowensUnavailable, ReadRecently
 from shared.domain.facts import FactType
 from shared.domain.hints import HintOrigin
-from tests.builders import NOW, POWENS_CONNECTION, POWENS_USER, USER, observed, observed_account
+from tests.builders import NOW, POWENS_CONNECTION, POWENS_USER, USER, after, observed, observed_account
 from tests.unit.application.world import ALICE, ID, World
 
 
@@ -80,6 +80,21 @@ def test_what_is_wrong_with_one_connection_stops_no_other_and_its_hint_comes_bac
     with pytest.raises(PowensUnavailable):
         world.read_back.run([world.a_hint(HintOrigin.WEBHOOK, powens_id) for powens_id in (77, 78)])
     assert {c.powens_id for c in world.connections.connections(USER)} == {77, 78}
+
+
+def test_an_account_that_moved_and_was_made_anew_at_once_is_known_in_its_new_place(world: World) -> None:
+    world.connect(observed_account(1, iban_key="k"), observed_account(3))
+    world.powens.shows(77, observed_account(3))
+    world.powens.connections[78] = observed(
+        observed_account(1, iban_key="k", deleted=True),
+        observed_account(4, iban_key="k", disabled=True),
+        at=after(minutes=1),
+        powens_id=78,
+    )
+    world.clock.advance(minutes=1)
+    world.hint(HintOrigin.WEBHOOK, 78)
+    held = {c.powens_id: [(a.id, a.powens_id) for a in c.accounts] for c in world.connections.connections(USER)}
+    assert held == {77: [(account_id(3), 3)], 78: [(account_id(1), 4)]}
 
 
 def test_a_read_that_somebody_overtook_does_not_speak(world: World) -> None:

@@ -22,6 +22,8 @@ from tests.builders import (
     read,
 )
 
+IBAN = "key-of-FR76-0112"
+
 
 def other(*accounts: Account) -> Connection:
     return connection(*accounts, powens_id=78)
@@ -102,6 +104,112 @@ def test_what_is_called_deleted_here_has_not_come_here() -> None:
         other(account(2)), connection(account(1)), observed_account(2), observed_account(1, deleted=True)
     )
     assert [a.powens_id for a in outcome.connection.accounts] == [2]
+    assert outcome.others == ()
+
+
+def anew(powens_id: int, *, deleted: bool = False, disabled: bool = True) -> ObservedAccount:
+    """One account, under each id that Powens gave it."""
+    return observed_account(powens_id, iban_key=IBAN, disabled=disabled, deleted=deleted)
+
+
+def moved_lines(outcome: Outcome) -> list[tuple[str, Change]]:
+    return [(line.account_id, line.change) for fact in outcome.facts for line in fact.accounts]
+
+
+def test_what_moved_and_was_made_anew_before_anybody_read_it_is_still_itself() -> None:
+    old = connection(account(1, iban_key=IBAN, custom_name="Perso"), account(3))
+    outcome = arriving(other(account(2)), old, observed_account(2), anew(1, deleted=True), anew(4))
+    moved = outcome.connection.account(account_id(1))
+    assert moved is not None
+    assert (moved.powens_id, moved.custom_name, moved.wanted, moved.closed_at) == (4, "Perso", True, None)
+    assert [(order.powens_id, order.enabled) for order in orders(outcome.connection)] == [(4, True)]
+    [(_, left)] = outcome.others
+    assert [a.powens_id for a in left.connection.accounts] == [3]
+    assert moved_lines(left) == [(account_id(1), Change.REMOVED)]
+    assert moved_lines(outcome) == [(account_id(1), Change.ADDED)]
+    assert fold([*left.facts, *outcome.facts])[account_id(1)][0] is False
+
+
+def test_a_choice_that_was_being_carried_out_goes_on_under_the_id_that_was_made_in_the_new_place() -> None:
+    chosen = choose(connection(account(1, iban_key=IBAN, enabled=False)), {1: True}).connection
+    outcome = arriving(other(account(2)), chosen, observed_account(2), anew(1, deleted=True), anew(4))
+    [(_, left)] = outcome.others
+    assert [o.items[0].reason for o in left.operations] == ["moved_elsewhere"]
+    assert [(order.powens_id, order.enabled) for order in orders(outcome.connection)] == [(4, True)]
+
+
+def beside_its_old_id() -> Connection:
+    """Account 1 has been made anew as 4, and its old id is absent for too short a time to be gone."""
+    held = connection(account(1, iban_key=IBAN, custom_name="Perso"), account(3))
+    return read(held, anew(4), observed_account(3), at=after(minutes=1)).connection
+
+
+def test_what_moves_while_it_is_held_under_two_ids_takes_both_along() -> None:
+    old = beside_its_old_id()
+    outcome = arriving(other(account(2)), old, observed_account(2), anew(4), minutes=2)
+    [(_, left)] = outcome.others
+    assert [a.powens_id for a in left.connection.accounts] == [3]
+    assert {a.powens_id for a in outcome.connection.accounts} == {1, 2, 4}
+    assert orders(outcome.connection) == ()
+    assert {account_id(1), account_id(4)} <= fold(outcome.facts).keys()
+    later = arriving(outcome.connection, left.connection, observed_account(2), anew(4), minutes=24 * 60 + 1).connection
+    one = later.account(account_id(1))
+    assert one is not None
+    assert (one.powens_id, one.custom_name, one.wanted) == (4, "Perso", True)
+    assert len(later.accounts) == 2
+    assert [(order.powens_id, order.enabled) for order in orders(later)] == [(4, True)]
+
+
+def test_all_ids_that_it_had_within_a_day_come_along() -> None:
+    old = read(beside_its_old_id(), anew(5), observed_account(3), at=after(minutes=2)).connection
+    there = arriving(other(account(2)), old, observed_account(2), anew(5), minutes=3)
+    assert {a.powens_id for a in there.connection.accounts} == {1, 2, 4, 5}
+    held = there.connection
+    for hours in (25, 26):
+        held = arriving(
+            held, there.others[0][1].connection, observed_account(2), anew(5), minutes=hours * 60
+        ).connection
+    assert {(a.id, a.powens_id, a.wanted) for a in held.accounts} == {
+        (account_id(1), 5, True),
+        (account_id(2), 2, True),
+    }
+
+
+def test_an_old_id_that_could_be_of_one_that_stays_behind_stays_too() -> None:
+    held = connection(account(1, iban_key=IBAN), account(5, iban_key=IBAN))
+    old = read(held, anew(4), anew(6), at=after(minutes=1)).connection
+    outcome = arriving(other(account(2)), old, observed_account(2), anew(4), minutes=2)
+    [(_, left)] = outcome.others
+    assert [a.powens_id for a in left.connection.accounts] == [1, 5, 6]
+    assert {a.powens_id for a in outcome.connection.accounts} == {2, 4}
+
+
+def test_an_old_id_of_which_the_newcomer_has_a_rival_is_brought_by_neither() -> None:
+    outcome = arriving(other(account(2)), beside_its_old_id(), observed_account(2), anew(4), anew(6), minutes=2)
+    assert sorted(a.powens_id for a in outcome.connection.accounts) == [2, 4, 6]
+
+
+def test_a_newcomer_that_cannot_be_read_brings_nothing_along() -> None:
+    odd = replace(anew(4), unreadable=True)
+    old = connection(account(1, iban_key=IBAN))
+    outcome = arriving(other(account(2)), old, observed_account(2), anew(1, deleted=True), odd)
+    assert [a.powens_id for a in outcome.connection.accounts] == [2, 4]
+    assert outcome.others == ()
+
+
+def test_a_copy_that_was_in_the_new_place_before_is_nobodys_heir() -> None:
+    held = other(account(2), account(7, iban_key=IBAN, enabled=False))
+    outcome = arriving(held, beside_its_old_id(), observed_account(2), anew(7), anew(4), minutes=2)
+    assert {a.powens_id for a in outcome.connection.accounts} == {2, 4, 7}
+    [(_, left)] = outcome.others
+    assert [a.powens_id for a in left.connection.accounts] == [1, 3]
+
+
+def test_a_copy_of_an_account_that_is_absent_elsewhere_brings_nothing_along() -> None:
+    held = connection(account(1, iban_key=IBAN), account(3))
+    absent = read(held, observed_account(3), at=after(minutes=1)).connection
+    outcome = arriving(other(account(2)), absent, observed_account(2), anew(4), minutes=2)
+    assert {a.powens_id for a in outcome.connection.accounts} == {2, 4}
     assert outcome.others == ()
 
 
