@@ -8,7 +8,6 @@ import pytest
 
 from shared.domain.connection import Account, AccountType, Connection, connection_id
 from shared.domain.facts import Cause, Change, FactType
-from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import covered
 from shared.domain.observation import Institution
 from shared.domain.status import Freshness, freshness
@@ -89,15 +88,7 @@ def test_powens_own_dates_decide_nothing() -> None:
     [(after(seconds=-1), True), (after(), False), (after(seconds=1), False)],
 )
 def test_a_hint_from_before_the_last_read_began_is_covered_by_it(received_at: datetime, *, is_covered: bool) -> None:
-    hint = Hint(
-        powens_user_id=POWENS_USER,
-        powens_connection_id=77,
-        origin=HintOrigin.WEBHOOK,
-        reason="account-enabled",
-        received_at=received_at,
-        correlation_id="c",
-    )
-    assert covered(connection(), hint.received_at) is is_covered
+    assert covered(connection(), received_at) is is_covered
 
 
 # --- what changes in an account ---
