@@ -14,7 +14,7 @@ until then the old account, absent from the last read, and its successor are cop
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -44,7 +44,7 @@ def identity(account: Account, connection: Connection) -> Identity | None:
     """The key that all copies of one real account share; None without an IBAN or number.
 
     A card and a vault may have the IBAN of their account, so the type is part of the key. Several
-    pockets of one account have the same key; `groups` separates them by their names.
+    pockets of one account have the same key; `real_accounts` separates them by their names.
     """
     if account.iban_key is not None:
         return ("iban", account.iban_key, account.currency, account.type)
@@ -53,12 +53,8 @@ def identity(account: Account, connection: Connection) -> Identity | None:
     return None
 
 
-def groups(connections: Iterable[Connection]) -> list[list[list[Holding]]]:
-    """The real accounts with copies in several places: for each account a list of places, for each place its copies.
-
-    A place is a connection. Accounts that the last read no longer shows, but has successors of, are
-    another place.
-    """
+def real_accounts(connections: Iterable[Connection]) -> Iterator[list[Holding]]:
+    """The real accounts that several accounts of living connections may be, each with its holdings, closed ones too."""
     alike: dict[Identity, list[Holding]] = {}
     for connection in connections:
         if connection.removed_at is not None:
@@ -67,23 +63,23 @@ def groups(connections: Iterable[Connection]) -> list[list[list[Holding]]]:
             key = identity(account, connection)
             if key is not None:
                 alike.setdefault(key, []).append((account, connection))
-    accounts = []
     for members in alike.values():
         if len(members) > 1:
-            for copies in _separate(members):
-                # Closed accounts are no copies, but show how many pockets there were.
-                places = _by_place([holding for holding in copies if holding[0].closed_at is None])
-                if len(places) > 1:
-                    accounts.append(places)
-    return accounts
+            yield from _separate(members)
 
 
-def _by_place(members: list[Holding]) -> list[list[Holding]]:
+def by_place(holdings: list[Holding]) -> list[list[Holding]]:
+    """The copies of one real account, for each place those that it has.
+
+    A place is a connection. Accounts that the last read no longer shows, but has successors of, are
+    another place. Closed accounts are no copies: they only show how many pockets there were.
+    """
+    copies = [holding for holding in holdings if holding[0].closed_at is None]
+
     def place(holding: Holding) -> tuple[str, bool]:
-        return holding[1].id, _succeeded(holding, members)
+        return holding[1].id, _succeeded(holding, copies)
 
-    ordered = sorted(members, key=place)
-    return [list(group) for _, group in groupby(ordered, key=place)]
+    return [list(group) for _, group in groupby(sorted(copies, key=place), key=place)]
 
 
 def _succeeded(holding: Holding, members: list[Holding]) -> bool:
@@ -136,7 +132,10 @@ def duplicates(connections: Iterable[Connection], now: datetime) -> dict[str, Du
     connections = tuple(connections)
     working = {c.id: works(c, now) for c in connections}
     duplicate_of: dict[str, Duplicate] = {}
-    for places in groups(connections):
+    for holdings in real_accounts(connections):
+        places = by_place(holdings)
+        if len(places) < 2:
+            continue
         ranked = sorted((holding for place in places for holding in place), key=lambda holding: _rank(holding, working))
         first = ranked[0]
         here = next(place for place in places if any(account is first[0] for account, _ in place))

@@ -19,7 +19,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from shared.domain.connection import Account, AccountType, Connection
-from shared.domain.copies import Holding, groups, identity
+from shared.domain.copies import Holding, by_place, identity, real_accounts
 from shared.domain.errors import Conflict
 from shared.domain.facts import Cause, Change
 from shared.domain.manual import ManualAccount, ManualOutcome, publish
@@ -75,10 +75,15 @@ class Synchronised:
             for account in connection.accounts:
                 self._by_id |= dict.fromkeys(known_as(account), (account, connection))
         self._copies: dict[str, list[Holding]] = {}
-        for places in groups(self.connections):
+        for holdings in real_accounts(self.connections):
+            places = by_place(holdings)
             for place in places:
                 elsewhere = [holding for other in places if other is not place for holding in other]
                 self._copies |= {account.id: elsewhere for account, _ in place}
+            for account, connection in holdings:
+                if account.closed_at is not None:
+                    # No copy itself, but what another connection still shows is the same account.
+                    self._copies[account.id] = [h for place in places for h in place if h[1].id != connection.id]
 
     def same(self, account_id: str) -> list[Holding]:
         """The account and its copies (rule 6); empty when no living connection has it."""
@@ -146,7 +151,8 @@ def join(
         for other in others
         if other.id != account.id and other.linked_account_id is not None
     ]
-    if any(joined[0][0].id in {a.id for a, _ in same} for joined in elsewhere if joined):
+    wanted = {a.id for a, _ in same}
+    if any(not wanted.isdisjoint(a.id for a, _ in joined) for joined in elsewhere):
         raise Conflict("another account kept by hand is joined with it", code="account_already_joined")
     here = {c.id for _, c in same}
     if sum(any(c.id in here for _, c in joined) for joined in elsewhere) >= MOST_JOINED:

@@ -123,6 +123,15 @@ def test_a_join_follows_an_account_that_turns_out_to_be_an_older_one() -> None:
         joins.join(replace(kept(), id="other"), one.id, [by_hand], [held])
 
 
+def test_a_joined_account_that_is_closed_in_one_connection_counts_through_another_that_still_shows_it() -> None:
+    closed, shown = account(1, iban_key="iban", closed_at=NOW), account(2, iban_key="iban")
+    held = [connection(closed), connection(shown, powens_id=78)]
+    joined = kept(linked=closed.id)
+    assert not joins.counts(joined, held)
+    with pytest.raises(Conflict, match="another"):
+        joins.join(replace(kept(), id="other"), shown.id, [joined], held)
+
+
 def test_an_account_without_a_currency_is_not_joined() -> None:
     held = connection(account(1, currency=None))
     with pytest.raises(Conflict) as refused:
