@@ -57,9 +57,9 @@ from shared.domain.connection import AccountType, Operation
 from shared.domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    from shared.adapters.identity import TokenVerifier
     from shared.adapters.powens.client import PowensClient
     from shared.adapters.powens.transport import OnRefused
+    from shared.adapters.tokens import TokenVerifier
 
 GRANT_SECONDS_LEFT = 10.0
 """Granting wishes stops while there is time to say that it has to go on."""
@@ -380,7 +380,7 @@ class LiveContainer:
 
     @cached_property
     def verifier(self) -> "TokenVerifier":
-        from shared.adapters.identity import TokenVerifier  # noqa: PLC0415 - only opening a socket needs cryptography
+        from shared.adapters.tokens import TokenVerifier  # noqa: PLC0415 - only opening a socket needs cryptography
 
         settings = self.settings
         return TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.access_tokens_only)

@@ -1,4 +1,4 @@
-"""Accounts: synchronised ones are looked at, renamed and chosen; manual ones are kept, valued and linked as well."""
+"""Accounts: synchronised ones are looked at, renamed and chosen; manual ones are kept, valued and joined as well."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -57,7 +57,7 @@ def get_account(account_id: AccountId) -> Response[Any]:
 def list_balances(account_id: AccountId, cursor: Cursor = None) -> Response[Any]:
     """List the balances of an account, the newest first.
 
-    Of a manual account all that its user typed; of a synchronised one the balance of now. Of two linked accounts either
+    Of a manual account all that its user typed; of a synchronised one the balance of now. Of two joined accounts either
     shows both, as one line.
     """
     user_id = read_request(router.current_event).user_id
@@ -114,9 +114,9 @@ def delete_manual_account(
 ) -> Response[Any]:
     """Delete a manual account.
 
-    With all of its balances, at once and for good. A linked one must be unlinked before.
+    With all of its balances, at once and for good. A joined one must be parted from the other before.
     """
-    return done(container().manual_accounts.drop, read_request(router.current_event), account_id)
+    return done(container().manual_accounts.delete, read_request(router.current_event), account_id)
 
 
 @router.put(
@@ -141,12 +141,12 @@ def link_manual_account(
     body: LinkRequest,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    """Link a manual account with a synchronised one.
+    """Join a manual account with a synchronised one.
 
     They are the same account from then on: one of them counts, and its balances go on where the other's end.
     """
     request = read_request(router.current_event)
-    return _changed(container().manual_accounts.link, request, account_id, body.account_id)
+    return _changed(container().manual_accounts.join, request, account_id, body.account_id)
 
 
 @router.delete(
@@ -161,11 +161,11 @@ def unlink_manual_account(
     account_id: AccountId,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    """Unlink a manual account.
+    """Part a manual account from the synchronised one.
 
-    Both accounts count again. Nothing changes for an account that is not linked.
+    Both accounts count again. Nothing changes for an account that is not joined.
     """
-    return _changed(container().manual_accounts.unlink, read_request(router.current_event), account_id)
+    return _changed(container().manual_accounts.part, read_request(router.current_event), account_id)
 
 
 @router.delete(
@@ -181,7 +181,7 @@ def dismiss_suggestion(
     suggested_id: SuggestedId,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    """Dismiss a link suggestion.
+    """Dismiss a suggested join.
 
     The user says that the two accounts are not the same: this pair is not suggested again.
     """

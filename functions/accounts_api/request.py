@@ -60,7 +60,7 @@ ExportCursor = Annotated[
 
 ConnectionId = Annotated[str, Path(description="The `id` of a connection.")]
 AccountId = Annotated[str, Path(description="The `id` of an account.")]
-SuggestedId = Annotated[str, Path(description="The `account_id` of a link suggestion.")]
+SuggestedId = Annotated[str, Path(description="The `account_id` of one of the `link_suggestions`.")]
 OperationId = Annotated[str, Path(description="The `id` of an operation.")]
 WishId = Annotated[str, Path(description="The `id` of a wish.")]
 InstitutionId = Annotated[str, Path(description="The `id` of an institution.")]

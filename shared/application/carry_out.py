@@ -62,7 +62,7 @@ class CarryOut:
         if self.clock() >= operation.deadline_at:
             self._change(operation, self._expire)
             return
-        # Repairs of ours can come in thousands, when Powens re-creates a bank's accounts: nobody has tapped for them.
+        # Restorations can come in thousands, when Powens re-creates a bank's accounts: nobody has tapped for them.
         calls = len(ledger.orders(held)) + CALLS_OF_A_READ * (1 if first_attempt else 2)
         self.budget.admit(calls, sweep=operation.kind is OperationKind.RESTORATION)
         asked = self.clock()

@@ -93,7 +93,7 @@ class Changes:
         return Draft(outcome, save)
 
     def _beside(self, listed: Listed, held: Connection | None, outcome: Outcome) -> Beside:
-        """What goes with the change to accounts kept by hand and to wishes."""
+        """What goes with the change to manual accounts and to wishes."""
         changed = ((held, outcome), *outcome.others)
         for _, change in changed:
             listed = listed.after(change.connection)

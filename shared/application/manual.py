@@ -1,4 +1,4 @@
-"""Accounts kept by hand: added, renamed, valued, joined with a synchronised one, parted from it, dropped."""
+"""Manual accounts: added, renamed, valued, joined with a synchronised one, parted from it, deleted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from shared.domain.manual import BalancePoint, ManualAccount, ManualOutcome
 BALANCES_PAGE = 50
 
 type ManualDraft = Draft[tuple[ManualAccount, Listed]]
-"""A change of an account kept by hand: the account, and the user's list with it, as they will be."""
+"""A change of a manual account: the account, and the user's list with it, as they will be."""
 type Decide = Callable[[ManualAccount, Listed], ManualOutcome]
 
 
@@ -33,7 +33,7 @@ class Balance:
 
 
 class ManualAccountStore(Protocol):
-    """Accounts kept by hand. Every method may raise StoreUnavailable."""
+    """Manual accounts. Every method may raise StoreUnavailable."""
 
     def save_manual(
         self,
@@ -44,7 +44,7 @@ class ManualAccountStore(Protocol):
         answer: Answer | None = None,
         relied_on: Sequence[Connection] = (),
     ) -> None:
-        """The new state of an account kept by hand, its balances and its event, in one transaction.
+        """The new state of a manual account, its balances and its event, in one transaction.
 
         Raises StaleWriteError when it is no longer `before` (None: new), or a connection no longer as in `relied_on`;
         TakenError when `answer`'s key is taken; for a new one UserBeingErased, and StaleWriteError when the user has as
@@ -93,7 +93,7 @@ class KeepManualAccounts:
         assert account is not None  # noqa: S101 - it has just been made
         listed = self.connections.listed(request.user_id)
         if len(listed.manual_accounts) >= manual.MOST_MANUAL_ACCOUNTS:
-            raise Conflict("too many accounts kept by hand", code="too_many_manual_accounts")
+            raise Conflict("too many manual accounts", code="too_many_manual_accounts")
 
         def save(answer: Answer | None) -> None:
             self.store.save_manual(None, outcome, correlation_id=request.correlation_id, answer=answer)
@@ -107,7 +107,7 @@ class KeepManualAccounts:
         """Raises InvalidInput as the domain."""
         return self._change(request, account_id, lambda held, _: manual.set_balance(held, balance, self.clock()))
 
-    def link(self, request: Request, account_id: str, synchronised_id: str) -> ManualDraft:
+    def join(self, request: Request, account_id: str, synchronised_id: str) -> ManualDraft:
         """Join with one of the user's synchronised accounts. Raises Conflict as the domain."""
 
         def decide(held: ManualAccount, listed: Listed) -> ManualOutcome:
@@ -116,7 +116,7 @@ class KeepManualAccounts:
 
         return self._change(request, account_id, decide, relied_on=synchronised_id)
 
-    def unlink(self, request: Request, account_id: str) -> ManualDraft:
+    def part(self, request: Request, account_id: str) -> ManualDraft:
         return self._change(request, account_id, lambda held, listed: joins.part(held, listed.connections))
 
     def dismiss(self, request: Request, account_id: str, synchronised_id: str) -> ManualDraft:
@@ -128,15 +128,15 @@ class KeepManualAccounts:
 
         return self._change(request, account_id, decide)
 
-    def drop(self, request: Request, account_id: str) -> Draft[None]:
-        """Raises Conflict `account_is_joined`: parting comes first, so that nobody drops a past that is still shown."""
+    def delete(self, request: Request, account_id: str) -> Draft[None]:
+        """Raises Conflict `account_is_joined`: parting comes first, so that no past is deleted that is still shown."""
         listed = self.connections.listed(request.user_id)
         held = _own(listed, account_id)
         if joins.joined_with(held, listed.connections) is not None:
             raise Conflict("a joined account", code="account_is_joined")
 
         def save(answer: Answer | None) -> None:
-            self.store.save_manual(held, manual.drop(held), correlation_id=request.correlation_id, answer=answer)
+            self.store.save_manual(held, manual.delete(held), correlation_id=request.correlation_id, answer=answer)
 
         return Draft(None, save)
 
@@ -181,7 +181,7 @@ class KeepManualAccounts:
         held = _own(before, account_id)
         outcome = decide(held, before)
         account = outcome.account
-        assert account is not None  # noqa: S101 - only `drop` decides that
+        assert account is not None  # noqa: S101 - only `delete` decides that
         listed = before.after_manual(account)
 
         def save(answer: Answer | None) -> None:
@@ -211,7 +211,7 @@ def _own(listed: Listed, account_id: str) -> ManualAccount:
 def _synchronised(listed: Listed, account_id: str) -> None:
     if listed.having(account_id) is None:
         if listed.manual_account(account_id) is not None:
-            raise Conflict("an account kept by hand", code="not_a_synchronised_account")
+            raise Conflict("a manual account", code="not_a_synchronised_account")
         raise NotFound("no such synchronised account", code="account_not_found")
 
 

@@ -29,7 +29,7 @@ def account_id(powens_account_id: int, nth: int = 0) -> str:
 
 
 def restoration_id(powens_account_id: int, read_started_at: datetime) -> str:
-    """Id of the operation that repairs an account which came back in another state than wanted."""
+    """Id of the operation that restores an account which came back in another state than wanted."""
     return str(uuid.uuid5(_NAMESPACE, f"restoration/{powens_account_id}/{read_started_at.isoformat()}"))
 
 
@@ -162,7 +162,7 @@ class Account:
     `enabled` is what Powens showed last, `wanted` the newest choice. They differ only while a choice is being carried
     out, while the user must be asked (`problem`, a reason code), and while the bank does not show the account.
 
-    `chosen_at`: when somebody last chose. `repairs`: when we repaired it recently. `former_ids`: our ids of accounts
+    `chosen_at`: when somebody last chose. `repairs`: when we restored it recently. `former_ids`: our ids of accounts
     that turned out to be this one. `synchronised_since`: when a read first showed it enabled. `unreadable`: the last
     read did not show whether it is enabled.
 

@@ -153,7 +153,7 @@ def join(
     ]
     wanted = {a.id for a, _ in same}
     if any(not wanted.isdisjoint(a.id for a, _ in joined) for joined in elsewhere):
-        raise Conflict("another account kept by hand is joined with it", code="account_already_joined")
+        raise Conflict("another manual account is joined with it", code="account_already_joined")
     here = {c.id for _, c in same}
     if sum(any(c.id in here for _, c in joined) for joined in elsewhere) >= MOST_JOINED:
         raise Conflict("too many joined accounts", code="too_many_joined_accounts")

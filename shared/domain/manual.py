@@ -115,10 +115,10 @@ def set_balance(account: ManualAccount, balance: Decimal, now: datetime) -> Manu
     return replace(changed, outgrown=outgrown)
 
 
-def drop(account: ManualAccount) -> ManualOutcome:
-    """Delete the account with its history. It needs no tombstone: nothing can create the same id again."""
-    dropped = publish(replace(account, announced=False), Change.REMOVED)
-    return ManualOutcome(account=None, facts=dropped.facts)
+def delete(account: ManualAccount) -> ManualOutcome:
+    """With its history. It needs no tombstone: nothing can create the same id again."""
+    deleted = publish(replace(account, announced=False), Change.REMOVED)
+    return ManualOutcome(account=None, facts=deleted.facts)
 
 
 def dismiss(account: ManualAccount, account_id: str) -> ManualOutcome:

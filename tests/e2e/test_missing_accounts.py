@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 PATIENCE = 20_000
 expect.set_options(timeout=PATIENCE)
-BY_HAND = "Épargne flexible"
+MANUAL = "Épargne flexible"
 SYNCHRONISED = "Compte d'épargne flexible"
 
 
@@ -34,7 +34,7 @@ class Language:
     locale: str
     missing: str
     not_handled: str
-    add_by_hand: str
+    add_manual: str
     tell_me: str
     available: str
     choose: str
@@ -50,7 +50,7 @@ FRENCH = Language(
     locale="fr-FR",
     missing="Un compte manque ?",
     not_handled="Powens ne",
-    add_by_hand="Ajouter un compte à la main",
+    add_manual="Ajouter un compte à la main",
     tell_me="Prévenez-moi",
     available="Disponible maintenant chez Revolut",
     choose="Choisir les comptes",
@@ -65,7 +65,7 @@ ENGLISH = Language(
     locale="en-GB",
     missing="Is an account missing?",
     not_handled="Powens cannot",
-    add_by_hand="Add an account by hand",
+    add_manual="Add a manual account",
     tell_me="Tell me",
     available="Available now at Revolut",
     choose="Choose accounts",
@@ -110,7 +110,7 @@ class Visitor:
         return self.dialog.get_by_test_id("missing-answer")
 
     @property
-    def by_hand(self) -> Locator:
+    def manual_account(self) -> Locator:
         return self.page.get_by_test_id("manual-account")
 
     @property
@@ -207,18 +207,18 @@ def revolut_gives_savings(system: System) -> Iterator[Callable[[], None]]:
         change(capabilities, products, types)
 
 
-def told_by_hand(person: Person) -> list[dict[str, Any]]:
-    """What the bus says of accounts kept by hand."""
+def told_of_manual(person: Person) -> list[dict[str, Any]]:
+    """What the bus says of manual accounts."""
     return [detail for detail in person.events("AccountsUpdated") if "connection_id" not in detail["data"]]
 
 
-def test_savings_that_revolut_does_not_share_are_kept_by_hand_until_it_does_and_then_count_once(
+def test_savings_that_revolut_does_not_share_are_kept_manually_until_it_does_and_then_count_once(
     system: System, visit: Callable[[Person, Language], Visitor], revolut_gives_savings: Callable[[], None]
 ) -> None:
     with Person(system) as somebody, Person(system) as anybody:
         visitors = [visit(somebody, FRENCH), visit(anybody, ENGLISH)]
         for visitor in visitors:
-            learns_that_savings_are_not_handled_and_adds_them_by_hand(visitor)
+            learns_that_savings_are_not_handled_and_adds_them_manually(visitor)
         revolut_gives_savings()
         for visitor in visitors:
             is_told_ticks_the_account_and_joins_it(visitor)
@@ -227,7 +227,7 @@ def test_savings_that_revolut_does_not_share_are_kept_by_hand_until_it_does_and_
             parts_the_two_and_hears_no_more(visitor)
 
 
-def learns_that_savings_are_not_handled_and_adds_them_by_hand(visitor: Visitor) -> None:
+def learns_that_savings_are_not_handled_and_adds_them_manually(visitor: Visitor) -> None:
     person, page, words = visitor.person, visitor.page, visitor.language
     visitor.has_in_all(1250)
     visitor.starts_to_ask()
@@ -243,18 +243,18 @@ def learns_that_savings_are_not_handled_and_adds_them_by_hand(visitor: Visitor) 
     (wish,) = person.api.get("/v1/connections").json()["wishes"]
     assert (wish["institution_name"], wish["type"], wish["available_at"]) == ("Revolut", "savings", None)
 
-    visitor.press("missing-step", words.add_by_hand)
+    visitor.press("missing-step", words.add_manual)
     form = page.get_by_test_id("add-manual-account")
     expect(form.locator("[name=institution_name]")).to_have_value("Revolut")
     expect(form.locator("[name=type]")).to_have_value("savings")
-    form.locator("[name=name]").fill(BY_HAND)
+    form.locator("[name=name]").fill(MANUAL)
     form.locator("[name=balance]").fill(words.amount)
     visitor.sees("the form")
     form.get_by_test_id("confirm").click()
-    expect(visitor.by_hand).to_contain_text(BY_HAND)
-    visitor.sees("the list with an account kept by hand")
+    expect(visitor.manual_account).to_contain_text(MANUAL)
+    visitor.sees("the list with a manual account")
     visitor.has_in_all(4250)
-    (detail,) = eventually(lambda: told_by_hand(person))
+    (detail,) = eventually(lambda: told_of_manual(person))
     (line,) = detail["data"]["accounts"]
     assert (line["change"], line["type"], line["currency"], line["enabled"]) == ("added", "savings", "EUR", True)
     assert (detail["data"]["revision"], detail["metadata"]["cause"]) == (1, "user")
@@ -273,13 +273,13 @@ def is_told_ticks_the_account_and_joins_it(visitor: Visitor) -> None:
     expect(visitor.told.get_by_test_id("wish-step")).to_have_count(0)
     visitor.has_in_all(7400)
 
-    suggestion = visitor.by_hand.get_by_test_id("suggestion")
+    suggestion = visitor.manual_account.get_by_test_id("suggestion")
     expect(suggestion).to_contain_text(words.same)
     expect(suggestion).to_contain_text(SYNCHRONISED)
     visitor.sees("the suggestion to join")
     visitor.press("join", words.join, suggestion)
-    expect(visitor.by_hand).to_have_count(0)
-    expect(visitor.account(SYNCHRONISED)).to_contain_text(BY_HAND)
+    expect(visitor.manual_account).to_have_count(0)
+    expect(visitor.account(SYNCHRONISED)).to_contain_text(MANUAL)
     visitor.sees("two accounts that are joined")
     visitor.has_in_all(4400)
 
@@ -287,7 +287,7 @@ def is_told_ticks_the_account_and_joins_it(visitor: Visitor) -> None:
 def parts_the_two_and_hears_no_more(visitor: Visitor) -> None:
     person, words = visitor.person, visitor.language
     visitor.press("part", words.part, visitor.account(SYNCHRONISED))
-    expect(visitor.by_hand).to_contain_text(BY_HAND)
+    expect(visitor.manual_account).to_contain_text(MANUAL)
     expect(visitor.account(SYNCHRONISED)).to_have_attribute("data-enabled", "true")
     visitor.has_in_all(7400)
 

@@ -26,8 +26,8 @@ _MEMBERS: dict[FactType, tuple[str, ...]] = {
 """What `data` has beside `user_id` and `revision`; `accounts` is always there, empty where nothing is named."""
 _SAYS = {
     FactType.ACCOUNTS_UPDATED: (
-        "Accounts of a connection changed: one confirm is one event. Without connection_id: an account that a user "
-        "keeps by hand changed; revision is then that account's own."
+        "Accounts of a connection changed: one confirm is one event. Without connection_id: a manual "
+        "account changed; revision is then that account's own."
     ),
     FactType.CONNECTION_UPDATED: "What the user is told about a connection changed.",
     FactType.CONNECTION_REMOVED: "A connection is gone, with the accounts it had.",
@@ -65,7 +65,7 @@ def schema_of(kind: FactType) -> dict[str, Any]:
     elif kind is not FactType.ACCOUNTS_UPDATED:
         definitions["Change"]["enum"].remove(removed)
     else:
-        # An account kept by hand, which has no connection, is alone in its events.
+        # A manual account, which has no connection, is alone in its events.
         data["else"] = {"properties": {"accounts": {"maxItems": 1}}}
         data["if"] = {"required": ["connection_id"]}
     return {

@@ -1,4 +1,4 @@
-"""A user's steps with accounts kept by hand, and what the list and the events then say."""
+"""A user's steps with manual accounts, and what the list and the events then say."""
 
 from typing import Any
 
@@ -16,20 +16,20 @@ BODY: dict[str, Any] = {
 
 
 def add(world: World, **fields: Any) -> str:
-    """The path of a new account kept by hand."""
+    """The path of a new manual account."""
     reply = world.api("POST", "/v1/accounts", BODY | fields)
     assert reply.status == 201, reply.body
     world.publish()
     return reply.headers["location"]
 
 
-def link(world: World, path: str, account_id: str, **headers: str) -> Reply:
+def join(world: World, path: str, account_id: str, **headers: str) -> Reply:
     reply = world.api("PUT", f"{path}/link", {"account_id": account_id}, **headers)
     world.publish()
     return reply
 
 
-def unlink(world: World, path: str, **headers: str) -> Reply:
+def part(world: World, path: str, **headers: str) -> Reply:
     reply = world.api("DELETE", f"{path}/link", **headers)
     world.publish()
     return reply
@@ -57,7 +57,7 @@ def counted(world: World) -> list[str]:
 
 
 def told(world: World, path: str) -> list[tuple[int, str, bool]]:
-    """What the events said of the account kept by hand: (revision, change, enabled)."""
+    """What the events said of the manual account: (revision, change, enabled)."""
     return [
         (event["data"]["revision"], line["change"], line["enabled"])
         for event in world.events("AccountsUpdated")

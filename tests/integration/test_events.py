@@ -67,16 +67,16 @@ def facts(draw: st.DrawFn) -> Fact:
     changes: list[AccountChange] = []
     if kind in (FactType.ACCOUNTS_UPDATED, FactType.CONNECTION_REMOVED):
         changes = draw(st.lists(lines, min_size=1, max_size=4))
-    by_hand = kind is FactType.ACCOUNTS_UPDATED and draw(st.booleans())
-    if by_hand:
+    manual_account = kind is FactType.ACCOUNTS_UPDATED and draw(st.booleans())
+    if manual_account:
         changes = changes[:1]
-    if kind is FactType.CONNECTION_REMOVED or (by_hand and draw(st.booleans())):
+    if kind is FactType.CONNECTION_REMOVED or (manual_account and draw(st.booleans())):
         changes = [AccountChange(**{**_members(line), "change": Change.REMOVED}) for line in changes]
     wish = kind is FactType.ACCOUNT_NOW_AVAILABLE
     return Fact(
         type=kind,
         user_id=draw(st.sampled_from(["alice", "bob"])),
-        connection_id=None if wish or by_hand or kind is FactType.USER_ERASED else "connection",
+        connection_id=None if wish or manual_account or kind is FactType.USER_ERASED else "connection",
         revision=draw(st.integers(0, 10**6)),
         cause=draw(st.sampled_from(Cause)),
         accounts=tuple(changes),
@@ -100,7 +100,7 @@ def test_whatever_the_ledger_can_say_fits_the_schema_and_reads_back(fact: Fact) 
     assert EventDetail.model_validate(published) == detail
 
 
-def test_an_account_kept_by_hand_is_alone_in_its_events() -> None:
+def test_a_manual_account_is_alone_in_its_events() -> None:
     line = {"account_id": "a", "change": "removed", "enabled": False, "type": "savings", "currency": "EUR"}
     data = {"user_id": "alice", "revision": 2, "accounts": [line]}
     detail = example(FactType.ACCOUNTS_UPDATED)["detail"] | {"data": data}
@@ -117,7 +117,7 @@ def test_an_event_without_one_of_its_members_or_with_one_too_many_fits_no_more(
     detail = example(kind)["detail"]
     part = data.draw(st.sampled_from(["metadata", "data"]))
     if data.draw(st.booleans()):
-        # Without its connection the example's event, of several accounts, is none of an account kept by hand either.
+        # Without its connection the example's event, of several accounts, is none of a manual account either.
         detail[part].pop(data.draw(st.sampled_from(sorted(detail[part]))))
     else:
         detail[part]["iban"] = "FR76"

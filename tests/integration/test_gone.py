@@ -136,7 +136,7 @@ def test_a_named_account_is_told_again_even_when_powens_changed_it_unseen(world:
     assert world.enabled(connection) == world.at_powens(connection) == {1}
 
 
-def test_a_repair_of_the_largest_connection_fits_one_transaction(world: World) -> None:
+def test_a_restoration_of_the_largest_connection_fits_one_transaction(world: World) -> None:
     connection = world.connect(*range(1, 121))
     for account_id in range(1, 121):
         old = world.powens.account(account_id)

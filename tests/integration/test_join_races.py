@@ -10,7 +10,7 @@ from shared.domain import ledger
 from shared.domain.connection import Connection as Held
 from shared.domain.connection import connection_id
 from shared.domain.facts import Cause, Change, Fact, FactType, change_of
-from tests.integration.join_steps import add, counted, link, manual, read, told, unlink
+from tests.integration.join_steps import add, counted, join, manual, part, read, told
 from tests.integration.journey_steps import flip
 from tests.integration.world import World
 from tests.worlds.powens.model import Connection
@@ -19,13 +19,13 @@ from tests.worlds.powens.model import Connection
 def test_two_devices_that_join_two_accounts_with_one_at_the_same_moment_join_one(world: World) -> None:
     synchronised = world.ids(world.connect(1))[1]
     path, other = add(world), add(world)
-    world.meanwhile(lambda: link(world, other, synchronised))
-    refused = link(world, path, synchronised)
+    world.meanwhile(lambda: join(world, other, synchronised))
+    refused = join(world, path, synchronised)
     assert (refused.status, refused.json["code"]) == (409, "account_already_joined")
     assert sorted(counted(world)) == sorted([synchronised, path.rpartition("/")[2]])
 
 
-def unticked_by_hand(held: Held | None, _: tuple[Held, ...]) -> ledger.Outcome:
+def unticked_elsewhere(held: Held | None, _: tuple[Held, ...]) -> ledger.Outcome:
     """As a read decides that finds every account unticked."""
     assert held is not None
     lines = tuple(change_of(replace(a, enabled=False), Change.DISABLED) for a in held.accounts)
@@ -65,7 +65,7 @@ def test_what_happens_at_the_moment_of_a_join_is_neither_lost_nor_told_twice(
     connection = world.connect(1)
     path = add(world)
     world.meanwhile(lambda: act(world, connection, path))
-    assert link(world, path, world.ids(connection)[1]).status == 200
+    assert join(world, path, world.ids(connection)[1]).status == 200
     world.settle()
     assert len(counted(world)) == 1
     assert manual(world, path)["name"] == ("Neuf" if act is renamed else "Mon compte")
@@ -75,14 +75,14 @@ def test_an_account_dropped_at_the_moment_of_a_join_is_gone(world: World) -> Non
     connection = world.connect(1)
     path = add(world)
     world.meanwhile(lambda: dropped(world, connection, path))
-    assert link(world, path, world.ids(connection)[1]).json["code"] == "account_not_found"
+    assert join(world, path, world.ids(connection)[1]).json["code"] == "account_not_found"
     assert counted(world) == [world.ids(connection)[1]]
 
 
 def test_an_account_joined_at_the_moment_of_its_deletion_stays(world: World) -> None:
     connection = world.connect(1)
     path = add(world)
-    world.meanwhile(lambda: link(world, path, world.ids(connection)[1]))
+    world.meanwhile(lambda: join(world, path, world.ids(connection)[1]))
     assert world.api("DELETE", path).json["code"] == "account_is_joined"
     assert counted(world) == [world.ids(connection)[1]]
 
@@ -90,9 +90,9 @@ def test_an_account_joined_at_the_moment_of_its_deletion_stays(world: World) -> 
 def test_a_rename_at_the_moment_of_a_parting_is_kept(world: World) -> None:
     connection = world.connect(1)
     path = add(world)
-    link(world, path, world.ids(connection)[1])
+    join(world, path, world.ids(connection)[1])
     world.meanwhile(lambda: renamed(world, connection, path))
-    assert unlink(world, path).json["name"] == "Neuf"
+    assert part(world, path).json["name"] == "Neuf"
     assert manual(world, path)["enabled"]
 
 
@@ -101,7 +101,7 @@ def test_a_join_at_the_moment_of_a_read_that_unticks_the_account_is_seen_by_the_
     path = add(world)
     world.clock.advance(seconds=10)
     flip(world, connection)
-    world.meanwhile(lambda: link(world, path, world.ids(connection)[1]))
+    world.meanwhile(lambda: join(world, path, world.ids(connection)[1]))
     world.settle()
     assert counted(world) == [path.rpartition("/")[2]]
     assert [change for _, change, _ in told(world, path)] == ["added", "disabled", "enabled"]
@@ -113,7 +113,7 @@ def test_two_connections_that_lose_the_joined_account_at_the_same_moment_see_eac
     second = world.connect(connection_id=78)
     world.powens.add_account(second, 2, iban=first.accounts[1].iban)
     read(world, second)
-    link(world, path, world.ids(first)[1])
+    join(world, path, world.ids(first)[1])
     assert len(counted(world)) == 1
     assert path.rpartition("/")[2] not in counted(world)
     world.clock.advance(seconds=10)
@@ -124,7 +124,7 @@ def test_two_connections_that_lose_the_joined_account_at_the_same_moment_see_eac
 
     def lose(lost: str) -> None:
         with world.invoking():
-            changes.apply("alice", lost, unticked_by_hand, correlation_id="c")
+            changes.apply("alice", lost, unticked_elsewhere, correlation_id="c")
 
     world.meanwhile(lambda: lose(other))
     lose(one)
@@ -134,7 +134,7 @@ def test_two_connections_that_lose_the_joined_account_at_the_same_moment_see_eac
 def test_a_crash_between_read_and_write_of_a_change_that_ends_a_join_loses_nothing(world: World) -> None:
     path = add(world)
     connection = world.connect(1)
-    link(world, path, world.ids(connection)[1])
+    join(world, path, world.ids(connection)[1])
     world.clock.advance(seconds=10)
     flip(world, connection)
     world.aws.raising("TransactWriteItems", RuntimeError("killed"))
@@ -146,7 +146,7 @@ def test_a_crash_between_read_and_write_of_a_change_that_ends_a_join_loses_nothi
 def test_an_unchanged_read_asks_for_no_join_at_all(world: World) -> None:
     path = add(world)
     connection = world.connect(1)
-    link(world, path, world.ids(connection)[1])
+    join(world, path, world.ids(connection)[1])
     world.forget()
     world.powens.synchronise(connection)
     world.powens.account(1).balance = 12.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.join_steps import add, link, manual, read, told, unlink
+from tests.integration.join_steps import add, join, manual, part, read, told
 from tests.integration.world import World
 
 
@@ -45,7 +45,7 @@ def test_what_a_user_denies_is_not_suggested_again(world: World) -> None:
     assert told(world, path) == [(1, "added", True)], "it is nobody else's business"
     unknown = world.api("DELETE", f"{path}/link-suggestions/x")
     assert (unknown.status, unknown.json["code"]) == (404, "account_not_found")
-    assert link(world, path, ids[1]).status == 200, "a user may think better of it"
+    assert join(world, path, ids[1]).status == 200, "a user may think better of it"
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
@@ -68,13 +68,13 @@ def test_accounts_that_cannot_be_the_same_are_not_joined(world: World) -> None:
     ):
         details = set()
         for language in ("fr", "en"):
-            refused = link(world, path, account_id, accept_language=language)
+            refused = join(world, path, account_id, accept_language=language)
             assert (refused.status, refused.json["code"]) == (409, code)
             details.add(refused.json["detail"])
         assert len(details) == 2
-    two = link(world, f"/v1/accounts/{ids[1]}", ids[2])
+    two = join(world, f"/v1/accounts/{ids[1]}", ids[2])
     assert (two.status, two.json["code"]) == (409, "not_a_manual_account")
-    missing = link(world, path, "x")
+    missing = join(world, path, "x")
     assert (missing.status, missing.json["code"]) == (404, "account_not_found")
     assert world.items() == before
 
@@ -83,14 +83,14 @@ def test_a_joined_account_is_neither_joined_again_nor_deleted(world: World) -> N
     connection = world.connect(1, 2)
     ids = world.ids(connection)
     path, other = add(world), add(world, name="Autre")
-    assert link(world, path, ids[1]).status == 200
-    for refused in (link(world, path, ids[2]), link(world, other, ids[1])):
+    assert join(world, path, ids[1]).status == 200
+    for refused in (join(world, path, ids[2]), join(world, other, ids[1])):
         assert (refused.status, refused.json["code"]) == (409, "account_already_joined")
     deleted = world.api("DELETE", path, accept_language="en")
     assert (deleted.status, deleted.json["code"]) == (409, "account_is_joined")
     assert "joined" in deleted.json["detail"]
     assert manual(world, path)["linked_account_id"] == ids[1]
-    unlink(world, path)
+    part(world, path)
     assert world.api("DELETE", path).status == 204
 
 
@@ -98,6 +98,6 @@ def test_a_bounded_number_of_accounts_is_joined_at_once(world: World, monkeypatc
     monkeypatch.setattr("shared.domain.joins.MOST_JOINED", 1)
     ids = world.ids(world.connect(1, 2))
     path, other = add(world), add(world)
-    assert link(world, path, ids[1]).status == 200
-    refused = link(world, other, ids[2])
+    assert join(world, path, ids[1]).status == 200
+    refused = join(world, other, ids[2])
     assert (refused.status, refused.json["code"]) == (409, "too_many_joined_accounts")

@@ -1,12 +1,12 @@
-"""Accounts kept by hand and joined with synchronised ones: each counts once, and is told of, all the way."""
+"""Manual accounts that are joined with synchronised ones: each counts once, and is told of, all the way."""
 
 from shared.domain.connection import connection_id
-from tests.integration.join_steps import add, counted, link, manual, read, told, unlink
+from tests.integration.join_steps import add, counted, join, manual, part, read, told
 from tests.integration.journey_steps import flip
 from tests.integration.world import World
 
 
-def test_an_account_kept_by_hand_is_joined_with_the_synchronised_one_that_appears_and_parted_again(
+def test_a_manual_account_is_joined_with_the_synchronised_one_that_appears_and_parted_again(
     world: World,
 ) -> None:
     path = add(world)
@@ -25,7 +25,7 @@ def test_an_account_kept_by_hand_is_joined_with_the_synchronised_one_that_appear
     assert len(counted(world)) == 2, "nothing is joined by itself"
 
     world.aws.calls.clear()
-    joined = link(world, path, synchronised)
+    joined = join(world, path, synchronised)
     assert joined.status == 200
     assert sorted(set(world.aws.calls)) == ["PutEvents", "Query", "TransactWriteItems"]
     assert joined.json == manual(world, path)
@@ -44,7 +44,7 @@ def test_an_account_kept_by_hand_is_joined_with_the_synchronised_one_that_appear
     ]
     assert world.api("GET", f"/v1/accounts/{synchronised}/balances").json == series
 
-    assert unlink(world, path).json == before == manual(world, path)
+    assert part(world, path).json == before == manual(world, path)
     assert world.held(connection)["accounts"][0]["linked_account_id"] is None
     assert len(counted(world)) == 2
     points = world.api("GET", f"{path}/balances").json["balances"]
@@ -66,7 +66,7 @@ def test_what_is_written_down_while_the_synchronised_account_counts_waits_for_th
     path = add(world)
     world.clock.advance(days=1)
     connection = world.connect(1)
-    link(world, path, world.ids(connection)[1])
+    join(world, path, world.ids(connection)[1])
     world.clock.advance(days=1)
     assert world.api("PATCH", path, {"balance": "1600"}).json["balance"] == "1600"
     kinds = [(p["balance"], p["kind"]) for p in world.api("GET", f"{path}/balances").json["balances"]]
@@ -90,31 +90,31 @@ def test_repeating_a_join_or_a_parting_writes_and_tells_nothing(world: World) ->
     connection = world.connect(1)
     synchronised = world.ids(connection)[1]
     for _ in range(2):
-        assert link(world, path, synchronised, idempotency_key="join").status == 200
+        assert join(world, path, synchronised, idempotency_key="join").status == 200
     world.aws.calls.clear()
-    assert link(world, path, synchronised).json["linked_account_id"] == synchronised
+    assert join(world, path, synchronised).json["linked_account_id"] == synchronised
     assert set(world.aws.calls) == {"Query"}
     for _ in range(2):
-        assert unlink(world, path, idempotency_key="part").status == 200
+        assert part(world, path, idempotency_key="part").status == 200
     world.aws.calls.clear()
-    assert unlink(world, path).json["linked_account_id"] is None
+    assert part(world, path).json["linked_account_id"] is None
     assert set(world.aws.calls) == {"Query"}
     assert [revision for revision, _, _ in told(world, path)] == [1, 2, 3]
 
 
-def test_the_account_kept_by_hand_counts_again_while_the_joined_one_is_unticked(world: World) -> None:
+def test_the_manual_account_counts_again_while_the_joined_one_is_unticked(world: World) -> None:
     path = add(world)
     connection = world.connect(1)
     synchronised = world.ids(connection)[1]
-    by_hand = path.rpartition("/")[2]
-    link(world, path, synchronised)
+    manual_account = path.rpartition("/")[2]
+    join(world, path, synchronised)
     for _ in range(2):
         # In our app, and in the Powens space.
         world.choose(connection)
         world.settle()
-        assert counted(world) == [by_hand]
+        assert counted(world) == [manual_account]
         assert manual(world, path)["linked_account_id"] == synchronised
-        assert world.held(connection)["accounts"][0]["linked_account_id"] == by_hand
+        assert world.held(connection)["accounts"][0]["linked_account_id"] == manual_account
         flip(world, connection, 1)
         world.settle()
         assert counted(world) == [synchronised]
@@ -122,11 +122,11 @@ def test_the_account_kept_by_hand_counts_again_while_the_joined_one_is_unticked(
     assert changes == ["added", "disabled", "enabled", "disabled", "enabled", "disabled"]
 
 
-def test_the_account_kept_by_hand_counts_again_when_the_bank_closes_the_joined_one(world: World) -> None:
+def test_the_manual_account_counts_again_when_the_bank_closes_the_joined_one(world: World) -> None:
     path = add(world)
     connection = world.connect(1, 2)
     synchronised = world.ids(connection)[1]
-    link(world, path, synchronised)
+    join(world, path, synchronised)
     connection.accounts[1].deleted = True
     read(world, connection)
     assert path.rpartition("/")[2] in counted(world)
@@ -138,15 +138,15 @@ def test_the_account_kept_by_hand_counts_again_when_the_bank_closes_the_joined_o
 
 def test_a_join_ends_with_the_connection_and_is_there_again_when_it_was_taken_for_gone_wrongly(world: World) -> None:
     path = add(world)
-    by_hand = path.rpartition("/")[2]
+    manual_account = path.rpartition("/")[2]
     connection = world.connect(1)
     synchronised = world.ids(connection)[1]
-    link(world, path, synchronised)
+    join(world, path, synchronised)
     del world.powens.connections[77]
     world.clock.advance(seconds=10)
     world.webhook("connection-deleted", connection)
     world.settle()
-    assert counted(world) == [by_hand]
+    assert counted(world) == [manual_account]
     assert manual(world, path)["linked_account_id"] is None
     assert [p["kind"] for p in world.api("GET", f"{path}/balances").json["balances"]] == ["manual"]
 
@@ -161,16 +161,16 @@ def test_a_join_ends_with_the_connection_and_is_there_again_when_it_was_taken_fo
     world.settle()
     again = world.connect(9, connection_id=79)
     assert [s["account_id"] for s in manual(world, path)["link_suggestions"]] == [world.ids(again)[9]]
-    assert link(world, path, world.ids(again)[9]).status == 200
+    assert join(world, path, world.ids(again)[9]).status == 200
     assert counted(world) == [world.ids(again)[9]]
-    assert unlink(world, path).status == 200
+    assert part(world, path).status == 200
     assert world.api("DELETE", path).status == 204
 
 
 def test_an_account_whose_synchronised_one_is_gone_can_be_dropped(world: World) -> None:
     path = add(world)
     connection = world.connect(1)
-    link(world, path, world.ids(connection)[1])
+    join(world, path, world.ids(connection)[1])
     del world.powens.connections[77]
     world.clock.advance(seconds=10)
     world.webhook("connection-deleted", connection)
@@ -179,7 +179,7 @@ def test_an_account_whose_synchronised_one_is_gone_can_be_dropped(world: World) 
     assert counted(world) == []
 
 
-def test_an_account_seen_through_two_connections_and_kept_by_hand_counts_once(world: World) -> None:
+def test_an_account_seen_through_two_connections_and_joined_with_a_manual_one_counts_once(world: World) -> None:
     path = add(world)
     first = world.connect(1)
     second = world.connect(connection_id=78)
@@ -190,7 +190,7 @@ def test_an_account_seen_through_two_connections_and_kept_by_hand_counts_once(wo
     assert [s["account_id"] for s in manual(world, path)["link_suggestions"]] == [one], (
         "what does not count is left out"
     )
-    link(world, path, other)
+    join(world, path, other)
     assert counted(world) == [one]
     flip(world, second)
     world.settle()
@@ -202,14 +202,14 @@ def test_an_account_seen_through_two_connections_and_kept_by_hand_counts_once(wo
     world.settle()
     assert counted(world) == [one]
     later = add(world, name="Encore")
-    taken = link(world, later, one)
+    taken = join(world, later, one)
     assert (taken.status, taken.json["code"]) == (409, "account_already_joined")
 
 
 def test_a_second_connection_to_the_joined_account_takes_over_when_it_appears(world: World) -> None:
     path = add(world)
     first = world.connect(1, disabled=(1,))
-    link(world, path, world.ids(first)[1])
+    join(world, path, world.ids(first)[1])
     assert counted(world) == [path.rpartition("/")[2]]
     second = world.connect(connection_id=78)
     world.powens.add_account(second, 2, iban=first.accounts[1].iban)
@@ -220,20 +220,20 @@ def test_a_second_connection_to_the_joined_account_takes_over_when_it_appears(wo
     assert [point["kind"] for point in series] == ["synced", "manual"]
 
 
-def test_joining_with_an_account_that_is_not_ticked_lets_the_one_kept_by_hand_count(world: World) -> None:
+def test_joining_with_an_account_that_is_not_ticked_lets_the_manual_one_count(world: World) -> None:
     path = add(world)
     connection = world.connect(1, disabled=(1,))
-    joined = link(world, path, world.ids(connection)[1])
+    joined = join(world, path, world.ids(connection)[1])
     assert (joined.json["enabled"], joined.json["linked_account_id"]) == (True, world.ids(connection)[1])
     assert counted(world) == [path.rpartition("/")[2]]
-    assert unlink(world, path).json["enabled"]
+    assert part(world, path).json["enabled"]
     assert told(world, path) == [(1, "added", True), (2, "refreshed", True), (3, "refreshed", True)]
 
 
 def test_a_join_outlives_an_account_that_powens_re_creates(world: World) -> None:
     path = add(world)
     connection = world.connect(1)
-    link(world, path, world.ids(connection)[1])
+    join(world, path, world.ids(connection)[1])
     known = world.ids(connection)[1]
     old = connection.accounts[1]
     old.deleted = old.disabled = True
@@ -249,7 +249,7 @@ def test_a_join_with_an_account_of_a_dead_connection_goes_on_with_its_copy_when_
 ) -> None:
     path = add(world)
     first = world.connect(1)
-    link(world, path, world.ids(first)[1])
+    join(world, path, world.ids(first)[1])
     second = world.connect(connection_id=78)
     world.powens.add_account(second, 2, iban=first.accounts[1].iban)
     read(world, second)

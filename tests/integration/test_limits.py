@@ -161,10 +161,10 @@ def test_as_many_of_the_largest_accounts_as_are_kept_fit_one_item(world: World) 
 )
 def test_a_name_that_a_person_gives_is_visible_and_measured_in_bytes(world: World, name: str, kept: str | None) -> None:
     world.connect(1)
-    by_hand = {"name": name, "type": "checking", "currency": "EUR", "balance": "1"}
+    manual_account = {"name": name, "type": "checking", "currency": "EUR", "balance": "1"}
     answers = [
         world.api("PATCH", f"/v1/accounts/{account_id(1)}", {"name": name}),
-        world.api("POST", "/v1/accounts", by_hand),
+        world.api("POST", "/v1/accounts", manual_account),
     ]
     for answer in answers:
         if kept is None:

@@ -1,4 +1,4 @@
-"""How many accounts by hand and wishes a user may have, however many are asked for at the same moment."""
+"""How many manual accounts and wishes a user may have, however many are asked for at the same moment."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from tests.integration.test_wishes import BANK
 from tests.integration.world import Reply, World
 
 MOST = 3
-BY_HAND = {"name": "Livret", "type": "savings", "currency": "EUR", "balance": "1"}
+MANUAL = {"name": "Livret", "type": "savings", "currency": "EUR", "balance": "1"}
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def add(world: World, number: int, **headers: str) -> Reply:
-    return world.api("POST", "/v1/accounts", {**BY_HAND, "name": f"Livret {number}"}, **headers)
+    return world.api("POST", "/v1/accounts", {**MANUAL, "name": f"Livret {number}"}, **headers)
 
 
 def wish(world: World, number: int) -> Reply:

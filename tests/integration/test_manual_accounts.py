@@ -1,4 +1,4 @@
-"""Accounts that a user keeps by hand, beside the synchronised ones: kept, told, valued, dropped."""
+"""Manual accounts, beside the synchronised ones: kept, told, valued, dropped."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ def patch(world: World, path: str, **fields: Any) -> Reply:
 
 
 def told(world: World) -> list[tuple[int, str, bool]]:
-    """What the events said of accounts kept by hand: (revision, change, enabled)."""
+    """What the events said of manual accounts: (revision, change, enabled)."""
     events = [event["data"] for event in world.events("AccountsUpdated") if "connection_id" not in event["data"]]
     return [(data["revision"], line["change"], line["enabled"]) for data in events for line in data["accounts"]]
 
@@ -336,7 +336,7 @@ def test_a_change_is_of_one_thing(world: World, body: dict[str, Any]) -> None:
     assert (reply.status, reply.json["code"]) == (422, "invalid_request")
 
 
-def test_a_user_keeps_a_bounded_number_of_accounts_by_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_keeps_a_bounded_number_of_manual_accounts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_MANUAL_ACCOUNTS == 100
     monkeypatch.setattr("shared.domain.manual.MOST_MANUAL_ACCOUNTS", 1)
     assert add(world).status == 201

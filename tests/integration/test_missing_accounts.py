@@ -35,7 +35,7 @@ def change(world: World, connection: Connection, state: str | None) -> None:
     world.settle()
 
 
-def test_flexible_savings_at_revolut_are_not_supported_and_can_be_added_by_hand(
+def test_flexible_savings_at_revolut_are_not_supported_and_can_be_added_manually(
     world: World, revolut: Connection
 ) -> None:
     told = ask(world)

@@ -96,8 +96,8 @@ def test_requests_made_from_the_description_never_break_the_api(world: World) ->
     connection = world.connect(1, 2)
     confirmed = world.choose(connection, 1)
     world.settle()
-    by_hand = {"name": "Livret", "type": "savings", "currency": "EUR", "balance": "1"}
-    kept = world.api("POST", "/v1/accounts", by_hand)
+    manual_account = {"name": "Livret", "type": "savings", "currency": "EUR", "balance": "1"}
+    kept = world.api("POST", "/v1/accounts", manual_account)
     institution = world.held(connection)["institution"]["id"]
     wished = world.api("POST", "/v1/wishes", {"institution_id": institution, "type": "savings"})
     known = {

@@ -101,7 +101,7 @@ def test_requests_that_were_answered_get_the_same_answer_again(released: World, 
     assert released.powens.reads == 1
 
 
-def test_accounts_kept_by_hand_and_wishes_can_be_changed_and_dropped(released: World) -> None:
+def test_manual_accounts_and_wishes_can_be_changed_and_dropped(released: World) -> None:
     listed = released.api("GET", "/v1/connections").json
     kept, joined = sorted(listed["manual_accounts"], key=lambda account: account["name"])
     path = f"/v1/accounts/{kept['id']}"

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from local.identity import AUDIENCE, Issuer
-from shared.adapters.identity import KEYS_AGAIN_AFTER_SECONDS, KEYS_FOR_SECONDS, TokenVerifier
+from shared.adapters.tokens import KEYS_AGAIN_AFTER_SECONDS, KEYS_FOR_SECONDS, TokenVerifier
 from shared.domain.errors import BadToken, Unavailable
 from shared.domain.users import LONGEST_USER_ID
 from tests.live_wire import Wire, wire

@@ -119,14 +119,14 @@ def new_bank(**more: Any) -> Json:
 
 
 def twins(balance: str = "300.00") -> Json:
-    """An account kept by hand and the synchronised one that may be the same."""
+    """A manual account and the synchronised one that may be the same."""
     same = {"account_id": "hor.la", "evidence": ["same_type", "same_currency", "same_institution", "something_new"]}
-    by_hand = cash() | {
+    manual_account = cash() | {
         "name": "Mon livret", "institution_name": "Banque Horizon", "link_suggestions": [same], "balance": balance,
     }  # fmt: skip
     bank = horizon()
     bank["accounts"][2].update(enabled=True, status="enabled", balance="8650.00")
-    return user(bank, manual=(by_hand,))
+    return user(bank, manual=(manual_account,))
 
 
 def revolut() -> Json:

@@ -1,4 +1,4 @@
-"""An account that is missing: which cause it is, what to do, and accounts kept by hand until then."""
+"""An account that is missing: which cause it is, what to do, and manual accounts until then."""
 
 from typing import Any
 
@@ -71,15 +71,15 @@ def test_a_type_that_is_not_handled_leads_to_the_form_that_knows_bank_and_type(
     }  # fmt: skip
 
 
-def test_the_wish_to_be_told_is_recorded_with_one_tap_and_can_be_taken_back(screen: Screen, stub: Stub) -> None:
+def test_the_wish_to_be_told_is_recorded_with_one_tap_and_can_be_dismissed(screen: Screen, stub: Stub) -> None:
     stub.settings(diagnoses={"rev/savings": NOT_SUPPORTED})
     page = screen.open()
     asked(screen, "rev", "savings")
     page.get_by_test_id("wish-tell-me").click()
     expect(page.get_by_test_id("wish")).to_have_attribute("data-recorded", "true")
-    expect(page.get_by_test_id("wish-take-back")).to_be_focused()
+    expect(page.get_by_test_id("wish-dismiss")).to_be_focused()
     assert stub.requests("POST", "/v1/wishes")[0]["body"] == {"institution_id": "i-rev", "type": "savings"}
-    page.get_by_test_id("wish-take-back").click()
+    page.get_by_test_id("wish-dismiss").click()
     expect(page.get_by_test_id("wish")).to_have_attribute("data-recorded", "false")
     assert stub.user("alice")["wishes"] == []
 
@@ -213,7 +213,7 @@ def test_an_incident_shows_at_its_institution_and_goes_when_it_ends(screen: Scre
     expect(shown).to_have_count(0)
 
 
-# --- accounts kept by hand ---
+# --- manual accounts ---
 
 
 def test_what_the_api_refuses_is_said_at_its_field_and_nothing_typed_is_lost(screen: Screen, stub: Stub) -> None:

@@ -16,7 +16,7 @@ def ask_about_a_missing_account(page: Page) -> None:
     page.get_by_test_id("missing-open").click()
 
 
-def add_an_account_by_hand(page: Page) -> None:
+def add_a_manual_account(page: Page) -> None:
     page.get_by_test_id("add-manual").click()
 
 
@@ -44,7 +44,7 @@ def end_a_connection(page: Page) -> None:
     ("tap", "shown"),
     [
         (ask_about_a_missing_account, "missing"),
-        (add_an_account_by_hand, "add-manual-account"),
+        (add_a_manual_account, "add-manual-account"),
         (choose_accounts, "selection"),
         (show_the_history, "history-view"),
         (show_the_history_of_a_connection, "history-view"),
@@ -93,7 +93,7 @@ def test_a_dialogue_that_comes_after_the_next_tap_does_not_open(screen: Screen) 
     held = held_back(page, "**/js/views/missing-account.js")
     ask_about_a_missing_account(page)
     expect(page.get_by_test_id("missing-open")).to_have_class("button link busy")
-    add_an_account_by_hand(page)
+    add_a_manual_account(page)
     expect(page.get_by_test_id("add-manual-account")).to_be_visible()
     held[0].continue_()
     expect(page.get_by_test_id("missing-open")).to_have_class("button link")

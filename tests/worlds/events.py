@@ -87,7 +87,7 @@ class Published:
 
 
 def _ordered(data: Mapping[str, Any]) -> str:
-    """Whose revisions these are: a connection's, or those of the one account that its user keeps by hand."""
+    """Whose revisions these are: a connection's, or those of the one manual account."""
     return str(data.get("connection_id") or data["accounts"][0]["account_id"])
 
 

@@ -22,7 +22,7 @@ What API Gateway refuses by itself is not a problem but a `message`.
 
 TAGS = {
     "connections": "Accesses of the user to institutions, and which of their accounts are synchronised.",
-    "accounts": "Synchronised and manual accounts, their balances, and the links between them.",
+    "accounts": "Synchronised and manual accounts, their balances, and which of them are joined.",
     "operations": "What was asked for and takes a while.",
     "webview": "The way into the Powens space.",
     "institutions": "What can be connected, and what is wrong there now.",

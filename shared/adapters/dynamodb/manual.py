@@ -1,4 +1,4 @@
-"""Accounts kept by hand, with their older balances in chunks of their own (ADR 0017)."""
+"""Manual accounts, with their older balances in chunks of their own (ADR 0017)."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -79,7 +79,7 @@ class AccountView(Answered):
     duplicate_reason: ReasonView | None = None
     """Why the other copy counts and not this one."""
     linked_account_id: str | None
-    """The account of the other kind that it is linked with."""
+    """The account of the other kind that it is joined with."""
     operation_id: str | None = None
     """The open operation that is enabling or disabling it."""
     institution_name: str | None = None
@@ -90,10 +90,14 @@ class AccountView(Answered):
 
 @dataclass(frozen=True, slots=True)
 class AccountRelations:
-    """What an account shows that follows from all accounts of its user, worked out once for a list."""
+    """What an account shows that follows from all accounts of its user, worked out once for a list.
+
+    `joined`: ids of synchronised accounts by those of their manual ones; `manual_of`: the other way round.
+    """
 
     duplicates: Mapping[str, Duplicate]
     superseded: Mapping[str, str]
+    joined: Mapping[str, str]
     manual_of: Mapping[str, str]
     uncounted: frozenset[str]
     suggestions: Mapping[str, tuple[Suggestion, ...]]
@@ -107,13 +111,11 @@ class AccountRelations:
         return cls(
             duplicates=doubled,
             superseded={dead: instead for dead, instead in superseded.items() if instead is not None},
-            manual_of={synchronised: by_hand for by_hand, synchronised in joined.items()},
+            joined=joined,
+            manual_of={synchronised: manual for manual, synchronised in joined.items()},
             uncounted=frozenset(m.id for m in listed.manual_accounts if m.id in joined and not counts(m, connections)),
             suggestions=suggestions(listed.manual_accounts, connections, doubled),
         )
-
-    def joined(self, manual_id: str) -> str | None:
-        return next((synchronised for synchronised, by_hand in self.manual_of.items() if by_hand == manual_id), None)
 
 
 def account_view(
@@ -160,7 +162,7 @@ def manual_view(account: ManualAccount, relations: AccountRelations) -> AccountV
         status_reason=None,
         last_success_at=None,
         duplicate_of=None,
-        linked_account_id=relations.joined(account.id),
+        linked_account_id=relations.joined.get(account.id),
         institution_name=account.institution_name,
         link_suggestions=tuple(
             LinkSuggestionView(account_id=suggestion.account_id, evidence=suggestion.evidence)

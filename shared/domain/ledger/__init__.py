@@ -30,11 +30,11 @@ from shared.domain.ledger.endings import end_operation, expire, remove
 from shared.domain.ledger.order import Order, OrderResult, orders, record
 from shared.domain.ledger.outcome import OPERATION_DEADLINE, Outcome, then
 from shared.domain.ledger.reconciler import covered, reconcile
-from shared.domain.ledger.transition import MOST_REPAIRS
+from shared.domain.ledger.transition import MOST_RESTORATIONS
 
 __all__ = [
     "MOST_OPEN_OPERATIONS",
-    "MOST_REPAIRS",
+    "MOST_RESTORATIONS",
     "OPERATION_DEADLINE",
     "UNDO_FOR",
     "Order",

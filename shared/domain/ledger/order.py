@@ -84,7 +84,7 @@ def _failure(connection: Connection, choice: Choice) -> ItemStatus:
 
 
 def question(account: Account) -> str:
-    """Reason code of the question to the user about an account that does not stay as wanted, whatever we repair."""
+    """Reason code of the question about an account that does not stay as wanted, however often we restore it."""
     return "recreated_by_powens" if account.wanted else "reenabled_by_powens"
 
 

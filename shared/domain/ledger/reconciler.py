@@ -206,7 +206,7 @@ def _discover(transition: Transition, observed: ObservedAccount) -> None:
 def _arrive(transition: Transition, moved: Account, observed: ObservedAccount) -> None:
     """Add an account that moved here from another connection of the user, with what was wanted of it.
 
-    An order that was open there goes on here as a repair (rule 3).
+    An order that was open there goes on here as a restoration (rule 3).
     """
     under_way = moved.choice is not None and (observed.unreadable or moved.wanted == observed.disabled)
     account = replace(

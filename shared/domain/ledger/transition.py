@@ -18,9 +18,9 @@ from shared.domain.ledger.order import question
 from shared.domain.ledger.outcome import OPERATION_DEADLINE, operation_of, with_item_ends
 from shared.domain.observation import ObservedAccount
 
-MOST_REPAIRS = 3
-"""How often we repair an account within `REPAIR_WINDOW`; after that the user is asked."""
-REPAIR_WINDOW = timedelta(hours=24)
+MOST_RESTORATIONS = 3
+"""How often we restore an account within `RESTORATION_WINDOW`; after that the user is asked."""
+RESTORATION_WINDOW = timedelta(hours=24)
 
 _STRONGEST_FIRST = [Cause.USER, Cause.WEBVIEW, Cause.RECONCILIATION]
 
@@ -29,7 +29,7 @@ class Transition:
     """From the stored state of a connection to its next one.
 
     `lines`: the account changes of the fact so far. `cause`: the strongest cause of them that a
-    choice or repair explains, None while nothing does. `started_at`: when the read began;
+    choice or restoration explains, None while nothing does. `started_at`: when the read began;
     `decided_at`: when it is applied (aware UTC).
     """
 
@@ -87,16 +87,16 @@ class Transition:
         return replace(account, choice=replace(choice, seen=enabled))
 
     def restore(self, account: Account, observed: ObservedAccount, *, ask: str | None = None) -> Account:
-        """Rules 3 and 4: repair an account that came back in another state than wanted, once per return.
+        """Rules 3 and 4: restore an account that came back in another state than wanted, once per return.
 
-        The user decides instead when it was repaired `MOST_REPAIRS` times without lasting effect,
+        The user decides instead when it was restored `MOST_RESTORATIONS` times without lasting effect,
         or when `ask` is the reason code of another question. A new Powens id that is already
-        enabled is not repaired, nor is an old id that was enabled and comes back disabled: Powens
+        enabled is not restored, nor is an old id that was enabled and comes back disabled: Powens
         creates new ids disabled and keeps the state of old ones, so somebody chose it (rule 2).
         """
-        recent = tuple(at for at in account.repairs if self.decided_at - at < REPAIR_WINDOW)
-        asked = ask or (question(account) if len(recent) >= MOST_REPAIRS else None)
-        operation = self._add_repair(
+        recent = tuple(at for at in account.repairs if self.decided_at - at < RESTORATION_WINDOW)
+        asked = ask or (question(account) if len(recent) >= MOST_RESTORATIONS else None)
+        operation = self._add_to_restoration(
             OperationItem(
                 account_id=account.id,
                 wanted=account.wanted,
@@ -111,7 +111,7 @@ class Transition:
         choice = Choice(operation_id=operation.id, seen=account.enabled)
         return replace(account, choice=choice, problem=None, repairs=(*recent, self.decided_at))
 
-    def _add_repair(self, item: OperationItem, observed: ObservedAccount) -> Operation:
+    def _add_to_restoration(self, item: OperationItem, observed: ObservedAccount) -> Operation:
         """Add the item to the restoration of this read: one for all accounts, so one command and one event."""
         operation = next((o for o in self.connection.operations if o.id == self._restoration), None)
         if operation is not None:

@@ -121,9 +121,9 @@ def test_an_answer_is_kept_with_its_change_and_its_key_is_taken_for_a_day(stores
 
 
 def test_what_changes_beside_a_connection_is_written_with_it_or_not_at_all(stores: Stores) -> None:
-    held, by_hand, wish = connected(stores), kept(stores), wished(stores)
+    held, manual_account, wish = connected(stores), kept(stores), wished(stores)
     beside = Beside(
-        manual=((by_hand, manual.rename(by_hand, "Savings")),),
+        manual=((manual_account, manual.rename(manual_account, "Savings")),),
         wishes=((wish, wishes.grant(wish, stores.clock(), Cause.BANK)),),
     )
     renamed = ledger.rename(held, account_id(1), "Mine")
@@ -133,7 +133,7 @@ def test_what_changes_beside_a_connection_is_written_with_it_or_not_at_all(store
     assert [granted.available_at for granted in listed.wishes] == [stores.clock()]
     assert listed.all_connections[0].accounts[0].custom_name == "Mine"
 
-    stale: list[tuple[ManualAccount, Wish]] = [(by_hand, listed.wishes[0]), (listed.manual_accounts[0], wish)]
+    stale: list[tuple[ManualAccount, Wish]] = [(manual_account, listed.wishes[0]), (listed.manual_accounts[0], wish)]
     for account, wanted in stale:
         beside = Beside(
             manual=((account, manual.rename(account, "Other")),),

@@ -1,4 +1,4 @@
-"""Accounts kept by hand: each change is written on what was read, with what it relied on."""
+"""Manual accounts: each change is written on what was read, with what it relied on."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -17,7 +17,7 @@ from tests.integration.contracts.users import ANSWER, connected, marked
 
 def added(stores: Stores) -> ManualOutcome:
     return manual.add(
-        id="by-hand",
+        id="manual",
         user_id=USER,
         name="Livret",
         kind=AccountType.SAVINGS,
@@ -29,7 +29,7 @@ def added(stores: Stores) -> ManualOutcome:
 
 
 def kept(stores: Stores) -> ManualAccount:
-    """An account kept by hand, as it is stored."""
+    """A manual account, as it is stored."""
     stores.manual.save_manual(None, added(stores), correlation_id="c")
     return now(stores)
 
@@ -54,9 +54,9 @@ def test_a_change_of_what_somebody_else_has_changed_is_refused(stores: Stores) -
     with pytest.raises(StaleWriteError):
         stores.manual.save_manual(account, manual.rename(account, "Other"), correlation_id="c")
     with pytest.raises(StaleWriteError):
-        stores.manual.save_manual(account, manual.drop(account), correlation_id="c")
+        stores.manual.save_manual(account, manual.delete(account), correlation_id="c")
     with pytest.raises(TakenError):
-        stores.manual.save_manual(account, manual.drop(account), correlation_id="c", answer=ANSWER)
+        stores.manual.save_manual(account, manual.delete(account), correlation_id="c", answer=ANSWER)
     assert now(stores).name == "Savings"
 
 
@@ -92,6 +92,6 @@ def test_older_balances_are_found_oldest_first_and_go_with_their_account(stores:
     assert balances == [Decimal(number) for number in range(2 * CHUNK + 5)]
     assert account.chunks > 0
 
-    stores.manual.save_manual(account, manual.drop(account), correlation_id="c")
+    stores.manual.save_manual(account, manual.delete(account), correlation_id="c")
     assert stores.connections.listed(USER).manual_accounts == ()
     assert stores.manual.older_balances(account) == ()

@@ -1,4 +1,4 @@
-"""Wishes and accounts by hand are what their users made of them."""
+"""Wishes and manual accounts are what their users made of them."""
 
 from typing import Any
 
@@ -47,22 +47,22 @@ class Belongings(Check):
                 self.hold(not granted, f"{user} was told of {wish.kind}, which nobody gives: {mine}")
 
     def manual(self, user: str, shown: list[dict[str, Any]]) -> None:
-        """Accounts kept by hand are what she made of them, and the events say so too."""
+        """Manual accounts are what she made of them, and the events say so too."""
         world, remembered = self.world, self.people.users[user]
         names = {account["id"]: account["name"] for account in shown}
         for manual_id, manual in remembered.manual.items():
             if manual.dropped is not None:
                 there = manual_id in names
-                self.hold(there is not manual.dropped, f"an account by hand is {'' if there else 'not '}there")
+                self.hold(there is not manual.dropped, f"a manual account is {'' if there else 'not '}there")
             if manual_id in names:
-                self.hold(names[manual_id] in manual.names, f"an account by hand is called {names[manual_id]}")
+                self.hold(names[manual_id] in manual.names, f"a manual account is called {names[manual_id]}")
         for manual_id, name in names.items():
             known = manual_id in remembered.manual or name in remembered.unclear
-            self.hold(known, f"{user} never made the account {name} by hand")
+            self.hold(known, f"{user} never made the manual account {name}")
             told: dict[int, bool] = {}
             for event in world.aws.bus:
                 data = event["detail"]["data"]
                 for line in data.get("accounts", []):
                     if line["account_id"] == manual_id:
                         told[data["revision"]] = line["change"] != "removed"
-            self.hold(bool(told) and told[max(told)], f"the events do not know the account {name} by hand")
+            self.hold(bool(told) and told[max(told)], f"the events do not know the manual account {name}")

@@ -1,4 +1,4 @@
-"""Accounts by hand, wishes, and the end of everything about a user."""
+"""Manual accounts, wishes, and the end of everything about a user."""
 
 from tests.simulation.banks import BANKS, WISHED
 from tests.simulation.people.devices import Devices
@@ -9,7 +9,7 @@ from tests.simulation.powens.reals import uuid_of
 class Belongings(Devices):
     def add_manual(self, action: Action) -> None:
         body = {"name": f"By hand {action.number}", "type": "savings", "currency": "EUR", "balance": "1523.07"}
-        self.tell(action, "adds an account by hand")
+        self.tell(action, "adds a manual account")
         reply, doubt = self.ask(action, "POST", "/v1/accounts", body, **self._key(action))
         user = self.users[action.who]
         if reply is not None and reply.status == 201:
@@ -37,7 +37,7 @@ class Belongings(Devices):
         connection = self._connection(action)
         account = self.pick(action, "account", connection["accounts"]) if connection else None
         if account is not None:
-            self.tell(action, "joins an account by hand with a synchronised one")
+            self.tell(action, "joins a manual account with a synchronised one")
             body = {"account_id": account["id"]}
             self.ask(action, "PUT", f"/v1/accounts/{manual_id}/link", body, **self._key(action))
 
@@ -46,7 +46,7 @@ class Belongings(Devices):
         if found is None:
             return
         manual_id, manual = found
-        self.tell(action, "drops an account kept by hand")
+        self.tell(action, "drops a manual account")
         manual.dropped = None  # on its way
         reply, _ = self.ask(action, "DELETE", f"/v1/accounts/{manual_id}", **self._key(action))
         if reply is not None and reply.status == 204:

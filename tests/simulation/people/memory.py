@@ -18,7 +18,7 @@ class Action:
 
 @dataclass
 class Manual:
-    """An account that a user keeps by hand. `names`: what it may be called; `dropped` None: nobody knows."""
+    """A manual account. `names`: what it may be called; `dropped` None: nobody knows."""
 
     name: str
     dropped: bool | None = False

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus, account_id
 from shared.domain.facts import Cause, Change, Fact, FactType, fold
-from shared.domain.ledger import MOST_REPAIRS, Outcome, expire, orders, preview, selection
+from shared.domain.ledger import MOST_RESTORATIONS, Outcome, expire, orders, preview, selection
 from shared.domain.observation import ObservedAccount
 from shared.domain.status import AccountStatus, account_status
 from tests.builders import account, after, answer, choose, connection, observed_account, read
@@ -45,7 +45,7 @@ def put_right(outcome: Outcome, minutes: float) -> Connection:
 def tired(start: float = 0) -> tuple[Connection, int]:
     """An account that was put right as often as is allowed, and its Powens id."""
     held, powens_id = connection(account(1, iban_key=IBAN)), 1
-    for nth in range(MOST_REPAIRS):
+    for nth in range(MOST_RESTORATIONS):
         powens_id += 1
         held = put_right(recreated(held, powens_id, start + 10 * nth), start + 10 * nth + 1)
         assert (only(held).enabled, only(held).problem) == (True, None)
@@ -97,7 +97,7 @@ def test_a_tick_of_the_user_is_a_new_wish_that_is_defended_anew() -> None:
 
 def test_an_unwanted_account_that_keeps_coming_back_to_life_is_asked_about_in_its_own_words() -> None:
     held = connection(account(1, enabled=False))
-    for nth in range(MOST_REPAIRS):
+    for nth in range(MOST_RESTORATIONS):
         closed = read(held, observed_account(1, disabled=True, deleted=True), at=after(minutes=10 * nth + 1)).connection
         back = read(closed, observed_account(1), at=after(minutes=10 * nth + 2)).connection
         assert [order.enabled for order in orders(back)] == [False]

@@ -88,7 +88,7 @@ class JoinMachine(RuleBasedStateMachine):
     def adds(self, kind: tuple[str, str], balance: int) -> None:
         self.made += 1
         outcome = manual.add(
-            id=f"by-hand-{self.made}",
+            id=f"manual-{self.made}",
             user_id="alice",
             name="Mon compte",
             kind=AccountType.SAVINGS if kind[0] == "livret_a" else AccountType.CHECKING,
@@ -162,7 +162,7 @@ class JoinMachine(RuleBasedStateMachine):
     def drops(self, nth: int) -> None:
         held = self.a_manual(nth)
         if joins.joined_with(held, self.all) is None:
-            self.write(held.id, manual.drop(held))
+            self.write(held.id, manual.delete(held))
 
     # --- the bank, and what a read of it shows
 
@@ -233,18 +233,18 @@ class JoinMachine(RuleBasedStateMachine):
             for a in held.accounts:
                 key = identity(a, held) or a.id
                 counting[key] = counting.get(key, 0) + (joins.counting(a) and a.id not in doubled)
-        for by_hand in self.accounts.values():
-            joined = joins.joined_with(by_hand, living)
+        for manual_account in self.accounts.values():
+            joined = joins.joined_with(manual_account, living)
             if joined is not None:
                 owner = next(c for c in living if c.account(joined.id) is not None)
-                counting[identity(joined, owner) or joined.id] += joins.counts(by_hand, living)
+                counting[identity(joined, owner) or joined.id] += joins.counts(manual_account, living)
         assert all(times <= 1 for times in counting.values()), counting
 
     @invariant()
     def a_joined_account_kept_by_hand_counts_exactly_when_no_other_does(self) -> None:
-        for by_hand in self.accounts.values():
-            same = joins.same_account(by_hand.linked_account_id or "", self.all)
-            assert joins.counts(by_hand, self.all) is not any(joins.counting(a) for a, _ in same)
+        for manual_account in self.accounts.values():
+            same = joins.same_account(manual_account.linked_account_id or "", self.all)
+            assert joins.counts(manual_account, self.all) is not any(joins.counting(a) for a, _ in same)
 
     @precondition(lambda self: len(self.accounts) > 1)
     @rule(to=which)
@@ -264,12 +264,12 @@ class JoinMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_suggested_without_an_independent_sign_or_against_the_users_word(self) -> None:
         for known, found in joins.suggestions(self.accounts.values(), self.all, self.doubled).items():
-            by_hand = self.accounts[known]
+            manual_account = self.accounts[known]
             for suggestion in found:
                 [(other, _), *_] = joins.same_account(suggestion.account_id, self.all)
-                assert (other.type, other.currency) == (by_hand.type, by_hand.currency)
+                assert (other.type, other.currency) == (manual_account.type, manual_account.currency)
                 assert {"same_institution", "same_balance"} & set(suggestion.evidence)
-                assert other.id not in by_hand.not_the_same
+                assert other.id not in manual_account.not_the_same
 
 
 def test_whatever_is_joined_parted_ticked_or_lost_counts_once_and_is_told() -> None:

@@ -1,4 +1,4 @@
-"""Accounts kept by hand beside synchronised ones: what is suggested, what a join means, what a balance may be."""
+"""Manual accounts beside synchronised ones: what is suggested, what a join means, what a balance may be."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -25,7 +25,7 @@ def kept(
     linked: str | None = None,
 ) -> ManualAccount:
     outcome = manual.add(
-        id="by-hand",
+        id="manual",
         user_id="alice",
         name=name,
         kind=kind,
@@ -38,8 +38,8 @@ def kept(
     return replace(outcome.account, linked_account_id=linked)
 
 
-def evidence(by_hand: ManualAccount, *connections: Connection) -> list[tuple[str, ...]]:
-    return [suggestion.evidence for suggestion in joins.suggestions([by_hand], connections, set()).get(by_hand.id, ())]
+def evidence(kept: ManualAccount, *connections: Connection) -> list[tuple[str, ...]]:
+    return [suggestion.evidence for suggestion in joins.suggestions([kept], connections, set()).get(kept.id, ())]
 
 
 # --- suggestions -----------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_a_balance_is_a_sign_when_it_is_the_same_and_not_nothing(
 
 def test_the_likeliest_is_suggested_first_and_no_more_than_three() -> None:
     held = connection(*(account(n, balance=Decimal(n)) for n in range(1, 6)))
-    found = joins.suggestions([kept(balance="4")], [held], set())["by-hand"]
+    found = joins.suggestions([kept(balance="4")], [held], set())["manual"]
     assert len(found) == 3
     assert found[0].account_id == held.accounts[3].id
     assert found[0].evidence == ("same_type", "same_currency", "same_institution", "same_balance")
@@ -113,14 +113,14 @@ def test_a_denied_account_stays_denied_under_a_new_id_and_through_another_connec
 
 def test_a_join_follows_an_account_that_turns_out_to_be_an_older_one() -> None:
     one = account(1)
-    by_hand = kept(linked="what-it-was-called-then")
+    manual_account = kept(linked="what-it-was-called-then")
     held = connection(replace(one, former_ids=("what-it-was-called-then",)))
-    assert joins.joined_with(by_hand, [held]) == held.accounts[0]
-    assert not joins.counts(by_hand, [held])
-    again = joins.join(by_hand, one.id, [by_hand], [held])
+    assert joins.joined_with(manual_account, [held]) == held.accounts[0]
+    assert not joins.counts(manual_account, [held])
+    again = joins.join(manual_account, one.id, [manual_account], [held])
     assert again.facts == ()
     with pytest.raises(Conflict, match="another"):
-        joins.join(replace(kept(), id="other"), one.id, [by_hand], [held])
+        joins.join(replace(kept(), id="other"), one.id, [manual_account], [held])
 
 
 def test_a_joined_account_that_is_closed_in_one_connection_counts_through_another_that_still_shows_it() -> None:
@@ -162,17 +162,17 @@ def test_an_account_is_joined_as_long_as_few_are_with_its_connection() -> None:
 
 
 def test_a_chunk_of_balances_leaves_the_account_when_it_is_full_and_none_is_lost() -> None:
-    by_hand = kept(balance="0")
+    manual_account = kept(balance="0")
     gone: list[BalancePoint] = []
     for number in range(1, 3 * CHUNK):
-        outcome = manual.set_balance(by_hand, Decimal(number), after(days=number))
+        outcome = manual.set_balance(manual_account, Decimal(number), after(days=number))
         assert outcome.account is not None
         assert len(outcome.outgrown) in (0, CHUNK)
-        by_hand = outcome.account
+        manual_account = outcome.account
         gone += outcome.outgrown
-    assert [point.balance for point in (*gone, *by_hand.points)] == [Decimal(n) for n in range(3 * CHUNK)]
-    assert by_hand.chunks * CHUNK == len(gone)
-    assert manual.set_balance(by_hand, by_hand.balance, NOW) == ManualOutcome(account=by_hand)
+    assert [point.balance for point in (*gone, *manual_account.points)] == [Decimal(n) for n in range(3 * CHUNK)]
+    assert manual_account.chunks * CHUNK == len(gone)
+    assert manual.set_balance(manual_account, manual_account.balance, NOW) == ManualOutcome(account=manual_account)
 
 
 @pytest.mark.parametrize("kind", AccountType)

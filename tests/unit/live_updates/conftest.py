@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.identity import AUDIENCE
-from shared.adapters.identity import TokenVerifier
+from shared.adapters.tokens import TokenVerifier
 from tests.live_wire import Wire, wire
 from tests.unit.live_updates.room import Room
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from functions.live_updates import app
-from shared.adapters.identity import TokenVerifier
+from shared.adapters.tokens import TokenVerifier
 from shared.application.live import Live
 from shared.config import LiveSettings
 from shared.domain.errors import Misconfigured, Unavailable

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from local.identity import AUDIENCE, Issuer
-from shared.adapters.identity import TokenVerifier
+from shared.adapters.tokens import TokenVerifier
 from shared.domain.errors import BadToken, Unavailable
 from tests.live_wire import Wire
 
@@ -24,7 +24,7 @@ def _encoded(value: object) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _by_hand(issuer: Issuer, algorithm: str, signature: Callable[[bytes], bytes]) -> str:
+def _forged(issuer: Issuer, algorithm: str, signature: Callable[[bytes], bytes]) -> str:
     """A token of alice's that no library would sign like this."""
     claims = jwt.decode(issuer.token("alice")[0], options={"verify_signature": False})
     signed = f"{_encoded({'alg': algorithm, 'typ': 'JWT', 'kid': issuer.key_id})}.{_encoded(claims)}"
@@ -34,7 +34,7 @@ def _by_hand(issuer: Issuer, algorithm: str, signature: Callable[[bytes], bytes]
 def _hmac_with_the_public_key(issuer: Issuer) -> str:
     public = jwt.PyJWK.from_dict(issuer.key_set["keys"][0]).key
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return _by_hand(issuer, "HS256", lambda signed: hmac.digest(pem, signed, hashlib.sha256))
+    return _forged(issuer, "HS256", lambda signed: hmac.digest(pem, signed, hashlib.sha256))
 
 
 def _tampered(issuer: Issuer) -> str:
@@ -56,7 +56,7 @@ REFUSED: dict[str, Callable[[Issuer], str]] = {
     "of no issuer": lambda issuer: _without(issuer, "iss"),
     "without end": lambda issuer: _without(issuer, "exp"),
     "not valid yet": lambda issuer: issuer.token("alice", nbf=datetime.now(UTC) + timedelta(minutes=5))[0],
-    "unsigned": lambda issuer: _by_hand(issuer, "none", lambda _: b""),
+    "unsigned": lambda issuer: _forged(issuer, "none", lambda _: b""),
     "signed with the public key as a password": _hmac_with_the_public_key,
     "changed": _tampered,
     "not a token": lambda _: "x",

@@ -1,4 +1,4 @@
-"""Accounts kept by hand, and what an institution gives: search, diagnoses, wishes, incidents."""
+"""Manual accounts, and what an institution gives: search, diagnoses, wishes, incidents."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

@@ -1,4 +1,4 @@
-"""Accounts kept by hand, and their older balances."""
+"""Manual accounts, and their older balances."""
 
 from collections.abc import Sequence
 from dataclasses import replace

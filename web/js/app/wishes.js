@@ -22,8 +22,8 @@ export class Wishes {
     return this.#change('POST', '/v1/wishes', { institution_id: institutionId, type });
   }
 
-  /** @returns {Promise<boolean>} whether it is withdrawn; if not, the page says why */
-  withdraw(wish) {
+  /** @returns {Promise<boolean>} whether it is dismissed; if not, the page says why */
+  dismiss(wish) {
     return this.#change('DELETE', path`/v1/wishes/${wish.id}`, undefined);
   }
 

@@ -64,7 +64,7 @@ function joinSuggestion(app, account, { account_id: accountId, evidence }) {
   return h('div', { class: 'suggestion', role: 'group', 'aria-label': title, data },
     h('p', { class: 'suggestion-title' }, title),
     h('ul', {},
-      side('join.by_hand', { name: account.name }, account),
+      side('join.manual', { name: account.name }, account),
       side('join.synchronised', { name: other.name, institution: other.institution }, other)),
     signs.length > 0 && h('p', { class: 'fine' }, words.t('join.signs', { signs: words.lists.format(signs) })),
     h('div', { class: 'card-actions' },

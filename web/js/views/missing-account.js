@@ -90,7 +90,7 @@ class MissingAccount {
       h('p', {}, words.t('missing.institution.which')),
       this.search.content(`${this.heading}-search`),
       h('p', {}, words.t('missing.not_listed'), ' ', button(words.t('action.add_manual'), {
-        kind: 'link', data: { testid: 'missing-by-hand' }, action: () => this.#leave(() => addManualAccount(app)),
+        kind: 'link', data: { testid: 'missing-manual' }, action: () => this.#leave(() => addManualAccount(app)),
       })),
       this.#actions(),
     ];
@@ -269,7 +269,7 @@ class MissingAccount {
     return h('div', { class: 'wish', data: { testid: 'wish', recorded: String(Boolean(wish)) } },
       h('p', { role: 'status' }, words.t(wish ? 'wish.recorded' : 'wish.offer')),
       wish
-        ? act('wish.take_back', 'link', 'wish-take-back', () => wishes.withdraw(wish))
+        ? act('wish.dismiss', 'link', 'wish-dismiss', () => wishes.dismiss(wish))
         : act('wish.tell_me', 'outline', 'wish-tell-me', () => wishes.record(id, this.type)));
   }
 

@@ -1,4 +1,4 @@
-"""An account kept by hand, and a wish, on the whole system: until what was kept by hand is synchronised after all."""
+"""A manual account, and a wish, on the whole system: until it is synchronised after all."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def kept(person: Person) -> dict[str, Any]:
 
 
 def told(person: Person, account_id: str) -> list[tuple[int, str, bool]]:
-    """What the bus said of an account kept by hand, each event once."""
+    """What the bus said of a manual account, each event once."""
     details = {d["metadata"]["event_id"]: d["data"] for d in person.events("AccountsUpdated")}
     return sorted(
         (data["revision"], line["change"], line["enabled"])
@@ -25,19 +25,21 @@ def told(person: Person, account_id: str) -> list[tuple[int, str, bool]]:
     )
 
 
-def test_savings_kept_by_hand_are_wished_for_discovered_joined_and_parted_again(system: System) -> None:
+def test_savings_kept_manually_are_wished_for_discovered_joined_and_parted_again(system: System) -> None:
     with Person(system) as person:
         institution = person.connection["institution"]
         added = person.api.post("/v1/accounts", json=SAVINGS | {"institution_name": institution["name"]})
         assert added.status_code == 201, added.text
-        path, by_hand = added.headers["location"], added.json()["id"]
+        path, manual_account = added.headers["location"], added.json()["id"]
         body = {"institution_id": institution["id"], "type": "savings"}
         assert [person.api.post("/v1/wishes", json=body).status_code for _ in range(2)] == [201, 200]
         for balance in range(1, 26):
             # Past the length of the history that lies in the account itself.
             person.api.patch(path, json={"balance": str(balance)}).raise_for_status()
         person.wait(
-            lambda: told(person, by_hand) == [(1, "added", True), *((n, "refreshed", True) for n in range(2, 27))]
+            lambda: (
+                told(person, manual_account) == [(1, "added", True), *((n, "refreshed", True) for n in range(2, 27))]
+            )
         )
         points = person.api.get(f"{path}/balances").raise_for_status().json()["balances"]
         assert [point["balance"] for point in points] == [*map(str, range(25, 0, -1)), "1200.50"]
@@ -69,5 +71,5 @@ def test_savings_kept_by_hand_are_wished_for_discovered_joined_and_parted_again(
         changes = [(n, "refreshed", True) for n in range(2, 27)]
         changes = [(1, "added", True), *changes, (27, "disabled", False), (28, "enabled", True)]
         changes += [(29, "disabled", False), (30, "enabled", True), (31, "removed", False)]
-        person.wait(lambda: told(person, by_hand) == changes)
+        person.wait(lambda: told(person, manual_account) == changes)
         assert len(person.events("AccountNowAvailable")) == 1
