@@ -1,4 +1,4 @@
-"""The one place that picks implementations. Each is made on first use: a list needs no KMS, no Powens, no secret."""
+"""Picks implementations, as `live_bootstrap` does. Each is made on first use: a list needs no KMS and no secret."""
 
 import hashlib
 import hmac
@@ -6,14 +6,13 @@ import os
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from ulid import ULID
 
+from shared.adapters.aws import aws_client, utc_now
 from shared.adapters.dynamodb.answers import DynamoDBAnswers
 from shared.adapters.dynamodb.budget import DynamoDBBudget
 from shared.adapters.dynamodb.catalogue import DynamoDBCatalogue
@@ -22,7 +21,6 @@ from shared.adapters.dynamodb.erasure import DynamoDBErasures
 from shared.adapters.dynamodb.export import DynamoDBExport
 from shared.adapters.dynamodb.history import DynamoDBHistory
 from shared.adapters.dynamodb.incidents import DynamoDBIncidents
-from shared.adapters.dynamodb.live import DynamoDBSockets
 from shared.adapters.dynamodb.manual import DynamoDBManualAccounts
 from shared.adapters.dynamodb.markers import InstitutionMarkers
 from shared.adapters.dynamodb.operations import DynamoDBOperations
@@ -35,7 +33,6 @@ from shared.adapters.dynamodb.wishes import DynamoDBWishes
 from shared.adapters.kms import KmsSeal
 from shared.adapters.outbox import EventBus, Queues
 from shared.adapters.secrets import read_secret
-from shared.adapters.sockets import Sockets
 from shared.application.access import Access
 from shared.application.budget import Budget
 from shared.application.carry_out import CarryOut
@@ -43,7 +40,6 @@ from shared.application.changes import Changes
 from shared.application.erasure import BeginErasure, Erase
 from shared.application.housekeeping import KeepHouse
 from shared.application.institutions import Institutions, RefreshCatalogue, WatchIncidents
-from shared.application.live import Live
 from shared.application.manual import KeepManualAccounts
 from shared.application.operations import RecordOperation
 from shared.application.orphans import CheckOrphans
@@ -51,7 +47,7 @@ from shared.application.read_back import ReadBack
 from shared.application.removal import Removal
 from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
 from shared.application.wishes import GrantWishes, RecordWishes
-from shared.config import LiveSettings, PowensSecret, Settings
+from shared.config import PowensSecret, Settings
 from shared.contracts.messages import Command, HintMessage
 from shared.domain.connection import AccountType, Operation
 from shared.domain.errors import Unavailable
@@ -59,24 +55,13 @@ from shared.domain.errors import Unavailable
 if TYPE_CHECKING:
     from shared.adapters.powens.client import PowensClient
     from shared.adapters.powens.transport import OnRefused
-    from shared.adapters.tokens import TokenVerifier
 
 GRANT_SECONDS_LEFT = 10.0
 """Granting wishes stops while there is time to say that it has to go on."""
 
-_AWS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
 
 def new_id() -> str:
     return str(ULID())
-
-
-def _client(service: str, **options: str) -> Any:
-    return boto3.client(service, config=_AWS, **options)  # type: ignore[call-overload]
 
 
 class Container:
@@ -112,7 +97,7 @@ class Container:
         return cls(Settings.from_env(os.environ), on_unreadable, on_refused, on_ended)
 
     def client(self, service: str) -> Any:
-        return _client(service)
+        return aws_client(service)
 
     # --- the table, by subject
 
@@ -365,28 +350,3 @@ class Container:
         return ReturnFromWebview(
             self.session_store, self.powens_user_store, self.settings.return_to_allowed, self.clock
         )
-
-
-class LiveContainer:
-    """What `live_updates` works with: the table and the sockets, and no way to Powens."""
-
-    def __init__(self, settings: LiveSettings) -> None:
-        self.settings = settings
-        self.clock: Callable[[], datetime] = utc_now
-
-    @classmethod
-    def from_env(cls) -> "LiveContainer":
-        return cls(LiveSettings.from_env(os.environ))
-
-    @cached_property
-    def verifier(self) -> "TokenVerifier":
-        from shared.adapters.tokens import TokenVerifier  # noqa: PLC0415 - only opening a socket needs cryptography
-
-        settings = self.settings
-        return TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.access_tokens_only)
-
-    @cached_property
-    def live(self) -> Live:
-        store = DynamoDBSockets(Table(_client("dynamodb"), self.settings.table_name))
-        sockets = Sockets(_client("apigatewaymanagementapi", endpoint_url=self.settings.live_endpoint))
-        return Live(store, sockets, self.clock)

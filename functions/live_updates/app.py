@@ -10,10 +10,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.application.live import bearer
-from shared.bootstrap import LiveContainer
 from shared.domain.errors import BadToken
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
+from shared.live_bootstrap import LiveContainer
 
 PROTOCOL = "synced-accounts"
 USER_ERASED = "UserErased"

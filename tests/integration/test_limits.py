@@ -12,7 +12,8 @@ import pytest
 
 from functions.accounts_api.container import container
 from functions.outbox_publisher import app as outbox_publisher
-from shared.bootstrap import Container, new_id, utc_now
+from shared.adapters.aws import utc_now
+from shared.bootstrap import Container, new_id
 from shared.config import PowensSecret
 from shared.domain.connection import MAX_ACCOUNTS, Account, Choice, account_id, connection_id
 from shared.domain.errors import Misconfigured

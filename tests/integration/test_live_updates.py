@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from functions.live_updates import app
 from local.identity import AUDIENCE
-from shared import bootstrap
+from shared.adapters import aws
 from shared.domain.errors import Unavailable
 from shared.entrypoints.observability import logger
 from tests.builders import FixedClock
@@ -88,7 +88,7 @@ class System:
 
 
 # To make a client reads megabytes of service descriptions: one each for all tests.
-_made_once = cache(bootstrap._client)
+_made_once = cache(aws.aws_client)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def system(started: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
     started.closed.clear()
     started.broken.clear()
     started.keys_up = True
-    monkeypatch.setattr(bootstrap, "_client", _made_once)
+    monkeypatch.setattr("shared.live_bootstrap.aws_client", _made_once)
     with mock_aws():
         table = resources()["Table"]["Properties"]
         names = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")

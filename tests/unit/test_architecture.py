@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 ALLOWED = {
     "ops": {"adapters", "application", "contracts", "domain"},
-    "functions": {"entrypoints", "contracts", "bootstrap", "application", "domain"},
+    "functions": {"entrypoints", "contracts", "bootstrap", "live_bootstrap", "application", "domain"},
+    "live_bootstrap": {"config", "adapters", "application"},
     "bootstrap": {"config", "adapters", "application", "contracts", "domain"},
     "config": {"domain"},
     "adapters": {"application", "contracts", "domain"},

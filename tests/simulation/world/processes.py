@@ -25,8 +25,9 @@ from functions.orphan_check import app as orphan_check
 from functions.outbox_publisher import app as outbox_publisher
 from functions.powens_webhook import app as powens_webhook
 from functions.read_back import app as read_back
-from shared.bootstrap import Container, LiveContainer
+from shared.bootstrap import Container
 from shared.domain.errors import AppError, BadToken
+from shared.live_bootstrap import LiveContainer
 from tests.simulation.aws import SimulatedAws
 from tests.simulation.dynamodb import SimulatedTable
 from tests.simulation.engine import MICROSECONDS, START, Chance, Engine, Task

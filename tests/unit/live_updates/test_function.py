@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -158,3 +160,10 @@ def test_a_missing_setting_is_named() -> None:
     assert LiveSettings.from_env({**given, "JWT_AUDIENCE": "z"}).jwt_audience == "z"
     with pytest.raises(Misconfigured, match="JWT_AUDIENCE"):
         LiveSettings.from_env(given)
+
+
+def test_a_cold_start_loads_the_ledger_and_its_use_cases_for_no_socket() -> None:
+    check = "import sys, functions.live_updates.app; print([n for n in sys.modules if n in sys.argv])"
+    others = ["shared.bootstrap", "shared.domain.ledger", "shared.contracts", "shared.application.read_back"]
+    printed = subprocess.run([sys.executable, "-c", check, *others], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["[]"]
