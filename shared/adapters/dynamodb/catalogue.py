@@ -1,7 +1,7 @@
 """The catalogue of institutions as it is kept, and what the markers tell of others (ADR 0014, 0015).
 
 A pointer says which content is in force. The content lies in chunks under its digest, so that a reader never mixes two
-catalogues, and is left for a while once another one has taken its place.
+catalogues, and is left until the next refresh once another one has taken its place.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ OVERLAP = timedelta(minutes=5)
 """An index is written a little after its item, and clocks differ: so much is looked at twice."""
 LARGEST_CHUNK = 350_000
 CHUNK_KEPT = timedelta(hours=1)
-"""How long the content of a replaced catalogue stays, for those who are just reading it."""
+"""How long content stays that was never in force: another refresh may be about to point to it."""
 
 _PARTITION = "INSTITUTIONS"
 _POINTER: Key = {"pk": _PARTITION, "sk": "CATALOGUE"}
@@ -85,20 +85,20 @@ class DynamoDBCatalogue:
                 read_at=instant(copy.catalogue.read_at),
             )
         )
-        self._sweep(version, now)
+        # What this one has replaced may just be read. The next refresh drops it.
+        self._sweep({version, pointer["version"]} if pointer is not None else {version}, now)
 
-    def _sweep(self, version: str, now: datetime) -> None:
+    def _sweep(self, spared: set[str], now: datetime) -> None:
         """Drop the content of earlier catalogues, and of refreshes that were cut short."""
-        page = self.table.query(
+        pages = self.table.pages(
             "pk = :home AND begins_with(sk, :content)",
             {"FilterExpression": "kept_at < :old", "ProjectionExpression": "pk, sk"},
             home=_PARTITION,
             content="CATALOGUE#",
             old=instant(now - CHUNK_KEPT),
         )
-        for key in page.items:
-            if not key["sk"].startswith(f"CATALOGUE#{version}#"):
-                self.table.write(delete(key))
+        for key in [key for page in pages for key in page if key["sk"].split("#")[1] not in spared]:
+            self.table.write(delete(key))
 
     # --- what others get
 
