@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Concatenate
 
@@ -12,6 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import (
     OPERATION_HEADERS,
+    answered,
     answers,
     done,
     json_reply,
@@ -31,7 +31,6 @@ from shared.contracts.texts import Language
 from shared.domain.connection import Connection
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.manual import ManualAccount
-from shared.entrypoints.idempotency import answered_once
 
 router = APIGatewayHttpRouter()
 
@@ -82,7 +81,13 @@ def add_manual_account(
     For what no institution gives: the user keeps it, with balances typed in. At most 100.
     """
     request = read_request(router.current_event)
-    attempt = partial(
+
+    def render(added: tuple[ManualAccount, Listed]) -> tuple[int, str]:
+        account, listed = added
+        return 201, _account(account.id, listed, request.language)
+
+    status, answer = answered(
+        render,
         container().manual_accounts.add,
         request,
         name=body.name,
@@ -91,12 +96,6 @@ def add_manual_account(
         balance=Decimal(body.balance),
         institution_name=body.institution_name,
     )
-
-    def render(added: tuple[ManualAccount, Listed]) -> tuple[int, str]:
-        account, listed = added
-        return 201, _account(account.id, listed, request.language)
-
-    status, answer = answered_once(container().answer_store, request, attempt, render)
     return json_reply(answer, status, {"Location": f"/v1/accounts/{shown_id(answer)}"})
 
 
@@ -209,9 +208,8 @@ def change_account(
     accounts, takes a while, and is answered with an operation (202).
     """
     request = read_request(router.current_event)
-    # All is decided inside of the attempt: a request that is repeated is answered as it was, whatever has changed.
-    attempt = partial(_change, request, account_id, body)
-    status, answer = answered_once(container().answer_store, request, attempt, lambda rendered: rendered)
+    # `_change` decides all: a request that is repeated is answered as it was, whatever has changed.
+    status, answer = answered(lambda rendered: rendered, _change, request, account_id, body)
     return operation_reply(answer) if status == HTTPStatus.ACCEPTED else json_reply(answer, status)
 
 
@@ -252,8 +250,7 @@ def _changed[**P](
         account, listed = changed
         return 200, _account(account.id, listed, request.language)
 
-    attempt = partial(use_case, request, *args, **kwargs)
-    status, body = answered_once(container().answer_store, request, attempt, render)
+    status, body = answered(render, use_case, request, *args, **kwargs)
     return json_reply(body, status)
 
 

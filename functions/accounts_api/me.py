@@ -1,6 +1,5 @@
 """All that is held about a user: the history, the export and the erasure."""
 
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -10,6 +9,7 @@ from functions.accounts_api.container import container
 from functions.accounts_api.reply import (
     ERASURE_RETRY_AFTER,
     OPERATION_HEADERS,
+    answered,
     answers,
     json_reply,
     problems,
@@ -19,7 +19,6 @@ from functions.accounts_api.request import Cursor, ExportCursor, IdempotencyKey,
 from shared.contracts.api.me import ExportView, HistoryView, export_view, history_entry_view
 from shared.contracts.api.operations import OperationView, erasure_view
 from shared.domain.erasure import Erasure
-from shared.entrypoints.idempotency import answered_once
 
 HISTORY_PAGE = 50
 
@@ -74,7 +73,6 @@ def erase_me(
     def render(erasure: Erasure) -> tuple[int, str]:
         return 202, erasure_view(erasure).model_dump_json()
 
-    attempt = partial(container().begin_erasure.run, request)
-    status, body = answered_once(container().answer_store, request, attempt, render)
+    status, body = answered(render, container().begin_erasure.run, request)
     location = f"/v1/operations/{shown_id(body)}"
     return json_reply(body, status, {"Location": location, "Retry-After": ERASURE_RETRY_AFTER})

@@ -46,6 +46,17 @@ def shown_id(body: str) -> str:
     return shown
 
 
+def answered[T, **P](
+    render: Callable[[T], tuple[int, str]],
+    use_case: Callable[Concatenate[Request, P], Draft[T]],
+    request: Request,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> tuple[int, str]:
+    """Status and body of what `render` makes of what `use_case(request, *args, **kwargs)` drafts, once per key."""
+    return answered_once(container().answer_store, request, partial(use_case, request, *args, **kwargs), render)
+
+
 def accepted[**P](
     use_case: Callable[Concatenate[Request, P], Draft[Operation]], request: Request, *args: P.args, **kwargs: P.kwargs
 ) -> Response[Any]:
@@ -54,8 +65,7 @@ def accepted[**P](
     def render(operation: Operation) -> tuple[int, str]:
         return 202, operation_view(operation, request.language).model_dump_json()
 
-    attempt = partial(use_case, request, *args, **kwargs)
-    status, body = answered_once(container().answer_store, request, attempt, render)
+    status, body = answered(render, use_case, request, *args, **kwargs)
     return operation_reply(body, status)
 
 
@@ -67,6 +77,5 @@ def done[**P](
     use_case: Callable[Concatenate[Request, P], Draft[Any]], request: Request, *args: P.args, **kwargs: P.kwargs
 ) -> Response[Any]:
     """204 when what `use_case(request, *args, **kwargs)` drafts is written, once per idempotency key."""
-    attempt = partial(use_case, request, *args, **kwargs)
-    status, _ = answered_once(container().answer_store, request, attempt, lambda _: (204, ""))
+    status, _ = answered(lambda _: (204, ""), use_case, request, *args, **kwargs)
     return Response(status_code=status)

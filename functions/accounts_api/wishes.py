@@ -1,17 +1,15 @@
 """Wishes to hear when an institution gives a type of account."""
 
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answers, done, json_reply, problems
+from functions.accounts_api.reply import answered, answers, done, json_reply, problems
 from functions.accounts_api.request import IdempotencyKey, WishId, read_request
 from shared.application.wishes import RecordedWish
 from shared.contracts.api.wishes import WishRequest, WishView, wish_view
-from shared.entrypoints.idempotency import answered_once
 
 router = APIGatewayHttpRouter()
 
@@ -38,8 +36,7 @@ def add_wish(
     def render(recorded: RecordedWish) -> tuple[int, str]:
         return 201 if recorded.is_new else 200, wish_view(recorded.wish).model_dump_json()
 
-    attempt = partial(container().wishes.add, request, body.institution_id, body.type)
-    status, answer = answered_once(container().answer_store, request, attempt, render)
+    status, answer = answered(render, container().wishes.add, request, body.institution_id, body.type)
     return json_reply(answer, status)
 
 

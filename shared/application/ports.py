@@ -113,9 +113,6 @@ class Connections(Protocol):
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         """One connection, as of the last write."""
 
-    def connections(self, user_id: str) -> list[Connection]:
-        """The connections alone, at the same price."""
-
     def listed(self, user_id: str) -> Listed:
         """All that a user's list shows, in one query."""
 

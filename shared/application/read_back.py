@@ -205,8 +205,9 @@ class ReadBack:
         for seen in shown:
             with apart.one():
                 too_large += not self._apply(user_id, seen, hint, ages)
-        for held in self.store.connections(user_id):
-            if held.removed_at is None and held.powens_id not in {seen.powens_id for seen in shown}:
+        present = {seen.powens_id for seen in shown}
+        for held in self.store.listed(user_id).connections:
+            if held.powens_id not in present:
                 with apart.one():
                     lost += self._read_absent(held, hint, powens)
         apart.raise_what_failed()

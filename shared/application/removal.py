@@ -39,6 +39,6 @@ class Removal:
 
         It is forgotten last: whoever comes after an interruption meets it again, and goes on.
         """
-        for held in self.store.connections(user_id):
+        for held in self.store.listed(user_id).connections:
             self.connection(held, cause=cause, at=at, correlation_id=correlation_id)
         self.access.forget(user_id, powens_user_id)

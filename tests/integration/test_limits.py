@@ -133,10 +133,10 @@ def test_as_many_of_the_largest_accounts_as_are_kept_fit_one_item(world: World) 
     chance = random.Random(20260305)
     with world.looking():
         store = container().connection_store
-        [before] = store.connections("alice")
+        [before] = store.listed("alice").all_connections
         after = replace(before, accounts=tuple(largest_account(chance, n) for n in range(MAX_ACCOUNTS)))
         store.save(before, Outcome(connection=after), correlation_id="c")
-        [kept] = store.connections("alice")
+        [kept] = store.listed("alice").all_connections
     assert kept == replace(after, version=before.version + 1)
     [item] = [item for item in world.items() if item["sk"]["S"].startswith("LIST#")]
     assert size(item) < 350_000

@@ -9,7 +9,12 @@ from shared.application.ports import Answer, Clock, TakenError
 ANSWER_KEPT = timedelta(days=1)
 
 
-def put_answer(user_id: str, answer: Answer, now: datetime) -> Write:
+def answer_writes(user_id: str, answer: Answer | None, now: datetime) -> list[Write]:
+    """What keeps an answer, in the transaction of what it answers; nothing for a request without a key."""
+    return [_put(user_id, answer, now)] if answer is not None else []
+
+
+def _put(user_id: str, answer: Answer, now: datetime) -> Write:
     return put(
         {
             **user_key(user_id, f"IDEMPOTENCY#{answer.key}"),
@@ -39,4 +44,4 @@ class DynamoDBAnswers:
         return Answer(key=key, fingerprint=item["fingerprint"], status=int(item["status"]), body=item["body"])
 
     def add_answer(self, user_id: str, answer: Answer) -> None:
-        self.table.transact([put_answer(user_id, answer, self.clock())])
+        self.table.transact([_put(user_id, answer, self.clock())])

@@ -1,6 +1,6 @@
 """The connections with all that changes beside them, and the list that shows them."""
 
-from shared.adapters.dynamodb.answers import put_answer
+from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.connection_item import connection_key, connection_of, put_connection
 from shared.adapters.dynamodb.keys import partition_of
 from shared.adapters.dynamodb.manual import manual_account_of, manual_writes
@@ -24,9 +24,6 @@ class DynamoDBConnections:
         self.table = table
         self.outbox = outbox
         self.markers = markers
-
-    def connections(self, user_id: str) -> list[Connection]:
-        return list(self.listed(user_id).all_connections)
 
     def listed(self, user_id: str) -> Listed:
         of: dict[str, list[Item]] = {"CONNECTION": [], "MANUAL": [], "WISH": []}
@@ -57,8 +54,7 @@ class DynamoDBConnections:
     ) -> None:
         after = outcome.connection
         writes = [put_connection(before, after)]
-        if answer is not None:
-            writes.append(put_answer(after.user_id, answer, self.outbox.clock()))
+        writes += answer_writes(after.user_id, answer, self.outbox.clock())
         if before is None:
             writes.append(not_erased(after.user_id, after.powens_user_id))
         writes += self._consequences(before, outcome, correlation_id)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.adapters.dynamodb.answers import put_answer
+from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.connection_item import connection_of
 from shared.adapters.dynamodb.keys import (
     due_items,
@@ -54,8 +54,7 @@ class DynamoDBErasures:
             later=instant(erasure.requested_at + LATE_AFTER),
         )
         writes = [mark]
-        if answer is not None:
-            writes.append(put_answer(user_id, answer, self.outbox.clock()))
+        writes += answer_writes(user_id, answer, self.outbox.clock())
         writes += [_put_receipt(user_id, erasure), self.outbox.message(user_id, _erase(user_id, erasure))]
         self.table.transact(writes, contested=True)
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from shared.adapters.dynamodb.answers import put_answer
+from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.connection_item import put_connection
 from shared.adapters.dynamodb.keys import partition_of, user_key
 from shared.adapters.dynamodb.limits import Limit, transact_within
@@ -86,8 +86,7 @@ class DynamoDBManualAccounts:
         writes = manual_writes(self.outbox, before, outcome, correlation_id)
         # Written again as they are: that gives them another version, so that who has read them before meets this.
         writes += [put_connection(connection, connection) for connection in relied_on]
-        if answer is not None:
-            writes.append(put_answer(account.user_id, answer, self.outbox.clock()))
+        writes += answer_writes(account.user_id, answer, self.outbox.clock())
         if before is None:
             transact_within(self.table, _LIMIT, account.user_id, writes)
         else:

@@ -4,7 +4,7 @@ import hashlib
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from shared.adapters.dynamodb.answers import put_answer
+from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.keys import expiry, instant, user_key
 from shared.adapters.dynamodb.outbox import Outbox
 from shared.adapters.dynamodb.powens_users import not_erased
@@ -49,8 +49,7 @@ class DynamoDBWebviewSessions:
         if session.powens_connection_id is not None:
             item["powens_connection_id"] = session.powens_connection_id
         writes = [put(item)]
-        if answer is not None:
-            writes.append(put_answer(session.user_id, answer, self.outbox.clock()))
+        writes += answer_writes(session.user_id, answer, self.outbox.clock())
         writes.append(put({**item, **_pointer_key(session.user_id, session.state), "state": session.state}))
         self._transact(writes, not_erased(session.user_id))
 

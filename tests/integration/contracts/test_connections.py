@@ -33,10 +33,10 @@ def test_a_saved_connection_is_read_as_it_was_decided_under_its_next_version(sto
 
     held = replace(decided, version=decided.version + 1)
     assert stores.connections.connection(USER, decided.id) == held
-    assert stores.connections.connections(USER) == [held]
+    assert stores.connections.listed(USER).all_connections == (held,)
     assert stores.connections.listed(USER).all_connections == (held,)
     assert stores.connections.connection("bob", decided.id) is None
-    assert stores.connections.connections("bob") == []
+    assert stores.connections.listed("bob").all_connections == ()
 
 
 def test_the_facts_of_a_change_and_the_commands_of_its_new_operations_leave_with_it_once(stores: Stores) -> None:
@@ -89,7 +89,7 @@ def test_a_new_connection_is_only_written_for_the_powens_user_it_was_read_of(
         at_powens(stores, powens_user_id=powens_user_id)
     with pytest.raises(UserBeingErased):
         save(stores, None, discovered())
-    assert stores.connections.connections(USER) == []
+    assert stores.connections.listed(USER).all_connections == ()
 
 
 def test_nothing_new_is_written_for_a_user_who_is_being_erased_whatever_else_is_in_the_way(stores: Stores) -> None:
@@ -149,10 +149,10 @@ def test_a_change_of_another_connection_goes_with_the_first_or_not_at_all(stores
     held = connected(stores)
     other = connection(powens_id=78, version=0)
     save(stores, None, Outcome(connection=other))
-    [_, second] = sorted(stores.connections.connections(USER), key=lambda c: c.powens_id)
+    [_, second] = sorted(stores.connections.listed(USER).all_connections, key=lambda c: c.powens_id)
     both = Outcome(connection=held, others=((second, Outcome(connection=replace(second, state="bug"))),))
     save(stores, held, both)
-    states = {c.powens_id: (c.state, c.version) for c in stores.connections.connections(USER)}
+    states = {c.powens_id: (c.state, c.version) for c in stores.connections.listed(USER).all_connections}
     assert states == {77: (None, held.version + 1), 78: ("bug", second.version + 1)}
 
     first = stores.connections.connection(USER, held.id)

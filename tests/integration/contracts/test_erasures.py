@@ -52,7 +52,7 @@ def test_all_that_is_held_goes_but_the_mark_and_nothing_of_a_neighbour(stores: S
     erasure = marked(stores)
 
     assert not stores.erasures.erase_items(USER, in_time=lambda: False)
-    assert stores.connections.connections(USER) != []
+    assert stores.connections.listed(USER).all_connections != ()
     assert stores.erasures.erase_items(USER, in_time=lambda: True)
     assert stores.erasures.erase_items(USER, in_time=lambda: False), "nothing is left to do"
 

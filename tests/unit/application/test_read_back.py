@@ -7,7 +7,7 @@ import pytest
 
 from shared.application.read_back import READ_AGAIN_AFTER, Reading
 from shared.application.writing import write
-from shared.domain.connection import account_id
+from shared.domain.connection import Connection, account_id, connection_id
 from shared.domain.errors import PowensBusy, PowensNotFound, PowensUnavailable, ReadRecently
 from shared.domain.facts import FactType
 from shared.domain.hints import HintOrigin
@@ -79,7 +79,7 @@ def test_what_is_wrong_with_one_connection_stops_no_other_and_its_hint_comes_bac
     world.powens.troubles["read"] = [PowensUnavailable()]
     with pytest.raises(PowensUnavailable):
         world.read_back.run([world.a_hint(HintOrigin.WEBHOOK, powens_id) for powens_id in (77, 78)])
-    assert {c.powens_id for c in world.connections.connections(USER)} == {77, 78}
+    assert {c.powens_id for c in world.connections.listed(USER).all_connections} == {77, 78}
 
 
 def test_an_account_that_moved_and_was_made_anew_at_once_is_known_in_its_new_place(world: World) -> None:
@@ -142,6 +142,27 @@ def test_a_user_whom_powens_does_not_know_any_more_loses_the_connections_and_can
     assert world.hint() == Reading(user_gone=True)
     assert world.held().removed_at is not None
     assert (world.users.access(USER), world.users.user_of(POWENS_USER)) == (None, None)
+
+
+def test_the_end_of_a_powens_user_looks_at_no_connection_that_was_gone_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.powens.connections[78] = observed(observed_account(3), powens_id=78)
+    world.connect(observed_account(1))
+    del world.powens.connections[78]
+    world.clock.advance(minutes=1)
+    world.hint()
+    looked_at: list[str] = []
+    look = world.connections.connection
+
+    def seen(user_id: str, known: str) -> Connection | None:
+        looked_at.append(known)
+        return look(user_id, known)
+
+    monkeypatch.setattr(world.connections, "connection", seen)
+    world.powens.users.clear()
+    assert world.hint() == Reading(user_gone=True)
+    assert looked_at == [connection_id(77)]
 
 
 def test_nothing_is_written_for_a_user_whose_erasure_began_during_the_read(world: World) -> None:

@@ -22,9 +22,6 @@ class InMemoryConnections:
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         return self.memory.connections.get((user_id, connection_id))
 
-    def connections(self, user_id: str) -> list[Connection]:
-        return list(self.listed(user_id).all_connections)
-
     def listed(self, user_id: str) -> Listed:
         return Listed(
             all_connections=tuple(_of(user_id, self.memory.connections)),
