@@ -26,7 +26,10 @@ from shared.domain.errors import (
 RENEWED_AGAIN_AFTER = timedelta(hours=1)
 """How long after a renewal of a user's token what is forbidden is not about the token."""
 CLAIM_FOR = timedelta(seconds=30)
-"""Longer than any function that may hold a claim runs."""
+"""How long one worker alone may create a user or renew a token.
+
+No function that may do so runs longer, so the next one takes over from a worker that has ended without giving it back.
+"""
 WAIT_FOR = timedelta(seconds=6)
 """How long a second device waits for the first one before it is asked to come back."""
 LOOK_AGAIN_AFTER = 0.15

@@ -176,17 +176,22 @@ def _reason(holding: Holding, first: Holding, working: dict[str, bool]) -> str:
     return next((reason for reason, own, other in pairs if own != other), _REASONS[-1])
 
 
-def superseded_by(
-    connection: Connection, connections: Iterable[Connection], duplicate_of: Mapping[str, Duplicate], now: datetime
-) -> str | None:
-    """The id of the connection that counts instead of a dead one; None while the connection is useful.
+def superseded(
+    connections: Iterable[Connection], duplicate_of: Mapping[str, Duplicate], now: datetime
+) -> dict[str, str]:
+    """For each dead connection, by its id, the id of one that counts instead.
 
-    Dead: it does not work, or its data is stale, and each of its enabled accounts counts through a
-    connection that works. `duplicate_of`: the result of `duplicates`.
+    Dead: it does not work, or its data is stale, and each of its enabled accounts counts through
+    another connection, one that works. `duplicate_of`: the result of `duplicates`.
     """
-    if works(connection, now) and freshness(connection.last_success_at, now) is not Freshness.STALE:
-        return None
-    enabled = [a for a in connection.accounts if a.enabled and a.closed_at is None]
-    instead = [duplicate_of[a.id].connection_id if a.id in duplicate_of else connection.id for a in enabled]
-    working = {c.id for c in connections if c.id != connection.id and works(c, now)}
-    return instead[0] if instead and working.issuperset(instead) else None
+    connections = tuple(connections)
+    working = {c.id for c in connections if works(c, now)}
+    superseded_by: dict[str, str] = {}
+    for connection in connections:
+        if connection.id in working and freshness(connection.last_success_at, now) is not Freshness.STALE:
+            continue
+        enabled = [a for a in connection.accounts if a.enabled and a.closed_at is None]
+        instead = [duplicate_of[a.id].connection_id if a.id in duplicate_of else connection.id for a in enabled]
+        if instead and (working - {connection.id}).issuperset(instead):
+            superseded_by[connection.id] = instead[0]
+    return superseded_by

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 QUIET_FOR = timedelta(seconds=30)
-"""Work that began before an erasure has ended after this time: no function runs longer (`template.yaml`)."""
+"""How long an erasure waits for work on the user that began before it.
+
+No function that works for a user runs longer (`template.yaml`), so none of it can write any more afterwards.
+"""
 LATE_AFTER = timedelta(hours=1)
 """An unfinished erasure is queued again, and counted as late, each time this has passed."""
 DEADLINE = timedelta(days=30)

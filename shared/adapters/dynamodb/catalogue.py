@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.catalogue_item import content_of, copy_of, entries_of, pointer_attributes
-from shared.adapters.dynamodb.keys import instant
-from shared.adapters.dynamodb.markers import PEER_SHARDS, institution_partition
+from shared.adapters.dynamodb.keys import instant, institution_of, institution_partition
+from shared.adapters.dynamodb.markers import PEER_SHARDS
 from shared.adapters.dynamodb.table import Item, Key, Table, delete, put
 from shared.application.institutions import Copy, Discoveries
 from shared.application.ports import Clock
@@ -114,7 +114,7 @@ class DynamoDBCatalogue:
             )
             for item in page.items:
                 _, kind, _ = item["sk"].split("#")
-                pairs.add((item["pk"].removeprefix("INSTITUTION#"), AccountType(kind)))
+                pairs.add((institution_of(item), AccountType(kind)))
             if page.last is not None:
                 untils.append(datetime.fromisoformat(page.items[-1]["due_sk"]))
         return Discoveries(pairs=frozenset(pairs), until=min(untils))

@@ -7,7 +7,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from shared.adapters.dynamodb.keys import instant, shard_of
+from shared.adapters.dynamodb.keys import instant, institution_of, shard_of
 from shared.adapters.dynamodb.markers import TROUBLE_SHARDS
 from shared.adapters.dynamodb.table import Key, Table, put
 from shared.domain.incidents import CLOSES_AT, STILL_FAILING, WINDOW, Failing, Incident, Kind
@@ -53,7 +53,7 @@ class DynamoDBIncidents:
             if page.last is not None:
                 crowded.add(shard)
             for item in page.items:
-                kind = (item["pk"].removeprefix("INSTITUTION#"), item["reason"])
+                kind = (institution_of(item), item["reason"])
                 who = item["sk"].split("#")[1]
                 still.setdefault(kind, set()).add(who)
                 if item["due_sk"] >= instant(now - WINDOW):

@@ -13,6 +13,20 @@ def partition_of(user_id: str) -> str:
     return f"USER#{user_id}"
 
 
+def user_of(item: Item) -> str:
+    """Whose partition an item of `partition_of` lies in."""
+    return str(item["pk"]).removeprefix("USER#")
+
+
+def institution_partition(institution_id: str) -> str:
+    return f"INSTITUTION#{institution_id}"
+
+
+def institution_of(item: Item) -> str:
+    """Whose partition an item of `institution_partition` lies in."""
+    return str(item["pk"]).removeprefix("INSTITUTION#")
+
+
 def user_key(user_id: str, sort: str) -> Key:
     return {"pk": partition_of(user_id), "sk": sort}
 
@@ -23,6 +37,11 @@ def profile_key(user_id: str) -> Key:
 
 def powens_user_key(powens_user_id: int) -> Key:
     return {"pk": f"POWENS#{powens_user_id}", "sk": "USER"}
+
+
+def powens_user_of(item: Item) -> int:
+    """Whose item of `powens_user_key` it is."""
+    return int(item["pk"].removeprefix("POWENS#"))
 
 
 def instant(at: datetime) -> str:

@@ -7,7 +7,7 @@ institution, so that markers of one person at two banks cannot be joined.
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from shared.adapters.dynamodb.keys import expiry, instant, shard_of
+from shared.adapters.dynamodb.keys import expiry, instant, institution_partition, shard_of
 from shared.adapters.dynamodb.table import Key, Write, delete, put
 from shared.application.ports import Clock
 from shared.domain.connection import AccountType, Connection
@@ -19,10 +19,6 @@ TROUBLE_SHARDS = 8
 PEER_KEPT = timedelta(days=100)
 PEER_RENEWED_EVERY = timedelta(days=30)
 TROUBLE_KEPT = timedelta(days=2)
-
-
-def institution_partition(institution_id: str) -> str:
-    return f"INSTITUTION#{institution_id}"
 
 
 class InstitutionMarkers:

@@ -5,7 +5,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from shared.adapters.dynamodb.keys import due_items, expiry, instant, shard_of, user_key
+from shared.adapters.dynamodb.keys import due_items, expiry, instant, shard_of, user_key, user_of
 from shared.adapters.dynamodb.table import Item, Table, Write, put
 from shared.application.housekeeping import DueOperation
 from shared.domain.connection import Operation
@@ -45,7 +45,7 @@ class DynamoDBOperations:
     def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]:
         return [
             DueOperation(
-                user_id=item["pk"].removeprefix("USER#"),
+                user_id=user_of(item),
                 connection_id=item["connection_id"],
                 operation_id=item["sk"].removeprefix("OPERATION#"),
             )

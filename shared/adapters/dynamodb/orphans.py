@@ -5,7 +5,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from shared.adapters.dynamodb.keys import powens_user_key
+from shared.adapters.dynamodb.keys import powens_user_key, powens_user_of
 from shared.adapters.dynamodb.table import Key, Table, put
 from shared.application.orphans import Listing
 
@@ -25,7 +25,7 @@ class DynamoDBOrphans:
 
     def owned(self, powens_user_ids: Sequence[int]) -> set[int]:
         found = self.table.get_many([powens_user_key(known) for known in powens_user_ids], projection="pk")
-        return {int(item["pk"].removeprefix("POWENS#")) for item in found}
+        return {powens_user_of(item) for item in found}
 
     def orphan_listing(self) -> Listing | None:
         item = self.table.get(_LISTING)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.adapters.dynamodb.keys import due_items, instant, powens_user_key, profile_key, shard_of
+from shared.adapters.dynamodb.keys import due_items, instant, powens_user_key, profile_key, shard_of, user_of
 from shared.adapters.dynamodb.table import Item, Table, Value, Write, check, delete, put, update
 from shared.application.ports import Clock, PowensAccess
 from shared.domain.erasure import Erasure
@@ -22,7 +22,7 @@ def access_of(item: Item) -> PowensAccess:
         return datetime.fromisoformat(item[name]) if name in item else None
 
     return PowensAccess(
-        user_id=item["pk"].removeprefix("USER#"),
+        user_id=user_of(item),
         powens_user_id=int(item["powens_user_id"]) if "powens_user_id" in item else None,
         sealed_token=bytes(item["sealed_token"]) if "sealed_token" in item else None,
         reconcile_at=time("due_sk"),

@@ -5,8 +5,8 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from shared.adapters.dynamodb.answers import put_answer
-from shared.adapters.dynamodb.keys import user_key
+from shared.adapters.dynamodb.answers import answer_writes
+from shared.adapters.dynamodb.keys import institution_partition, user_key
 from shared.adapters.dynamodb.limits import Limit, transact_within
 from shared.adapters.dynamodb.outbox import Outbox
 from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, unchanged
@@ -29,7 +29,7 @@ def _key(user_id: str, wish_id: str) -> Key:
 
 def pointer_key(wish: Wish) -> Key:
     """Of what finds an open wish by its institution."""
-    return {"pk": f"INSTITUTION#{wish.institution_id}", "sk": f"WISH#{wish.type.value}#{wish.id}"}
+    return {"pk": institution_partition(wish.institution_id), "sk": f"WISH#{wish.type.value}#{wish.id}"}
 
 
 def wish_of(item: Item) -> Wish:
@@ -67,8 +67,7 @@ class DynamoDBWishes:
         self, before: Wish | None, outcome: WishOutcome, *, correlation_id: str, answer: Answer | None = None
     ) -> None:
         writes = wish_writes(self.outbox, before, outcome, correlation_id)
-        if answer is not None:
-            writes.append(put_answer(outcome.wish.user_id, answer, self.outbox.clock()))
+        writes += answer_writes(outcome.wish.user_id, answer, self.outbox.clock())
         if before is None:
             transact_within(self.table, _LIMIT, outcome.wish.user_id, writes)
         else:
@@ -76,8 +75,7 @@ class DynamoDBWishes:
 
     def delete_wish(self, wish: Wish, *, answer: Answer | None = None) -> None:
         writes = [delete(_key(wish.user_id, wish.id), **unchanged(wish.version)), delete(pointer_key(wish))]
-        if answer is not None:
-            writes.append(put_answer(wish.user_id, answer, self.outbox.clock()))
+        writes += answer_writes(wish.user_id, answer, self.outbox.clock())
         self.table.transact(writes, contested=True)
 
     def wishers(self, institution_id: str, kind: AccountType, *, after: Wisher | None, limit: int) -> list[Wisher]:
@@ -85,7 +83,7 @@ class DynamoDBWishes:
         page = self.table.query(
             "pk = :institution AND sk BETWEEN :first AND :last",
             {"ConsistentRead": True, "Limit": limit},
-            institution=f"INSTITUTION#{institution_id}",
+            institution=institution_partition(institution_id),
             first=f"{of_kind}{after.wish_id}!" if after is not None else of_kind,
             last=f"{of_kind}~",
         )

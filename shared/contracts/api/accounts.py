@@ -13,7 +13,7 @@ from shared.contracts.api.bodies import Accepted, Amount, Answered, DecimalText,
 from shared.contracts.events import Timestamp
 from shared.contracts.texts import Language
 from shared.domain.connection import Account, AccountType, Connection
-from shared.domain.copies import Duplicate, duplicates, superseded_by
+from shared.domain.copies import Duplicate, duplicates, superseded
 from shared.domain.joins import Suggestion, Synchronised, counts, joined_with, suggestions
 from shared.domain.manual import ManualAccount
 from shared.domain.status import REASONS, AccountStatus, account_status
@@ -106,11 +106,10 @@ class AccountRelations:
     def of(cls, listed: Listed, now: datetime) -> Self:
         connections = Synchronised(listed.connections)
         doubled = duplicates(connections.connections, now)
-        superseded = {c.id: superseded_by(c, connections.connections, doubled, now) for c in connections.connections}
         joined = {m.id: a.id for m in listed.manual_accounts if (a := joined_with(m, connections)) is not None}
         return cls(
             duplicates=doubled,
-            superseded={dead: instead for dead, instead in superseded.items() if instead is not None},
+            superseded=superseded(connections.connections, doubled, now),
             joined=joined,
             manual_of={synchronised: manual for manual, synchronised in joined.items()},
             uncounted=frozenset(m.id for m in listed.manual_accounts if m.id in joined and not counts(m, connections)),

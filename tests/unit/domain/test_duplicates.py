@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.connection import Account, Connection, account_id, connection_id
-from shared.domain.copies import duplicates, superseded_by
+from shared.domain.copies import duplicates, superseded
 from shared.domain.observation import Institution, ObservedSource
 from tests.builders import BANK, NOW, account, after, connection
 
@@ -139,7 +139,7 @@ def dead_and_anew(**dead: Any) -> tuple[Connection, Connection]:
 
 def superseding(*connections: Connection, now: datetime = NOW) -> dict[str, str | None]:
     doubled = duplicates(connections, now)
-    return {c.id: superseded_by(c, connections, doubled, now) for c in connections}
+    return dict.fromkeys(c.id for c in connections) | superseded(connections, doubled, now)
 
 
 def test_a_dead_connection_is_superseded_by_the_one_through_which_all_of_it_counts() -> None:
