@@ -317,6 +317,7 @@ class Container:
     def keep_house(self) -> KeepHouse:
         return KeepHouse(
             self.operation_store,
+            self.connection_store,
             self.powens_user_store,
             self.erasure_store,
             self.changes,
@@ -337,6 +338,7 @@ class Container:
         return OpenWebview(
             self.session_store,
             self.connection_store,
+            self.powens_user_store,
             self.access,
             self.removal,
             address,

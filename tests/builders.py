@@ -196,6 +196,7 @@ def observed(
     state: str | None = None,
     active: bool = True,
     last_update: datetime | None = NOW,
+    next_try: datetime | None = NOW + timedelta(hours=24),
     sources: tuple[ObservedSource, ...] = (),
 ) -> ObservedConnection:
     """One read of a connection that began at `at`."""
@@ -206,7 +207,7 @@ def observed(
         active=active,
         created=NOW,
         last_update=last_update,
-        next_try=NOW + timedelta(hours=24),
+        next_try=next_try,
         sources=sources,
         accounts=accounts,
         read_started_at=at,

@@ -1,9 +1,9 @@
-"""Ends overdue operations, plans read-only reconciliation, queues late erasures again, opens and closes incidents.
+"""Ends overdue operations, has read what did not come, queues late erasures again, opens and closes incidents.
 
 Trigger: EventBridge Scheduler, each minute.
 
-Guarantee: no operation stays open for more than about a minute past its deadline, and no user goes unread for longer
-than `RECONCILE_EVERY`, however many messages got lost.
+Guarantee: no operation stays open for more than about a minute past its deadline, and a synchronisation that nobody
+told us of is read about an hour after it was expected (`shared/domain/expectation.py`), however many messages got lost.
 """
 
 from datetime import timedelta

@@ -33,8 +33,8 @@ No function that may do so runs longer, so the next one takes over from a worker
 WAIT_FOR = timedelta(seconds=6)
 """How long a second device waits for the first one before it is asked to come back."""
 LOOK_AGAIN_AFTER = 0.15
-RECONCILE_EVERY = timedelta(hours=12)
-"""Longest time after which a user's connections are read although nobody gave a hint."""
+FIRST_LISTED_AFTER = timedelta(hours=12)
+"""When somebody who is new at Powens is read although nobody gave a hint, if not before."""
 
 
 class PowensUserStore(PowensUsers, Protocol):
@@ -123,12 +123,16 @@ class Access:
 
     def of(self, user_id: str) -> PowensUser:
         """Powens for a user who has been there. Raises NotFound for one who has not, UserBeingErased."""
+        return self.opened(user_id)[1]
+
+    def opened(self, user_id: str) -> tuple[PowensAccess, PowensUser]:
+        """As `of`, and what it was opened with."""
         access = self.store.access(user_id)
         if access is not None and access.erasure is not None:
             raise UserBeingErased
         if access is None or access.sealed_token is None or access.powens_user_id is None:
             raise NotFound("this user has never been at Powens", code="no_powens_user")
-        return self._open(access)
+        return access, self._open(access)
 
     def ensure(self, user_id: str) -> tuple[int, PowensUser]:
         """Powens for a user, who is created there when this is the first visit, exactly once.
@@ -187,7 +191,7 @@ class Access:
                 self.store.note_powens_user(user_id, powens_user_id, by=by, instead_of=begun)
                 token = self.powens.make_permanent(temporary.token)
             sealed = self.seal.seal(user_id, token)
-            reconcile_at = self.clock() + RECONCILE_EVERY
+            reconcile_at = self.clock() + FIRST_LISTED_AFTER
             self.store.complete_access(user_id, sealed, by=by, reconcile_at=reconcile_at)
         except StaleWriteError as error:
             raise Unavailable("creating the user took too long", code="user_being_created", retry_after=2) from error

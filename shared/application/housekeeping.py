@@ -1,35 +1,36 @@
-"""What must happen even when nobody calls: operations end, and every user is read back now and then."""
+"""What must happen even when nobody calls: operations end, and what was expected and did not come is read back."""
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from shared.application.access import RECONCILE_EVERY
 from shared.application.budget import Budget
 from shared.application.changes import Changes
 from shared.application.institutions import WatchIncidents
 from shared.application.operations import OperationStore
-from shared.application.ports import Clock, NewId, PowensAccess
+from shared.application.ports import Appointments, Clock, Connections, NewId, PowensAccess
 from shared.domain import ledger
 from shared.domain.connection import Connection
 from shared.domain.erasure import LATE_AFTER
 from shared.domain.errors import AppError, NotFound
+from shared.domain.expectation import all_due_at, asked_again_at
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
 
 MOST_OPERATIONS = 200
 MOST_ERASURES = 100
 MOST_USERS = 400
-"""Per run, so once a minute: 288,000 users per `RECONCILE_EVERY`. More users: more runs or a larger number."""
+"""Read per run, so in a minute: those whom a herd of lost webhooks leaves behind wait for later ones."""
+MOST_LOOKS = 1000
+"""Per run, so 1.4 million a day, and a user needs one a day. More users: more runs or a larger number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """How many operations were ended, users are going to be read back, erasures were found unfinished, incidents open.
 
-    `lag_seconds` is for how long the user who has waited for longest had been due to be read back.
+    `lag_seconds` is for how long the user who has waited for longest had been due to be looked at or read back.
     """
 
     ended: int
@@ -54,13 +55,10 @@ class DueOperations(OperationStore, Protocol):
     def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]: ...
 
 
-class ReconciliationPlan(Protocol):
-    """When each user is read back next. Every method may raise StoreUnavailable."""
+class ReconciliationPlan(Appointments, Protocol):
+    """When each user is looked at or read back next. Every method may raise StoreUnavailable."""
 
     def due_accesses(self, now: datetime, *, limit: int) -> list[PowensAccess]: ...
-
-    def plan_reconciliation(self, access: PowensAccess, at: datetime) -> bool:
-        """Move a user's next reconciliation; False when somebody else did."""
 
 
 class LateErasures(Protocol):
@@ -80,6 +78,7 @@ class HintQueue(Protocol):
 @dataclass(frozen=True, slots=True)
 class KeepHouse:
     operations: DueOperations
+    connections: Connections
     plan: ReconciliationPlan
     erasures: LateErasures
     changes: Changes
@@ -88,12 +87,11 @@ class KeepHouse:
     new_id: NewId
     watch: WatchIncidents
     budget: Budget
-    spread: Callable[[], float] = random.random
 
     def run(self) -> Done:
         troubles: list[Exception] = []
         done: dict[str, int] = {}
-        for work in (self._end_overdue, self._plan_reconciliation, self._queue_erasures, self._watch_incidents):
+        for work in (self._end_overdue, self._queue_erasures, self._watch_incidents, self._plan_reconciliation):
             try:
                 done |= work()
             except (AppError, ExceptionGroup) as trouble:
@@ -126,32 +124,43 @@ class KeepHouse:
         return ledger.expire(held, self.clock())
 
     def _plan_reconciliation(self) -> dict[str, int]:
-        """Queue a read-only hint for each user who is due. Queued first: killed in between, it is queued twice."""
+        """Queue a read-only hint for each user of whom something is due, and look at the others when it will be."""
         now = self.clock()
         most = self.budget.users_per_pass(MOST_USERS)
-        found = self.plan.due_accesses(now, limit=MOST_USERS)
+        found = self.plan.due_accesses(now, limit=MOST_LOOKS)
         found.sort(key=lambda access: access.reconcile_at or now)
-        due = [access for access in found if access.powens_user_id is not None]
-        waited = max((now - access.reconcile_at for access in due if access.reconcile_at), default=timedelta())
-        due = due[:most]
-        self.queue.send(
-            [
-                Hint(
-                    powens_user_id=access.powens_user_id,
-                    powens_connection_id=None,
-                    origin=HintOrigin.SCHEDULE,
-                    reason="reconciliation",
-                    received_at=now,
-                    correlation_id=self.new_id(),
-                )
-                for access in due
-                if access.powens_user_id is not None
-            ]
-        )
-        for access in due:
-            # Earlier by up to a tenth, never later: users who came on one day drift apart.
-            self.plan.plan_reconciliation(access, now + RECONCILE_EVERY * (1 - 0.1 * self.spread()))
+        users = [access for access in found if access.powens_user_id is not None]
+        waited = max((now - access.reconcile_at for access in users if access.reconcile_at), default=timedelta())
+        due: list[tuple[PowensAccess, datetime]] = []
+        for access in users:
+            if len(due) == most:
+                break  # nobody behind them may be read, so there is no use in a look
+            at = self._due_at(access, now)
+            if at <= now:
+                due.append((access, at))
+            else:
+                self.plan.look_at(access, at, listed_at=None)
+        # Queued first: killed in between, it is queued twice.
+        self.queue.send([self._hint(access, now) for access, _ in due])
+        for access, at in due:
+            self.plan.look_at(access, asked_again_at(at, now), listed_at=now)
         return {"planned": len(due), "lag_seconds": round(waited.total_seconds())}
+
+    def _due_at(self, access: PowensAccess, now: datetime) -> datetime:
+        if not access.only_look:
+            return now
+        return all_due_at(access.user_id, self.connections.listed(access.user_id).connections, access.listed_at) or now
+
+    def _hint(self, access: PowensAccess, now: datetime) -> Hint:
+        assert access.powens_user_id is not None  # noqa: S101 - the caller has looked
+        return Hint(
+            powens_user_id=access.powens_user_id,
+            powens_connection_id=None,
+            origin=HintOrigin.SCHEDULE,
+            reason="reconciliation",
+            received_at=now,
+            correlation_id=self.new_id(),
+        )
 
     def _queue_erasures(self) -> dict[str, int]:
         """An erasure that its own command has not brought to an end in time is queued anew, until it ends."""

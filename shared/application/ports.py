@@ -32,14 +32,17 @@ class TakenError(Exception):
 class PowensAccess:
     """A user's account at Powens. `sealed_token` is encrypted; None while the Powens user is being created.
 
-    `reconcile_at` is when housekeeping looks next. `erasure`: the user is being erased, and only that may go on.
-    `renewing_until`: somebody who was forbidden something is getting another token.
+    `reconcile_at` is when housekeeping comes next: if `only_look`, to see whether something is due, and else to have
+    all of the user's connections read, as it last did at `listed_at`. `erasure`: the user is being erased, and only
+    that may go on. `renewing_until`: somebody who was forbidden something is getting another token.
     """
 
     user_id: str
     powens_user_id: int | None
     sealed_token: bytes | None = field(repr=False)
     reconcile_at: datetime | None = None
+    only_look: bool = False
+    listed_at: datetime | None = None
     erasure: Erasure | None = None
     renewing_until: datetime | None = None
 
@@ -130,6 +133,20 @@ class PowensUsers(Protocol):
     """Who a user is at Powens. May raise StoreUnavailable."""
 
     def access(self, user_id: str) -> PowensAccess | None: ...
+
+
+class Appointments(Protocol):
+    """When housekeeping comes to a user, who is not being erased. Every method may raise StoreUnavailable."""
+
+    def look_at(self, access: PowensAccess, at: datetime, *, listed_at: datetime | None) -> bool:
+        """Have it look `at` whether something is due, instead of at `access.reconcile_at`.
+
+        `listed_at`: all of the user's connections have been asked for then; None: not now. False when it is to come at
+        another time by now.
+        """
+
+    def bring_forward(self, user_id: str, at: datetime) -> None:
+        """Have the user read back `at`, whatever is due, unless that is planned for earlier."""
 
 
 class PowensUser(Protocol):

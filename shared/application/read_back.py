@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.application.access import Access
 from shared.application.budget import CALLS_OF_A_READ, Budget
 from shared.application.changes import Changes
-from shared.application.ports import Clock, Connections, PowensUser
+from shared.application.ports import Appointments, Clock, Connections, PowensAccess, PowensUser
 from shared.application.removal import Removal
 from shared.domain import ledger
 from shared.domain.connection import Connection, connection_id
@@ -30,6 +30,7 @@ from shared.domain.errors import (
     Unavailable,
     UserBeingErased,
 )
+from shared.domain.expectation import due_at
 from shared.domain.facts import Cause
 from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
@@ -51,8 +52,8 @@ class Reading:
     """`known_user` is false for one who is not ours: webhooks come for every user of the Powens domain.
 
     `too_large`: connections with more accounts than are kept (ADR 0004). Reading them again cannot help, so their hints
-    are answered; what was held of them stays. `staleness`: how long before a scheduled read the connection that had
-    waited for longest had been read, None for other reads. `put_off`: Powens is not to be asked now.
+    are answered; what was held of them stays. `staleness`: how late a scheduled read came to the connection that had
+    been due for longest, zero when none was; None for other reads. `put_off`: Powens is not to be asked now.
     `adopted` and `lost`: connections that a scheduled read found at Powens and not here, and the other way round, as
     nobody had told us. `user_gone`: Powens has deleted the user.
     """
@@ -91,13 +92,21 @@ class _Apart:
             raise min(recently, key=lambda error: error.retry_after or 0)
 
 
-class KnownPowensUsers(Protocol):
+class KnownPowensUsers(Appointments, Protocol):
     """Who is whose user at Powens. Every method may raise StoreUnavailable."""
 
     def user_of(self, powens_user_id: int) -> str | None: ...
 
-    def bring_forward(self, user_id: str, at: datetime) -> None:
-        """Have the user read back `at`, unless that is planned for earlier or the user is being erased."""
+
+@dataclass(slots=True)
+class _Read:
+    """What one read of a user came to. `due`: when each connection is due next; `late`: how late each was read."""
+
+    access: PowensAccess
+    powens: PowensUser
+    hint: Hint
+    due: list[datetime] = field(default_factory=list)
+    late: dict[int, timedelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,63 +192,65 @@ class ReadBack:
 
     def _read_one(self, user_id: str, powens_connection_id: int, held: Connection | None, hint: Hint) -> bool:
         """False for a connection that is too large."""
-        powens = self.access.of(user_id)
+        read = _Read(*self.access.opened(user_id), hint)
         try:
-            seen = powens.read_connection(powens_connection_id)
+            seen = read.powens.read_connection(powens_connection_id)
         except PowensNotFound:
             if held is None or held.removed_at is not None:
                 return True
             # One 404 may be about the token; a list that works and lacks the connection is the second witness.
             began = self.clock()
-            if all(other.powens_id != powens_connection_id for other in powens.read_all()):
+            if all(other.powens_id != powens_connection_id for other in read.powens.read_all()):
                 self._remove(held, hint, began)
             return True
-        return self._apply(user_id, seen, hint)
+        fits = self._apply(read, seen)
+        self._expect(read)
+        return fits
 
     def _read_all(self, user_id: str, hint: Hint) -> Reading:
-        powens = self.access.of(user_id)
-        shown = powens.read_all()
-        ages: dict[int, timedelta] = {}
+        read = _Read(*self.access.opened(user_id), hint)
+        shown = read.powens.read_all()
         apart = _Apart()
         too_large = lost = 0
         for seen in shown:
             with apart.one():
-                too_large += not self._apply(user_id, seen, hint, ages)
+                too_large += not self._apply(read, seen)
+        known = len(read.late)
         present = {seen.powens_id for seen in shown}
         for held in self.store.listed(user_id).connections:
             if held.powens_id not in present:
                 with apart.one():
-                    lost += self._read_absent(held, hint, powens)
+                    lost += self._read_absent(read, held)
+        self._expect(read)
         apart.raise_what_failed()
         if hint.origin is not HintOrigin.SCHEDULE:
             return Reading(too_large=too_large)
         return Reading(
             too_large=too_large,
-            staleness=max(ages.values(), default=None),
-            adopted=len(shown) - len(ages) - too_large,
+            staleness=max(read.late.values(), default=None),
+            adopted=len(shown) - known - too_large,
             lost=lost,
         )
 
-    def _read_absent(self, held: Connection, hint: Hint, powens: PowensUser) -> bool:
+    def _read_absent(self, read: _Read, held: Connection) -> bool:
         """Whether it is gone. A list without it removes nothing by itself (rule 5): Powens must deny it when asked."""
         asked = self.clock()
         try:
-            seen = powens.read_connection(held.powens_id)
+            seen = read.powens.read_connection(held.powens_id)
         except PowensNotFound:
-            self._remove(held, hint, asked)
+            self._remove(held, read.hint, asked)
             return True
-        self._apply(held.user_id, seen, hint)
+        self._apply(read, seen)
         return False
 
-    def _apply(
-        self, user_id: str, seen: ObservedConnection, hint: Hint, ages: dict[int, timedelta] | None = None
-    ) -> bool:
-        """False for a connection that is too large. `ages` is told how old the read before this one is."""
+    def _apply(self, read: _Read, seen: ObservedConnection) -> bool:
+        """False for a connection that is too large."""
         seen = self._named(seen)
+        hint, user_id = read.hint, read.access.user_id
 
         def decide(held: Connection | None, others: tuple[Connection, ...]) -> Outcome:
-            if held is not None and held.removed_at is None and ages is not None:
-                ages[seen.powens_id] = seen.read_started_at - held.read_started_at
+            if held is not None and held.removed_at is None:
+                read.late[seen.powens_id] = max(seen.read_started_at - due_at(held), timedelta())
             return ledger.reconcile(
                 held,
                 seen,
@@ -252,10 +263,22 @@ class ReadBack:
             )
 
         try:
-            self.changes.apply(user_id, connection_id(seen.powens_id), decide, correlation_id=hint.correlation_id)
+            outcome = self.changes.apply(
+                user_id, connection_id(seen.powens_id), decide, correlation_id=hint.correlation_id
+            )
         except TooManyAccounts:
             return False
+        read.due.append(due_at(outcome.connection))
         return True
+
+    def _expect(self, read: _Read) -> None:
+        """Have the user looked at when something is due, where that is sooner than planned.
+
+        What is due later costs no write: the look that is planned finds out.
+        """
+        access, due = read.access, min(read.due, default=None)
+        if access.only_look and access.reconcile_at is not None and due is not None and due < access.reconcile_at:
+            self.users.look_at(access, due, listed_at=None)
 
     def _named(self, seen: ObservedConnection) -> ObservedConnection:
         """With the bank as the catalogue knows it, when Powens left out the connector of the connection."""

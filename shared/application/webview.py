@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from shared.application.access import Access
 from shared.application.budget import Budget
-from shared.application.ports import Answer, Clock, Connections, PowensUsers
+from shared.application.ports import Answer, Appointments, Clock, Connections, PowensUsers
 from shared.application.removal import Removal
 from shared.application.request import Request
 from shared.application.writing import Draft
@@ -23,6 +23,8 @@ type Flow = Literal["connect", "manage", "reconnect"]
 
 SESSION_FOR = timedelta(minutes=30)
 """As long as Powens' temporary code lives."""
+BACK_WITHIN = timedelta(hours=1)
+"""Of the beginning of a visit, all of the user's connections are read, whoever comes back and whatever webhooks say."""
 _STATE_BYTES = 32
 _STATE = r"[A-Za-z0-9_-]{43}"
 """What `token_urlsafe` makes of so many bytes."""
@@ -73,6 +75,7 @@ class SessionStore(Protocol):
 class OpenWebview:
     store: SessionStore
     connections: Connections
+    appointments: Appointments
     access: Access
     removal: Removal
     webview_url: WebviewUrl
@@ -126,6 +129,7 @@ class OpenWebview:
                 raise NotFound("no such connection", code="connection_not_found") from None
             _, powens = self.access.ensure(user_id)
             code = powens.temporary_code()
+        self.appointments.bring_forward(user_id, self.clock() + BACK_WITHIN)
         visit = Visit(
             url=self.webview_url(flow, language or request.language, code, session.state, powens_connection_id),
             expires_at=session.expires_at,

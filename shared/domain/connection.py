@@ -3,7 +3,7 @@
 import uuid
 import zlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -212,7 +212,7 @@ class Connection:
 
     `revision` grows by one with every published event and is what the API shows; `version` grows with every write and
     is what concurrent writers compare. A read that began before `read_started_at` or `written_at` changes nothing
-    (rule 7). `removed_at`: this is a tombstone.
+    (rule 7). `removed_at`: this is a tombstone. `plan_late_by` and `reads_in_vain`: see `expectation`.
     """
 
     id: str
@@ -226,6 +226,8 @@ class Connection:
     last_success_at: datetime | None = None
     last_attempt_at: datetime | None = None
     next_try: datetime | None = None
+    plan_late_by: timedelta = timedelta()
+    reads_in_vain: int = 0
     announced_status: str = ""
     accounts: tuple[Account, ...] = ()
     operations: tuple[Operation, ...] = field(default=())

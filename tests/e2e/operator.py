@@ -139,7 +139,7 @@ class Operator:
             for user_id in users:
                 access = self.users.access(user_id)
                 if access is not None and access.reconcile_at is not None:
-                    self.users.plan_reconciliation(access, now)
+                    self.users.bring_forward(user_id, now)
             self.lambdas.invoke(FunctionName=self.system.outputs["HousekeepingFunctionName"], Payload=b"{}")
 
     # --- processes and what they printed ---------------------------------------------------------------------------

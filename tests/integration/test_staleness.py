@@ -1,10 +1,14 @@
-"""How old what we hold may become when every hint is lost, and who hears of it when it becomes older."""
+"""How soon a synchronisation is noticed whose webhooks all got lost, what that costs, and who hears when it is late."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from shared.application.access import RECONCILE_EVERY
+from shared.adapters.dynamodb.keys import instant
+from shared.application.webview import BACK_WITHIN
+from shared.domain.expectation import FIRST_RETRY, GRACE, LIST_EVERY, SPREAD
 from tests.integration.world import World
-from tests.worlds.powens.fake import error
+from tests.worlds.deployment import TABLE
+from tests.worlds.powens.fake import SYNCHRONISED_EVERY, error
+from tests.worlds.powens.model import Connection
 
 
 def measured(world: World, name: str) -> list[float]:
@@ -14,32 +18,131 @@ def measured(world: World, name: str) -> list[float]:
     return [value for line in lines for value in line[name]]
 
 
-def test_a_user_whose_webhooks_all_got_lost_is_read_back_within_twelve_hours(world: World) -> None:
-    connection = world.connect(1, 2)
-    connection.accounts[2].disabled = True  # in the Webview; Powens tells nobody
-    began = world.clock.now
-    # Seldom while nobody can be due yet; then each minute, as the template has it.
-    far = RECONCILE_EVERY * 0.9 - timedelta(minutes=30)
-    while world.enabled(connection) != {1}:
-        world.clock.advance(minutes=30 if world.clock.now - began < far else 1)
+def pass_time(world: World, until: datetime) -> None:
+    """Housekeeping in each minute that has something due, and what comes of it."""
+    while True:
+        appointments = [item["due_sk"]["S"] for item in world.items() if item["sk"]["S"] == "PROFILE"]
+        next_at = max(world.clock.now, datetime.fromisoformat(min(appointments)))
+        if next_at > until:
+            break
+        world.clock.now = next_at + timedelta(seconds=30)
         world.keep_house()
-        world.settle(within=timedelta(seconds=30))
-        assert world.clock.now - began <= RECONCILE_EVERY + timedelta(minutes=2)
-    [age] = measured(world, "Staleness")
-    assert RECONCILE_EVERY * 0.9 <= timedelta(seconds=age) <= RECONCILE_EVERY + timedelta(minutes=2)
-    assert max(measured(world, "ReconciliationLag")) <= 62
+        world.settle(within=timedelta(seconds=20))
+    world.clock.now = max(world.clock.now, until)
+
+
+def told(world: World, connection: Connection) -> None:
+    """The webhook of a synchronisation arrives and is read."""
+    world.webhook("connection-synced", connection)
+    world.clock.advance(seconds=2)
+    world.settle(within=timedelta(seconds=20))
+
+
+def expected(world: World, *accounts: int) -> Connection:
+    """A connection of a user who is past the first planned read, and whose next synchronisation is announced."""
+    connection = world.connect(*accounts)
+    pass_time(world, world.clock.now + timedelta(hours=3))
+    world.forget()
+    world.logs.seek(0)
+    world.logs.truncate()
+    return connection
+
+
+def test_a_synchronisation_that_nobody_told_of_is_noticed_about_an_hour_after_it_was_planned(world: World) -> None:
+    connection = expected(world, 1, 2)
+    planned = connection.last_update + SYNCHRONISED_EVERY
+    pass_time(world, planned)
+    connection.accounts[2].disabled = True
+    world.powens.synchronise(connection)  # Powens tells nobody
+    pass_time(world, planned + GRACE)
+    assert world.enabled(connection) == {1, 2}
+    pass_time(world, planned + GRACE + SPREAD + timedelta(minutes=1))
+    assert world.enabled(connection) == {1}
+    assert world.powens.reads == 1
+    assert max(measured(world, "Staleness")) <= 60
+    assert max(measured(world, "ReconciliationLag")) <= 60
+
+
+def test_who_is_told_of_each_synchronisation_costs_no_planned_read(world: World) -> None:
+    connection = expected(world, 1)
+    days = LIST_EVERY.days - 3
+    for _ in range(days):
+        assert connection.next_try is not None
+        pass_time(world, connection.next_try)
+        world.powens.synchronise(connection)
+        told(world, connection)
+    assert world.powens.reads == days, "one for each webhook"
+    assert measured(world, "Staleness") == []
+
+
+def test_a_bank_that_somebody_went_to_connect_is_found_whoever_comes_back(world: World) -> None:
+    """Neither the browser nor a webhook tells of it: the visit itself is a reason to look."""
+    connection = expected(world, 1)
+    world.open_webview(flow="connect")
+    stranger = world.powens.add_connection(connection.user, "Banque Verveine", connection_id=78, uuid="0b" * 16)
+    world.powens.add_account(stranger, 9)
+    pass_time(world, world.clock.now + BACK_WITHIN + timedelta(minutes=1))
+    assert world.enabled(connection) == {1}
+    assert world.held(stranger)["institution"]["name"] == "Banque Verveine"
+
+
+def test_a_connection_that_fails_and_is_tried_again_sooner_is_looked_at_sooner(world: World) -> None:
+    connection = expected(world, 1)
+    pass_time(world, connection.last_update + timedelta(hours=10))
+    connection.state, connection.next_try = "websiteUnavailable", world.clock.now + timedelta(hours=2)
+    told(world, connection)
+    assert world.held(connection)["status"] == "waiting"
+    retried = connection.next_try
+    pass_time(world, retried)
+    connection.state = None
+    world.powens.synchronise(connection)  # and tells nobody
+    pass_time(world, retried + GRACE + SPREAD + timedelta(minutes=1))
+    assert world.held(connection)["status"] == "ok"
+
+
+def test_what_is_due_later_than_the_planned_look_costs_no_write(world: World) -> None:
+    connection = expected(world, 1)
+    world.powens.synchronise(connection)
+    world.webhook("connection-synced", connection)
+    world.clock.advance(seconds=2)
+    world.forget()
+    world.deliver("refresh")
+    assert "UpdateItem" not in world.aws.calls
+
+
+def test_a_user_as_code_of_before_planned_is_read_at_that_time(world: World) -> None:
+    """It moved one attribute, and knew of no looks."""
+    connection = expected(world, 1, 2)
+    connection.accounts[2].disabled = True
+    [profile] = [item for item in world.items() if item["sk"]["S"] == "PROFILE"]
+    planned = world.clock.now + timedelta(hours=5)
+    with world.looking():
+        world.dynamodb.put_item(TableName=TABLE, Item=profile | {"due_sk": {"S": instant(planned)}})
+    pass_time(world, planned - timedelta(minutes=1))
+    assert world.enabled(connection) == {1, 2}
+    pass_time(world, planned + timedelta(minutes=1))
+    assert world.enabled(connection) == {1}
 
 
 def test_a_read_that_comes_too_late_says_how_late_it_came(world: World) -> None:
-    world.connect(1)
+    connection = expected(world, 1)
     world.powens.fail("GET .*", error(503), times=10_000)
-    world.clock.advance(hours=12)
-    world.keep_house()
+    pass_time(world, connection.last_update + SYNCHRONISED_EVERY + GRACE + SPREAD + timedelta(minutes=1))
     world.clock.advance(hours=3)
     world.powens.behave()
     world.settle()
     [age] = measured(world, "Staleness")
-    assert age > timedelta(hours=15).total_seconds()
+    assert age >= timedelta(hours=3).total_seconds()
+
+
+def test_a_read_that_got_lost_is_asked_for_again(world: World) -> None:
+    connection = expected(world, 1, 2)
+    connection.accounts[2].disabled = True
+    world.clock.now = connection.last_update + SYNCHRONISED_EVERY + GRACE + SPREAD
+    world.keep_house()
+    world.refresh.messages.clear()
+    pass_time(world, world.clock.now + FIRST_RETRY + timedelta(minutes=1))
+    assert world.enabled(connection) == {1}
 
 
 def test_only_scheduled_reads_are_measured(world: World) -> None:

@@ -2,17 +2,17 @@
 
 from datetime import timedelta
 
-from shared.application.access import RECONCILE_EVERY
+from shared.domain.expectation import FIRST_RETRY
 from shared.domain.ledger import OPERATION_DEADLINE
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.sqs import LONGEST_DELAY_SECONDS
 from tests.template.cloudformation import Stack, target, translate
 
 
-def test_the_alarm_on_staleness_leaves_the_plan_an_hour_and_no_more(deployed: Stack) -> None:
+def test_the_alarm_on_staleness_leaves_time_to_ask_once_more_and_an_hour(deployed: Stack) -> None:
     threshold = timedelta(seconds=deployed.properties("StalenessAlarm")["Threshold"])
 
-    assert threshold == RECONCILE_EVERY + timedelta(hours=1)
+    assert threshold == FIRST_RETRY + timedelta(hours=1)
 
 
 def test_a_screen_whose_token_is_refused_is_no_error_of_the_sockets(deployed: Stack) -> None:

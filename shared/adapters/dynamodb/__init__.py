@@ -10,7 +10,7 @@
 | operation | USER#<user> | OPERATION#<id> | GetItem; while open also index `due`, OPERATION#<shard> / <deadline> |
 | event = history line | USER#<user> | EVENT#<ulid> | stream (insert), history (Query backwards) |
 | command or hint to send | USER#<user> | COMMAND#<ulid> | stream (insert) |
-| access to Powens | USER#<user> | PROFILE | GetItem; index `due`, RECONCILE#<shard> / <next reconciliation> |
+| access to Powens | USER#<user> | PROFILE | GetItem; index `due`, RECONCILE#<shard> / <next look or read> |
 | the same, with bounds of what the user adds | USER#<user> | PROFILE | GetItem, at a bound |
 | the same, with the mark of an erasure | USER#<user> | PROFILE | also ERASURE#<shard> / <when to queue it again> |
 | reverse look-up | POWENS#<id_user> | USER | GetItem |

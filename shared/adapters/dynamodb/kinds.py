@@ -56,6 +56,7 @@ def _access(item: Item) -> dict[str, object]:
         "powens_user_id": access.powens_user_id,
         "token": "kept encrypted, and shown to nobody" if access.sealed_token is not None else None,
         "next_reconciliation_at": item["due_sk"] if "due_sk" in item and access.erasure is None else None,
+        "last_listed_at": item.get("listed_at"),
         "being_erased": access.erasure is not None,
     }
 

@@ -26,6 +26,9 @@ def access_of(item: Item) -> PowensAccess:
         powens_user_id=int(item["powens_user_id"]) if "powens_user_id" in item else None,
         sealed_token=bytes(item["sealed_token"]) if "sealed_token" in item else None,
         reconcile_at=time("due_sk"),
+        # Code of before moved `due_sk` alone, and meant a read.
+        only_look="due_sk" in item and item.get("look_at") == item["due_sk"],
+        listed_at=time("listed_at"),
         renewing_until=time("renewing_until"),
         erasure=Erasure(
             id=item["erasure_id"],
@@ -146,13 +149,15 @@ class DynamoDBPowensUsers:
     def due_accesses(self, now: datetime, *, limit: int) -> list[PowensAccess]:
         return [access_of(item) for item in due_items(self.table, "RECONCILE", now, limit)]
 
-    def plan_reconciliation(self, access: PowensAccess, at: datetime) -> bool:
-        assert access.reconcile_at is not None  # noqa: S101 - it came from the index of planned ones
-        seen = instant(access.reconcile_at)
-        return self.table.attempt(
-            update(profile_key(access.user_id), "SET due_sk = :at", "due_sk = :seen", at=instant(at), seen=seen)
-        )
+    def look_at(self, access: PowensAccess, at: datetime, *, listed_at: datetime | None) -> bool:
+        assert access.reconcile_at is not None  # noqa: S101 - nobody else is looked at
+        values: dict[str, Value] = {"at": instant(at), "seen": instant(access.reconcile_at)}
+        change = "SET due_sk = :at, look_at = :at"
+        if listed_at is not None:
+            change, values["listed"] = f"{change}, listed_at = :listed", instant(listed_at)
+        return self.table.attempt(update(profile_key(access.user_id), change, "due_sk = :seen", **values))
 
     def bring_forward(self, user_id: str, at: datetime) -> None:
-        condition = "due_sk > :at AND attribute_not_exists(erasure_id)"
-        self.table.attempt(update(profile_key(user_id), "SET due_sk = :at", condition, at=instant(at)))
+        # A mere look that comes before is none the worse for coming a little later, as a read.
+        condition = "(due_sk > :at OR attribute_exists(look_at)) AND attribute_not_exists(erasure_id)"
+        self.table.attempt(update(profile_key(user_id), "SET due_sk = :at REMOVE look_at", condition, at=instant(at)))

@@ -17,6 +17,7 @@ from shared.domain.connection import (
     connection_id,
 )
 from shared.domain.errors import TooManyAccounts
+from shared.domain.expectation import learned
 from shared.domain.facts import AccountChange, Cause, Change, change_of
 from shared.domain.ledger.accounts import described, merged_account, same_data
 from shared.domain.ledger.moves import Moves
@@ -68,7 +69,8 @@ def reconcile(
         complete=complete,
         denied=denied,
     )
-    transition = Transition(_with_description(here, observation, now), observation.read_started_at, now, correlation_id)
+    read = learned(before, _with_description(here, observation, now), trigger)
+    transition = Transition(read, observation.read_started_at, now, correlation_id)
     transition.lines += [change_of(account, Change.ADDED) for account in moves.brought]
     reopened = before.removed_at is not None
     _apply_accounts(transition, moves, matches, reopened=reopened)

@@ -127,9 +127,18 @@ def test_users_are_due_at_their_time_and_one_worker_plans_each_anew(stores: Stor
     assert stores.users.due_accesses(after(hours=11), limit=100) == []
     [due] = stores.users.due_accesses(after(hours=12), limit=100)
     assert due == access(stores)
-    assert stores.users.plan_reconciliation(due, after(hours=24))
-    assert not stores.users.plan_reconciliation(due, after(hours=36))
+    assert stores.users.look_at(due, after(hours=24), listed_at=None)
+    assert not stores.users.look_at(due, after(hours=36), listed_at=None)
     assert access(stores).reconcile_at == after(hours=24)
+
+
+def test_a_look_is_told_from_a_read_and_keeps_when_all_was_last_listed(stores: Stores) -> None:
+    at_powens(stores)
+    assert (access(stores).only_look, access(stores).listed_at) == (False, None)
+    assert stores.users.look_at(access(stores), after(hours=24), listed_at=after(hours=12))
+    assert stores.users.look_at(access(stores), after(hours=48), listed_at=None)
+    planned = access(stores)
+    assert (planned.only_look, planned.reconcile_at, planned.listed_at) == (True, after(hours=48), after(hours=12))
 
 
 def test_a_read_is_brought_forward_never_put_off(stores: Stores) -> None:
@@ -139,3 +148,23 @@ def test_a_read_is_brought_forward_never_put_off(stores: Stores) -> None:
     stores.users.bring_forward("nobody", after(hours=1))
     assert access(stores).reconcile_at == after(hours=1)
     assert stores.users.access("nobody") is None
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+def test_a_read_takes_the_place_of_a_look_whichever_was_to_come_first(stores: Stores, hours: int) -> None:
+    at_powens(stores)
+    stores.users.look_at(access(stores), after(hours=2), listed_at=NOW)
+    stores.users.bring_forward(USER, after(hours=hours))
+    planned = access(stores)
+    assert (planned.only_look, planned.reconcile_at, planned.listed_at) == (False, after(hours=hours), NOW)
+
+
+def test_nobody_who_is_being_erased_is_looked_at(stores: Stores) -> None:
+    at_powens(stores)
+    stores.users.look_at(access(stores), after(hours=2), listed_at=NOW)
+    before = access(stores)
+    marked(stores)
+    assert not access(stores).only_look
+    assert not stores.users.look_at(before, after(hours=3), listed_at=NOW)
+    stores.users.bring_forward(USER, NOW)
+    assert stores.users.due_accesses(after(days=1), limit=100) == []

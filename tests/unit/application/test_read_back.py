@@ -93,7 +93,7 @@ def test_an_account_that_moved_and_was_made_anew_at_once_is_known_in_its_new_pla
     )
     world.clock.advance(minutes=1)
     world.hint(HintOrigin.WEBHOOK, 78)
-    held = {c.powens_id: [(a.id, a.powens_id) for a in c.accounts] for c in world.connections.connections(USER)}
+    held = {c.powens_id: [(a.id, a.powens_id) for a in c.accounts] for c in world.connections.listed(USER).connections}
     assert held == {77: [(account_id(3), 3)], 78: [(account_id(1), 4)]}
 
 

@@ -92,6 +92,7 @@ class World:
         self.open_webview = OpenWebview(
             sessions,
             self.connections,
+            self.users,
             self.access,
             self.removal,
             lambda flow, _language, code, state, _connection: f"{flow}/{code}/{state}",

@@ -24,7 +24,7 @@ class InMemoryErasures:
         profile = self.memory.profiles.get(user_id, Profile())
         require((profile.erasure is None, StaleWriteError), self.memory.free(user_id, answer))
         profile.erasure, profile.due_at = erasure, erasure.requested_at + LATE_AFTER
-        profile.claimed_by = profile.claimed_until = None
+        profile.claimed_by, profile.claimed_until, profile.only_look = None, None, False
         self.memory.profiles[user_id] = profile
         self.memory.receipts[user_id, erasure.id] = replace(erasure, correlation_id="")
         self.memory.keep(user_id, answer)

@@ -16,6 +16,8 @@ def access_of(user_id: str, profile: Profile) -> PowensAccess:
         powens_user_id=profile.powens_user_id,
         sealed_token=profile.sealed_token,
         reconcile_at=profile.due_at,
+        only_look=profile.only_look,
+        listed_at=profile.listed_at,
         erasure=profile.erasure,
         renewing_until=profile.renewing_until,
     )
@@ -112,19 +114,21 @@ class InMemoryPowensUsers:
         due = [access_of(user_id, p) for user_id, p in planned if p.due_at is not None and p.due_at <= now]
         return sorted(due, key=lambda access: access.reconcile_at or now)[:limit]
 
-    def plan_reconciliation(self, access: PowensAccess, at: datetime) -> bool:
+    def look_at(self, access: PowensAccess, at: datetime, *, listed_at: datetime | None) -> bool:
         self.memory.before_write()
         profile = self._profile(access.user_id)
         if profile.due_at is None or profile.due_at != access.reconcile_at:
             return False
-        profile.due_at = at
+        profile.due_at, profile.only_look = at, True
+        profile.listed_at = listed_at or profile.listed_at
         return True
 
     def bring_forward(self, user_id: str, at: datetime) -> None:
         self.memory.before_write()
         profile = self._profile(user_id)
-        if profile.due_at is not None and profile.due_at > at and profile.erasure is None:
-            profile.due_at = at
+        later = profile.due_at is not None and (profile.due_at > at or profile.only_look)
+        if later and profile.erasure is None:
+            profile.due_at, profile.only_look = at, False
 
 
 class _AllPorts(PowensUserStore, TokenStore, KnownPowensUsers, ReconciliationPlan, Protocol): ...

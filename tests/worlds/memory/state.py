@@ -47,6 +47,8 @@ class Profile:
     renewed_at: datetime | None = None
     renewed_before: datetime | None = None
     due_at: datetime | None = None
+    only_look: bool = False
+    listed_at: datetime | None = None
     erasure: Erasure | None = None
 
 

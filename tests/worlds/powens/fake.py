@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +29,8 @@ CLIENT_SECRET = "powens-client-secret-7d1f"
 USERS_TOKEN = "powens-users-token-8e4c"
 ERROR_TEXT = "text-that-powens-wrote-5c2a"
 ERROR_MESSAGE = "text-that-the-bank-wrote-9b3e"
+SYNCHRONISED_EVERY = timedelta(hours=24)
+"""What `next_try` says; a test synchronises."""
 _PARIS = ZoneInfo("Europe/Paris")
 
 
@@ -81,6 +83,7 @@ class FakePowens(BaseAdapter):
 
     def add_connection(self, user: int, bank: str, *, connection_id: int, uuid: str) -> Connection:
         made = Connection(id=connection_id, user=user, bank=bank, uuid=uuid, last_update=self.clock())
+        made.next_try = made.last_update + SYNCHRONISED_EVERY
         self.connections[connection_id] = made
         return made
 
@@ -106,6 +109,7 @@ class FakePowens(BaseAdapter):
     def synchronise(self, connection: Connection) -> None:
         """As if the bank had been visited: new dates."""
         connection.last_update = self.clock()
+        connection.next_try = connection.last_update + SYNCHRONISED_EVERY
         for account in connection.accounts.values():
             if not account.disabled:
                 account.last_update = connection.last_update
@@ -306,6 +310,7 @@ class FakePowens(BaseAdapter):
                 error_message=ERROR_MESSAGE if connection.state else None,
                 active=connection.active,
                 last_update=paris(connection.last_update),
+                next_try=paris(connection.next_try) if connection.next_try is not None else None,
                 connector={"id": 40, "uuid": connection.uuid, "name": connection.bank, "capabilities": ["bank"]},
                 sources=[
                     {"id": 81, "id_connection": connection.id, "name": "openapi", "state": None, "disabled": None}

@@ -34,6 +34,7 @@ class Connection:
     bank: str
     uuid: str
     last_update: datetime
+    next_try: datetime | None = None
     state: str | None = None
     active: bool = True
     accounts: dict[int, Account] = field(default_factory=dict)
