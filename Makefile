@@ -120,6 +120,10 @@ endif
 simulate: $(DEV)/$(READY) ## Run many seeds of the simulated world (SEEDS=1000, FIRST_SEED=0)
 	@exec $(DEV)/bin/python -m tests.simulation $(or $(SEEDS),1000) $(or $(FIRST_SEED),0)
 
+.PHONY: staleness
+staleness: $(DEV)/$(READY) ## What reading by expectation costs and how late it notices lost webhooks, beside two reads a day
+	@exec $(DEV)/bin/python -m tests.staleness
+
 .PHONY: bench
 bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Cold start and warm time of the built functions beside a bare handler
 	@exec $(LOCAL)/bin/python -m local.bench

@@ -222,16 +222,16 @@ def _connected(user_id: str, number: int) -> Connection:
     )
 
 
-def report(worlds: Sequence[Powens] = WORLDS, lost: Iterable[float] = LOST) -> Iterable[str]:
+def report(worlds: Sequence[Powens] = WORLDS, lost: Sequence[float] = LOST, *, users: int = 150) -> Iterable[str]:
     yield f"{'Powens':30} {'lost':>5} {'calls per user and day':>28}  {'stale p50 / p99 / max: before':>32} {'now':>26}"
     for powens in worlds:
         for share in lost:
-            before = Model(powens, share, by_expectation=False).run()
-            now = Model(powens, share).run()
+            before = Model(powens, share, by_expectation=False, users=users).run()
+            now = Model(powens, share, users=users).run()
             calls = f"{before.calls:.2f} -> {now.calls:.2f} ({now.calls / before.calls:.0%})"
             yield f"{powens.name:30} {share:5.0%} {calls:>28}  {_spread(before):>32} {_spread(now):>26}"
-    herd = Model(AS_DOCUMENTED, 1.0, users=1000, days=4, warm_up=2, together=True).run()
-    yield f"a thousand users planned for one minute, no webhook: at most {herd.busiest_minute} are read in a minute"
+    herd = Model(AS_DOCUMENTED, 1.0, users=5 * users, days=4, warm_up=2, together=True).run()
+    yield f"{5 * users} users planned for one minute, no webhook: at most {herd.busiest_minute} are read in a minute"
 
 
 def _spread(measured: Measured) -> str:
