@@ -16,12 +16,12 @@ from shared.adapters.dynamodb.table import Table, Write
 from shared.adapters.dynamodb.webview import DynamoDBWebviewSessions
 from shared.adapters.powens import answers, lists
 from shared.adapters.powens.user import PowensUser
-from shared.application import live
+from shared.application import live, webview
 from shared.application.access import Access
 from shared.application.changes import Changes
 from shared.application.live import Live
 from shared.contracts.events import SOURCE
-from shared.domain import copies, ledger, matching
+from shared.domain import copies, expectation, ledger, matching
 from shared.domain.errors import AppError, PowensForbidden
 from shared.domain.ledger import outcome, reconciler
 from shared.domain.ledger.moves import Moves
@@ -364,3 +364,14 @@ def a_tie_is_decided_silently() -> Any:
         args[-1].tied.clear()
 
     return _method(matching, "_decide", decide)
+
+
+@mutation(12)
+def what_powens_plans_is_not_waited_for() -> Any:
+    """Whatever `next_try` says, it is expected a day after the last success."""
+    return _method(expectation, "_plan", lambda real, connection: real(replace(connection, next_try=None)))
+
+
+@mutation(9)
+def nobody_is_expected_back_from_the_webview() -> Any:
+    return mock.patch.object(webview, "BACK_WITHIN", timedelta(days=400))

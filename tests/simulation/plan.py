@@ -105,6 +105,9 @@ KINDS: dict[str, float] = {
     "vanishing id": 0.5,
     "categories": 0.3,
     "gone by another status": 0.7,
+    "silent synchronisation": 0.4,
+    "no next_try": 0.2,
+    "wrong next_try": 0.2,
 }
 """What banks and Powens may be like, and in which part of the runs: no faults, but the world as it is."""
 

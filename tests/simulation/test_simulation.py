@@ -22,7 +22,16 @@ pytestmark = pytest.mark.quiet
 SEEDS = 300
 FOLLOWING = ("timed out by Lambda", "Powens' budget is used up", "dead letter sent back")
 """What goes wrong in consequence of something else."""
-MET = ("namesake", "copies", "wish granted", "wish open", *(f"return {how}" for how in WAYS_BACK))
+MET = (
+    "regular synchronisation",
+    "noticed in time",
+    "noticed at last",
+    "namesake",
+    "copies",
+    "wish granted",
+    "wish open",
+    *(f"return {how}" for how in WAYS_BACK),
+)
 """What a run comes to besides."""
 ROOT = Path(__file__).parents[2]
 HASHES = """

@@ -7,7 +7,7 @@ from tests.simulation.engine import MICROSECONDS
 
 UPSETTING = ("renumbered", "moved", "unreadable", "connection deleted", "user deleted at Powens", "odd field")
 """After what an account that is there may seem to come up."""
-LATELY_SECONDS = 14 * 3600
+LATELY_SECONDS = 37 * 3600
 """Within which whatever shows at Powens has been read, webhooks or not."""
 
 

@@ -2,6 +2,7 @@
 
 from tests.simulation.checks.check import Check
 from tests.simulation.checks.deliveries import Deliveries
+from tests.simulation.checks.expectations import Expectations
 from tests.simulation.checks.hints import Hints
 from tests.simulation.checks.lists import Lists
 from tests.simulation.checks.operations import Operations
@@ -13,8 +14,10 @@ from tests.simulation.people.people import People
 from tests.simulation.world.world import SimulatedWorld
 
 QUIET_SECONDS = 45 * 60
-RECONCILED_SECONDS = 13 * 3600
-CLOSED_SECONDS = 38 * 3600
+CLOSED_SECONDS = 42 * 3600
+"""Together with the next, within which every connection is read twice, a day between."""
+READ_SECONDS = 37 * 3600
+"""Within which every connection is read, whatever Powens says."""
 LAST_SCREENS = 1000
 """The first number of the actions that open a screen for every user when nothing goes wrong any more."""
 
@@ -25,9 +28,10 @@ class Checks(Check):
         self.hints = Hints(world, oracle, people)
         self.operations = Operations(world, oracle, people)
         world.soon = self.hints.soon
+        world.powens.came = Expectations(world, oracle, people).came
 
     def come_to_rest(self) -> None:
-        """No more faults; then half an hour, a reconciliation, and the days after which missing accounts are closed."""
+        """No more faults; then half an hour, and the days after which missing accounts are closed and all is read."""
         world = self.world
         self.operations.overdue()
         world.chance.quiet = True
@@ -45,8 +49,9 @@ class Checks(Check):
         self.send_dead_letters_back()
         self.hints.hinted()
         self.operations.overdue()
-        world.run_for(RECONCILED_SECONDS)
         world.run_for(CLOSED_SECONDS)
+        powens.resting = True
+        world.run_for(READ_SECONDS)
         self.everything()
 
     def send_dead_letters_back(self) -> None:

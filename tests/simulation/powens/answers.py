@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.banks import written
-from tests.simulation.powens.banks import Banks
 from tests.simulation.powens.reals import Update
+from tests.simulation.powens.regular import Regular
 from tests.worlds.powens.fake import error, paris
 from tests.worlds.powens.model import Account, Connection, User
 from tests.worlds.powens.wire import Answer
@@ -16,7 +16,7 @@ GONE = (404, 400, 403, 409)
 """What Powens may answer when a token is asked for a user that it no longer has."""
 
 
-class Answers(Banks):
+class Answers(Regular):
     """Answers that the fake does not know, or gives at once."""
 
     def _answer(
@@ -121,8 +121,8 @@ class Answers(Banks):
         if expiry is not None and "sources" not in connection.odd:
             sources: Any = shown["sources"]
             sources[0]["access_expire"] = paris(expiry)
-        if connection.id in self.frozen or not connection.active:
-            shown["next_try"] = None
+        planned = self.told_plan(connection)
+        shown["next_try"] = paris(planned) if planned is not None else None
         shown |= connection.odd
         return shown
 
