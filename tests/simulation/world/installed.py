@@ -12,7 +12,7 @@ from unittest import mock
 import botocore.client
 
 from functions.powens_webhook import app as powens_webhook
-from shared import bootstrap
+from shared import bootstrap, live_bootstrap
 from shared.adapters import outbox
 from shared.application import webview
 from shared.bootstrap import Container
@@ -67,7 +67,7 @@ def installed() -> Iterator[None]:
         )
         for target, name, value in (
             (Container, "client", lambda _, service: aws_client(service)),
-            (bootstrap, "_client", lambda service, **_: aws_client(service)),
+            (live_bootstrap, "aws_client", lambda service, **_: aws_client(service)),
             (bootstrap, "new_id", new_id),
             (outbox, "uuid4", Identifier),
             (webview, "secrets", Secrets),
