@@ -1,6 +1,5 @@
-"""The facts that the ledger emits, which become the events of the bus, and the fold from facts to state."""
+"""The facts that the ledger emits, which become the events of the bus."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,34 +80,3 @@ def change_of(account: Account, change: Change) -> AccountChange:
         type=account.type,
         currency=account.currency,
     )
-
-
-type Folded = dict[str, tuple[bool, AccountType, str | None]]
-"""The state of a consumer: (enabled, type, currency) by account id."""
-
-_CHANGES_NO_ACCOUNT = {FactType.OPERATION_ENDED, FactType.ACCOUNT_NOW_AVAILABLE, FactType.USER_ERASED}
-
-
-def fold(facts: Iterable[Fact]) -> Folded:
-    """The state of a consumer after all facts, in any order and with repetitions.
-
-    Revisions order the facts of one connection; without a connection, those of the one account that the fact names. So
-    each connection is folded by itself: an account that moves is removed from one and added to another, and nothing
-    orders these two facts.
-    """
-    states: dict[str, Folded] = {}
-    applied: dict[str, int] = {}
-    for fact in sorted(facts, key=lambda fact: fact.revision):
-        if fact.type in _CHANGES_NO_ACCOUNT:
-            continue
-        ordered = fact.connection_id or fact.accounts[0].account_id
-        if fact.revision <= applied.get(ordered, 0):
-            continue
-        applied[ordered] = fact.revision
-        state = states.setdefault(ordered, {})
-        for line in fact.accounts:
-            if line.change is Change.REMOVED:
-                state.pop(line.account_id, None)
-            else:
-                state[line.account_id] = (line.enabled, line.type, line.currency)
-    return {account_id: account for state in states.values() for account_id, account in state.items()}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.integration.folding import folded, shown
 from tests.integration.world import Reply, World
+from tests.worlds.folding import folded, shown
 from tests.worlds.powens.model import Connection
 
 BODY: dict[str, Any] = {

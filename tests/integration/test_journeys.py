@@ -3,9 +3,9 @@
 from typing import Any
 
 from shared.domain.connection import connection_id
-from tests.integration.folding import folded, shown
 from tests.integration.journey_steps import flip, kinds
 from tests.integration.world import World
+from tests.worlds.folding import folded, shown
 
 
 def test_a_visit_to_the_webview_brings_its_accounts_into_the_list_as_they_were_ticked(world: World) -> None:

@@ -8,9 +8,9 @@ import pytest
 from functions.accounts_api.container import container
 from shared.application.ports import StaleWriteError
 from shared.domain.manual import CHUNK, CHUNKS_KEPT, MOST_MANUAL_ACCOUNTS
-from tests.integration.folding import folded, shown
 from tests.integration.world import Reply, World
 from tests.worlds.deployment import TABLE
+from tests.worlds.folding import folded, shown
 
 BODY: dict[str, Any] = {"name": "Livret souple", "type": "savings", "currency": "EUR", "balance": "1200.50"}
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.connection import connection_id
-from tests.integration.folding import folded
 from tests.integration.journey_steps import kinds
 from tests.integration.world import World
+from tests.worlds.folding import folded
 
 
 def test_deleting_a_connection_needs_its_banks_name_and_is_for_good(world: World) -> None:

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus, account_id
-from shared.domain.facts import Cause, Change, Fact, FactType, fold
+from shared.domain.facts import Cause, Change, Fact, FactType
 from shared.domain.ledger import MOST_RESTORATIONS, Outcome, expire, orders, preview, selection
 from shared.domain.observation import ObservedAccount
 from shared.domain.status import AccountStatus, account_status
 from tests.builders import account, after, answer, choose, connection, observed_account, read
+from tests.worlds.folding import fold
 
 IBAN = "key-of-FR76-0112"
 

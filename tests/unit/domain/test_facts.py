@@ -3,7 +3,8 @@
 from itertools import permutations
 
 from shared.domain.connection import AccountType
-from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType, fold
+from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType
+from tests.worlds.folding import fold
 
 
 def fact(revision: int, *lines: tuple[str, Change, bool], kind: FactType = FactType.ACCOUNTS_UPDATED) -> Fact:

@@ -18,10 +18,11 @@ from shared.domain import joins, manual
 from shared.domain.connection import AccountType, Connection, connection_id
 from shared.domain.copies import duplicates, identity
 from shared.domain.errors import Conflict
-from shared.domain.facts import Cause, Fact, fold
+from shared.domain.facts import Cause, Fact
 from shared.domain.manual import ManualAccount, ManualOutcome
 from tests.builders import BANK, NOW, account, after, connection
 from tests.unit.domain.test_properties import BOUNDED
+from tests.worlds.folding import fold
 
 CONNECTIONS = 3
 REALS = 3

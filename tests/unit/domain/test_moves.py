@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain import ledger
 from shared.domain.connection import Account, Connection, OperationKind, OperationStatus, account_id
-from shared.domain.facts import Cause, Change, fold
+from shared.domain.facts import Cause, Change
 from shared.domain.ledger import Outcome, orders
 from shared.domain.observation import ObservedAccount
 from tests.builders import (
@@ -21,6 +21,7 @@ from tests.builders import (
     observed_account,
     read,
 )
+from tests.worlds.folding import fold
 
 IBAN = "key-of-FR76-0112"
 

@@ -15,9 +15,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.domain.facts import fold
 from tests.unit.domain.powens import REALS, Read
 from tests.unit.domain.world import World, without_times
+from tests.worlds.folding import fold
 
 EXPLORE = int(os.environ.get("EXPLORE_EXAMPLES", "0"))
 """Set to a number to look for new counter-examples; the gate itself is the same run each time."""

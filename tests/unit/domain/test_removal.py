@@ -4,9 +4,10 @@ import pytest
 
 from shared.domain.connection import Account, Connection, ItemStatus, OperationKind, OperationStatus, account_id
 from shared.domain.errors import Conflict
-from shared.domain.facts import Cause, Change, FactType, fold
+from shared.domain.facts import Cause, Change, FactType
 from shared.domain.ledger import begin, covered, expire, orders, preview, remove, rename, selection
 from tests.builders import NOW, account, after, answer, choose, connection, observed_account, read
+from tests.worlds.folding import fold
 
 IBAN = "key-of-FR76-0112"
 

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from shared.domain import ledger
 from shared.domain.connection import Account, Connection, ItemStatus, Operation, OperationKind
 from shared.domain.errors import InvalidInput
-from shared.domain.facts import Cause, Fact, FactType, fold
+from shared.domain.facts import Cause, Fact, FactType
 from shared.domain.ledger import OrderResult, Outcome
 from shared.domain.observation import ObservedConnection
 from tests.builders import NOW, POWENS_USER, USER, observed
 from tests.unit.domain.powens import REALS, PowensAccount, Read, Worker, keys, levels
+from tests.worlds.folding import fold
 
 
 class World:

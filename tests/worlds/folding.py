@@ -1,11 +1,42 @@
 """What a consumer of the bus knows after the events, and the same as the API shows it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from shared.contracts.events import EventDetail
 from shared.domain.connection import AccountType, connection_id
-from shared.domain.facts import AccountChange, Fact, FactType, Folded, fold
+from shared.domain.facts import AccountChange, Change, Fact, FactType
 from tests.worlds.powens.model import Connection
+
+type Folded = dict[str, tuple[bool, AccountType, str | None]]
+"""The state of a consumer: (enabled, type, currency) by account id."""
+
+_CHANGES_NO_ACCOUNT = {FactType.OPERATION_ENDED, FactType.ACCOUNT_NOW_AVAILABLE, FactType.USER_ERASED}
+
+
+def fold(facts: Iterable[Fact]) -> Folded:
+    """The state of a consumer after all facts, in any order and with repetitions.
+
+    Revisions order the facts of one connection; without a connection, those of the one account that the fact names. So
+    each connection is folded by itself: an account that moves is removed from one and added to another, and nothing
+    orders these two facts.
+    """
+    states: dict[str, Folded] = {}
+    applied: dict[str, int] = {}
+    for fact in sorted(facts, key=lambda fact: fact.revision):
+        if fact.type in _CHANGES_NO_ACCOUNT:
+            continue
+        ordered = fact.connection_id or fact.accounts[0].account_id
+        if fact.revision <= applied.get(ordered, 0):
+            continue
+        applied[ordered] = fact.revision
+        state = states.setdefault(ordered, {})
+        for line in fact.accounts:
+            if line.change is Change.REMOVED:
+                state.pop(line.account_id, None)
+            else:
+                state[line.account_id] = (line.enabled, line.type, line.currency)
+    return {account_id: account for state in states.values() for account_id, account in state.items()}
 
 
 def folded(events: list[dict[str, Any]], connection: Connection | None = None) -> Folded:
