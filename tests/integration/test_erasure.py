@@ -10,7 +10,7 @@ from shared.application.live import Live
 from shared.domain.connection import connection_id
 from shared.domain.erasure import LATE_AFTER, QUIET_FOR
 from tests.integration.erasure_steps import MANUAL, erase, erased, filled, receipt, traces
-from tests.integration.world import Context, Reply, World
+from tests.integration.world import Context, World
 from tests.worlds.deployment import ORIGIN
 from tests.worlds.powens.fake import error
 
@@ -107,16 +107,6 @@ def test_an_erasure_that_is_under_way_is_the_answer_to_another_request_for_one(w
     erased(world, first)
 
 
-def test_two_devices_that_erase_at_the_same_moment_begin_one_erasure(world: World) -> None:
-    filled(world)
-    replies: list[Reply] = []
-    world.aws.fault("TransactWriteItems", lambda _: replies.append(erase(world)))
-    replies.append(erase(world))
-    assert len({reply.json["id"] for reply in replies}) == 1
-    world.settle()
-    erased(world, replies[0])
-
-
 def test_while_a_user_is_being_erased_nothing_is_read_ordered_or_begun(world: World) -> None:
     connection = filled(world)
     world.publish()
@@ -184,15 +174,6 @@ def test_somebody_who_was_never_at_powens_is_erased_without_asking_powens(world:
     assert world.powens.log == []
     assert receipt(world, begun).json["status"] == "completed"
     assert traces(world, "alice") == []
-
-
-def test_a_powens_user_who_is_gone_already_or_whose_token_is_lost_is_no_obstacle(world: World) -> None:
-    filled(world)
-    world.settle()
-    world.powens.users.clear()
-    begun = erase(world)
-    world.settle()
-    erased(world, begun)
 
 
 def test_a_revoked_token_is_renewed_in_order_to_delete_the_user(world: World) -> None:

@@ -162,15 +162,6 @@ def test_credentials_that_powens_refuses_lose_nothing_and_alarm(world: World) ->
     assert any(line.get("level") == "ERROR" for line in world.lines())
 
 
-def test_a_404_for_a_connection_counts_only_when_the_list_lacks_it_too(world: World) -> None:
-    connection = world.connect(1)
-    world.powens.fail("GET /users/41/connections/77", error(404, "notFound"))
-    world.webhook("account-synced", connection)
-    world.settle()
-    settled(world, connection, 1)
-    assert world.events("ConnectionRemoved") == []
-
-
 def test_a_hint_about_a_connection_that_nobody_knows_is_done_with(world: World) -> None:
     connection = world.connect(1)
     stray = Connection(id=999, user=41, bank="", uuid="", last_update=world.clock())

@@ -67,23 +67,3 @@ def test_a_creation_that_is_cut_short_is_resumed_and_leaves_no_orphan(world: Wor
     assert world.open_webview().status == 201
     assert list(world.powens.users) == [41]
     assert world.powens_user("alice") == 41
-
-
-def test_a_temporary_user_that_powens_deleted_meanwhile_is_made_anew(world: World) -> None:
-    world.powens.fail("POST /auth/token/access", error(500))
-    assert world.open_webview().status == 503
-    world.powens.users.clear()
-    world.clock.advance(minutes=31)
-    assert world.open_webview().status == 201
-    assert list(world.powens.users) == [42]
-    assert world.powens_user("alice") == 42
-
-
-def test_a_device_whose_claim_ran_out_does_not_store_what_it_made(world: World) -> None:
-    def overtaken() -> None:
-        world.clock.advance(seconds=31)
-        assert world.open_webview().status == 201
-
-    world.powens.before("POST /auth/init", overtaken)
-    refused(world.open_webview(), 503, "user_being_created")
-    assert [user.id for user in world.powens.users.values() if not user.temporary] == [world.powens_user("alice")]

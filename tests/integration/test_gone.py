@@ -4,7 +4,6 @@ import pytest
 
 from functions.account_commands import app as account_commands
 from shared.domain.connection import connection_id
-from tests.integration.fault_steps import settled
 from tests.integration.world import World
 from tests.worlds.powens.fake import error
 
@@ -56,16 +55,6 @@ def test_a_connection_that_is_gone_when_it_is_refreshed_is_found_out_and_leaves_
     assert len(world.events("ConnectionRemoved")) == 1
 
 
-def test_a_404_during_a_choice_that_the_list_contradicts_is_waited_out(world: World) -> None:
-    connection = world.connect(1, 2)
-    world.powens.fail("GET /users/41/connections/77", error(404, "notFound"), times=2)
-    confirmed = world.choose(connection, 1)
-    world.settle()
-    assert world.operation(confirmed)["status"] == "completed"
-    settled(world, connection, 1)
-    assert world.powens.updates == 1
-
-
 def test_a_user_whom_powens_does_not_know_any_more_is_not_asked_for_again_and_again(world: World) -> None:
     connection = world.connect(1, 2)
     del world.powens.users[41]
@@ -83,22 +72,6 @@ def test_a_user_who_never_was_at_powens_can_have_no_command(world: World) -> Non
 
     with pytest.raises(NotFound), world.looking():
         account_commands.container().access.of("bob")
-
-
-def test_a_user_whom_powens_deleted_loses_the_connections_and_can_start_again(world: World) -> None:
-    connection = world.connect(1, 2)
-    gone = world.powens_user("alice")
-    assert gone is not None
-    del world.powens.users[gone]
-    world.clock.advance(seconds=10)
-    world.webhook("connection-deleted", connection)
-    world.settle()
-    assert world.api("GET", "/v1/connections").json["connections"] == []
-    assert [e["data"]["connection_id"] for e in world.events("ConnectionRemoved")] == [connection_id(77)]
-    assert world.refresh.dead == []
-    assert world.powens_user("alice") is None
-    assert world.connect(3, connection_id=78).id == 78
-    assert world.powens_user("alice") not in (None, gone)
 
 
 def test_a_visit_to_the_webview_makes_a_new_powens_user_when_the_old_one_is_gone(world: World) -> None:

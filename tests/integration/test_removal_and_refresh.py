@@ -73,19 +73,6 @@ def test_a_whole_read_removes_a_connection_only_when_powens_denies_it_too(world:
     assert world.enabled(connection) == {1}, "Powens shows it after all"
 
 
-def test_a_list_that_lacks_a_connection_which_powens_still_has_removes_nothing(world: World) -> None:
-    from tests.worlds.powens.wire import Answer
-
-    connection = world.connect(1)
-    opened = world.open_webview(flow="manage")
-    world.powens.fail("GET /users/41/connections", Answer(200, {"connections": []}))
-    world.powens.fail("GET /users/41/accounts", Answer(200, {"accounts": []}))
-    world.come_back(opened)
-    world.settle()
-    assert world.enabled(connection) == {1}
-    assert world.events("ConnectionRemoved") == []
-
-
 def test_a_refresh_ends_when_powens_shows_a_newer_synchronisation(world: World) -> None:
     connection = world.connect(1)
     world.forget()
@@ -110,15 +97,6 @@ def test_a_choice_does_not_wait_behind_a_refresh_that_powens_takes_its_time_for(
     assert world.operation(chosen)["status"] == "completed"
     assert world.at_powens(connection) == {1}
     assert world.operation(refresh)["ended_at"] is None
-
-
-def test_a_second_refresh_while_one_is_open_is_the_same_operation(world: World) -> None:
-    world.connect(1)
-    path = f"/v1/connections/{connection_id(77)}/refresh"
-    first, second = world.api("POST", path), world.api("POST", path)
-    assert first.json["id"] == second.json["id"]
-    world.settle()
-    assert world.powens.count("PUT .*") == 1
 
 
 @pytest.mark.parametrize(
