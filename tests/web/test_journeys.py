@@ -139,7 +139,7 @@ def test_an_unchanged_choice_sends_nothing_and_says_so(screen: Screen, stub: Stu
     page = screen.open()
     screen.choose("rev")
     screen.institution("rev").get_by_test_id("finish").click()
-    expect(page.get_by_test_id("notice")).to_contain_text("rien n’a été modifié")
+    expect(page.get_by_test_id("done")).to_contain_text("rien n’a été modifié")
     assert [r["query"] for r in stub.requests("PUT", "selection")] == ["dry_run=true"]
 
 
@@ -153,7 +153,7 @@ def test_a_choice_made_elsewhere_meanwhile_is_shown_before_anything_is_overwritt
     other["connections"][0]["accounts"][2].update(enabled=False, status="disabled")
     stub.put_user("alice", other)
     page.get_by_test_id("preview").get_by_test_id("confirm").click()
-    expect(page.get_by_test_id("notice")).to_contain_text("a changé entre-temps")
+    expect(page.get_by_test_id("choice-refusal")).to_contain_text("a changé entre-temps")
     boxes = screen.institution("rev").get_by_test_id("account-choice")
     expect(boxes.nth(0)).to_be_checked()
     expect(boxes.nth(1)).not_to_be_checked()  # our own change is kept

@@ -3,7 +3,7 @@
 import { Api, Problem, Unreachable, isFailure } from './api.js';
 import { Choices } from './app/choices.js';
 import { Frame } from './app/frame.js';
-import { Notices, showToast } from './app/notices.js';
+import { Notices, showDone, showToast } from './app/notices.js';
 import { Operations } from './app/operations.js';
 import { Visits } from './app/visits.js';
 import { Wishes } from './app/wishes.js';
@@ -170,6 +170,11 @@ class App {
   /** Says something to screen readers. */
   announce(text) {
     document.getElementById('announcer').textContent = text;
+  }
+
+  /** Says on the screen, too, that something was done. */
+  tell(text) {
+    showDone(this.words, text);
   }
 
   /** Says what went wrong with something the person asked for. Anything that is not a known failure is our own bug. */

@@ -18,10 +18,14 @@ async def powens(request: Request) -> Response:
     query = request.query_params
     if query.get("end"):
         if query["end"] == "done":
+            state.users[query["user"]]["connections"] += state.settings["webview_adds"]
             for connection in state.users[query["user"]]["connections"]:
                 for account in connection["accounts"]:
                     if account["id"] in state.settings["webview_enables"]:
                         account.update(enabled=True, status="enabled")
+                        connection["revision"] += 1
+                    if account["id"] in state.settings["webview_disables"]:
+                        account.update(enabled=False, status="disabled")
                         connection["revision"] += 1
         return RedirectResponse(f"{query['return_to']}?result={query['end']}", 303)
     links = "".join(

@@ -29,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "demo": True,
     "host_user": None,  # outside the demo: who the host application's session belongs to
     "webview_enables": [],  # account ids ticked by a visit that ends with "done"
+    "webview_disables": [],  # and those unticked
+    "webview_adds": [],  # connections made by such a visit
     "foreign_webview": None,  # an address to answer instead of the stub's own Webview
 }
 

@@ -5,6 +5,7 @@ import { isSelectable, isWanted } from '../store.js';
 
 export class Choices {
   #drafts = new Map(); // connection id -> Map(account id -> boolean): only what the person changed
+  #refusals = new Map(); // connection id -> why its ticks have to be looked at again
   #view = null; // js/views/choice-form.js, once somebody has chosen
 
   constructor(app) {
@@ -13,11 +14,17 @@ export class Choices {
 
   reset() {
     this.#drafts.clear();
+    this.#refusals.clear();
   }
 
   /** The unsent ticks of a connection, or undefined while nobody chooses there. */
   draft(connectionId) {
     return this.#drafts.get(connectionId);
+  }
+
+  /** What is said beside *Terminer* when the ticks could not be sent, or undefined. */
+  refusal(connectionId) {
+    return this.#refusals.get(connectionId);
   }
 
   /** The tick-boxes of a connection where somebody chooses. */
@@ -44,10 +51,19 @@ export class Choices {
   }
 
   close(connectionId) {
+    this.#forget(connectionId);
+    this.app.frame.accountsPage?.focusChooseButton(connectionId);
+  }
+
+  #forget(connectionId) {
     this.#drafts.delete(connectionId);
-    const { accountsPage } = this.app.frame; // undefined once nobody is signed in any more
-    accountsPage?.render();
-    accountsPage?.focusChooseButton(connectionId);
+    this.#refusals.delete(connectionId);
+    this.app.frame.accountsPage?.render(); // undefined once nobody is signed in any more
+  }
+
+  #refuse(connectionId, text) {
+    this.#refusals.set(connectionId, text);
+    this.app.frame.accountsPage?.render();
   }
 
   /** Ticks some more accounts, and asks for the confirmation at once. */
@@ -67,11 +83,10 @@ export class Choices {
     const effect = preview.data;
     if (effect.enable.length === 0 && effect.disable.length === 0) {
       this.close(connectionId);
-      app.announce(app.words.t('choice.nothing'));
-      this.#notice('calm', 'choice.nothing');
+      app.tell(app.words.t('choice.nothing'));
       return;
     }
-    app.notices.drop('choice');
+    this.#refusals.delete(connectionId);
     if (!await this.#view.confirmEffect(app.words, connection, effect)) return;
     await this.#send(connection, target, body, effect);
   }
@@ -84,20 +99,15 @@ export class Choices {
     } catch (error) {
       if (error instanceof Problem && error.status === 412) {
         await app.store.load();
-        this.#notice('warn', 'choice.changed', { name: connection.institution.name });
+        this.#refuse(connection.id, app.words.t('choice.changed', { name: connection.institution.name }));
         return;
       }
       app.fail(error);
       return;
     }
     app.announce(app.words.t('operation.open.selection'));
+    this.#forget(connection.id);
     app.operations.follow(answer.data, answer.retryAfter);
-    this.close(connection.id);
-  }
-
-  #notice(tone, key, values) {
-    const { notices, words } = this.app;
-    notices.show('choice', { tone, text: words.t(key, values), close: words.t('action.close') });
   }
 
   /** The ticked account ids: what is wanted now, with what the person changed on top. */

@@ -8,8 +8,20 @@ import { updateTimes } from '../views/parts.js';
 
 const TIMES_MS = 30_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MOST_STUCK = 0.12; // of the screen's height, for the header
 
 const $ = (id) => document.getElementById(id);
+
+/** All of the header sticks to the edge, or only its row of tabs, or nothing: as much as leaves room to read. */
+function stickHeader() {
+  const { offsetHeight: height } = $('top');
+  const { offsetTop: tabs } = $('tabs');
+  const room = window.innerHeight * MOST_STUCK;
+  const away = [0, tabs].find((above) => height - above <= room) ?? height;
+  const { style } = document.documentElement;
+  style.setProperty('--above', `${-away}px`);
+  style.setProperty('--edge', `${height - away}px`);
+}
 
 export class Frame {
   #page = null; // what is shown to somebody who is signed in
@@ -29,6 +41,8 @@ export class Frame {
       event.preventDefault(); // the fragment is the page's route
       $('main').focus();
     });
+    new ResizeObserver(stickHeader).observe($('top'));
+    window.addEventListener('resize', stickHeader);
     setInterval(() => updateTimes(this.app.words), TIMES_MS);
     this.renderHeader();
   }

@@ -1,4 +1,4 @@
-/** Messages of the page: notices stay until they are closed, a toast says for a while what has failed. */
+/** Messages of the page: notices stay until they are closed; toasts say for a while what was done, or has failed. */
 
 import { Unreachable } from '../api.js';
 import { button, h } from '../dom.js';
@@ -32,14 +32,23 @@ export class Notices {
       this.drop(key);
       return closed();
     };
-    const entry = h('div', { class: `notice ${tone}`, data: { testid: 'notice', notice: key } },
+    const data = { testid: 'notice', notice: key };
+    const entry = h('div', { class: `notice ${tone}`, tabindex: '-1', data },
       h('p', {}, text),
       h('div', { class: 'card-actions' },
         actions,
         button(close, { data: { testid: 'notice-close' }, action: shut })));
-    if (this.#entries.has(key)) this.#entries.get(key).replaceWith(entry);
+    const before = this.#entries.get(key);
+    const focused = before?.contains(document.activeElement);
+    if (before) before.replaceWith(entry);
     else this.element.prepend(entry);
     this.#entries.set(key, entry);
+    if (focused) entry.focus({ preventScroll: true });
+  }
+
+  /** Brings the notice into view, with the focus. */
+  focus(key) {
+    this.#entries.get(key)?.focus();
   }
 
   drop(key) {
@@ -52,14 +61,27 @@ export class Notices {
   }
 }
 
+/** Says that something was done which the screen may show elsewhere. */
+export function showDone(words, text) {
+  show(words, h('div', { class: 'toast done', data: { testid: 'done' } }, h('p', {}, text)), $('done'));
+}
+
 /** @param {import('../api.js').Problem|Unreachable} error */
 export function showToast(words, error) {
   const text = error instanceof Unreachable ? words.t('toast.unreachable') : error.message || words.t('toast.problem');
   const reference = error.requestId;
-  const toast = h('div', { class: 'toast', data: { testid: 'toast', code: error.code ?? 'unreachable' } },
-    h('p', {}, text, reference && h('small', {}, words.t('error.reference', { reference }))),
-    button(words.t('action.close'), { data: { testid: 'toast-close' }, action: () => toast.remove() }));
-  document.getElementById('toasts').replaceChildren(toast);
+  const data = { testid: 'toast', code: error.code ?? 'unreachable' };
+  const note = reference && h('small', {}, words.t('error.reference', { reference }));
+  show(words, h('div', { class: 'toast', data }, h('p', {}, text, note)), $('toasts'));
+}
+
+const $ = (id) => document.getElementById(id);
+
+function show(words, toast, place) {
+  toast.append(button(words.t('action.close'), { data: { testid: 'toast-close' }, action: () => toast.remove() }));
+  $('toasts').replaceChildren();
+  $('done').replaceChildren();
+  place.replaceChildren(toast);
   setTimeout(() => {
     if (!toast.matches(':hover, :focus-within')) toast.remove();
   }, TOAST_MS);

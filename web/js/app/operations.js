@@ -79,10 +79,12 @@ export class Operations {
     memory.setOperation(this.#user, id, operation.id);
     this.#latest.set(id, operation);
     this.#watch(id, operation.id, retryAfter);
+    this.app.visits.exclude(id);
     this.store.operationStarted();
+    this.app.frame.showAccounts().focusOperation(id);
   }
 
-  /** The person has read the result. */
+  /** The person has read the result, or there is none to read. */
   dismiss(connectionId) {
     clearTimeout(this.#watches.get(connectionId)?.timer);
     this.#watches.delete(connectionId);
@@ -175,7 +177,9 @@ export class Operations {
     const { notices, store, words } = this.app;
     if (operation.kind !== 'deletion' || store.connection(operation.connection_id)) return;
     const text = words.t('operation.completed.deletion');
+    const lost = document.activeElement === document.body; // the focus went with the card
     notices.show('ended', { tone: 'good', text, close: words.t('action.close') });
     this.dismiss(operation.connection_id);
+    if (lost) notices.focus('ended');
   }
 }

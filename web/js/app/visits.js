@@ -6,11 +6,16 @@ import { memory } from '../memory.js';
 
 const RESULTS = ['done', 'cancelled', 'failed'];
 const THIS_MACHINE = ['localhost', '127.0.0.1', '[::1]'];
-const LONGEST_SIGNATURE = 20_000; // characters, as it is kept in storage
+const UNCHANGED_MS = 60_000; // after which the person is told that nothing has come
+const WATCHED_MS = 10 * 60_000; // what comes later has other reasons than the visit
+const MOST_NAMES = 4;
+const NEEDS_PERSON = ['action_required', 'failed'];
 
 export class Visits {
   #result = null; // what the return address said, until the person was told
-  #before = null; // the signature of the list before the visit, until the list has caught up
+  #visit = null; // {result, name, before, resume, at}: the one that the notice is about
+  #changedHere = new Set(); // connections that the person has changed on this page since
+  #said = ''; // the notice as it was shown last
 
   constructor(app) {
     this.app = app;
@@ -45,7 +50,7 @@ export class Visits {
       flow,
       connectionId: connection?.id ?? null,
       institution: connection?.institution.name ?? null,
-      before: listSignature(app.store),
+      synchronised: synchronised(app.store),
     });
     location.assign(address);
     await new Promise(() => {}); // the button stays busy while the browser leaves
@@ -53,23 +58,98 @@ export class Visits {
 
   /** What the visit gave: said by the return address, or unknown when the tab was closed on the way. */
   showResult() {
-    const { notices, session, store, words } = this.app;
+    const { notices, session, store } = this.app;
     const visit = memory.visit(session.user.id);
     const result = this.#result ?? (visit ? 'unknown' : null);
     this.#result = null;
     memory.endVisit();
     if (result === null) return;
-    const name = visit?.institution ?? null;
+    this.#visit = {
+      result,
+      name: visit?.institution ?? null,
+      connectionId: visit?.connectionId ?? null,
+      before: visit?.synchronised ?? null,
+      resume: visit && result !== 'done' ? visit : null,
+      at: Date.now(),
+    };
+    this.#changedHere.clear();
+    this.#show();
+    notices.focus('return');
+    // Also after a cancelled visit: what was confirmed at Powens before leaving stays confirmed.
+    store.hurry();
+    setTimeout(() => this.showArrival(), UNCHANGED_MS);
+  }
+
+  /** The person has changed a connection on this page, so what becomes of it is not the visit's. */
+  exclude(connectionId) {
+    this.#changedHere.add(connectionId);
+  }
+
+  /** The notice says what came and went at Powens, as the list shows it. */
+  showArrival() {
+    if (!this.#visit || !this.app.store.connections) return;
+    if (!this.app.notices.get('return') || Date.now() - this.#visit.at > WATCHED_MS) this.#visit = null;
+    else this.#show();
+  }
+
+  #show() {
+    const { notices, words } = this.app;
+    const { result, name, resume, at } = this.#visit;
+    const [news, arrived] = this.#news();
+    const finished = result === 'done' || result === 'unknown';
+    const nothing = result === 'done' && Date.now() - at >= UNCHANGED_MS;
+    const opening = words.t(nothing ? 'return.unchanged' : `return.${result}${name ? '.at' : ''}`, { name });
+    // What was left unfinished stays so, whatever came of it.
+    const text = finished && news ? news : [opening, news].filter(Boolean).join(' ');
+    if (notices.get('return') && text === this.#said) return;
+    this.#said = text;
+    const failed = result === 'failed' && resume && !news; // a way back that came late or again has lost nothing
     notices.show('return', {
-      tone: result === 'failed' && visit ? 'bad' : 'calm', // a way back that came late or again has lost nothing
-      text: words.t(name ? `return.${result}.at` : `return.${result}`, { name }),
-      actions: visit && result !== 'done' ? [this.#resumeButton(visit)] : [],
+      tone: failed ? 'bad' : arrived && finished ? 'good' : 'calm',
+      text,
+      actions: resume && !(arrived && finished) ? [this.#resumeButton(resume)] : [],
       close: words.t('action.close'),
     });
-    notices.element.dataset.result = result;
-    // Also after a cancelled visit: what was confirmed at Powens before leaving stays confirmed.
-    this.#before = visit?.before ?? null;
-    store.hurry();
+  }
+
+  /** @returns {[string, boolean]} what came and went since before the visit; whether nothing of it is under way */
+  #news() {
+    const { store, words } = this.app;
+    const { before, name, connectionId } = this.#visit;
+    if (before === null || !store.connections) return ['', false];
+    const all = store.connections.filter(({ id }) => !this.#changedHere.has(id));
+    const came = [];
+    const went = [];
+    const sentences = [];
+    let settled = true;
+    for (const connection of all) {
+      const { institution, accounts, status } = connection;
+      const known = before[connection.id];
+      const named = (account) => `${account.name} (${institution.name})`;
+      if (known === undefined) {
+        const syncing = status === 'syncing';
+        const empty = !accounts.some((account) => account.enabled);
+        settled &&= !syncing;
+        if (syncing || empty) {
+          sentences.push(words.t(syncing ? 'return.connected.syncing' : 'return.connected', institution));
+        }
+        if (syncing) continue;
+      } else if (isMended(known, connection)) {
+        sentences.push(words.t('return.mended', institution));
+      }
+      const enabled = new Set(known?.enabled);
+      came.push(...accounts.filter((one) => one.enabled && !enabled.has(one.id)).map(named));
+      went.push(...accounts.filter((one) => !one.enabled && enabled.has(one.id)).map(named));
+    }
+    for (const id of Object.keys(before)) {
+      if (store.connection(id) || this.#changedHere.has(id)) continue;
+      sentences.push(words.t(id === connectionId ? 'return.ended.at' : 'return.ended', { name }));
+    }
+    const told = (key, names) => names.length > 0
+      && words.t(key, { count: names.length, names: nameList(words, names) });
+    const accountNews = [told('return.came', came), told('return.went', went)].filter(Boolean);
+    if (accountNews.length > 0) sentences.unshift(words.t('return.arrived'), ...accountNews);
+    return [sentences.join(' '), sentences.length > 0 && settled];
   }
 
   #resumeButton({ flow, connectionId, institution }) {
@@ -78,25 +158,26 @@ export class Visits {
       kind: 'outline', data: { testid: 'resume' }, action: () => this.start(flow, connection),
     });
   }
-
-  /** The notice of the visit says so once the list has changed since. */
-  showArrival() {
-    const { notices, store, words } = this.app;
-    if (!this.#before || !store.connections) return;
-    if (store.connections.some((connection) => connection.status === 'syncing')) return;
-    if (listSignature(store) === this.#before) return;
-    this.#before = null;
-    if (!notices.get('return')) return;
-    notices.show('return', { tone: 'good', text: words.t('return.arrived'), close: words.t('action.close') });
-  }
 }
 
-/** What the list holds, apart from its times: changes when accounts came, went, or were enabled or disabled. */
-function listSignature({ connections }) {
-  if (!connections) return null;
-  const accounts = (connection) => connection.accounts.map((account) => account.id + account.enabled).join();
-  const signatures = connections.map((connection) => `${connection.id}:${accounts(connection)}`);
-  return signatures.join(' ').slice(0, LONGEST_SIGNATURE);
+function nameList(words, names) {
+  const shown = names.length > MOST_NAMES + 1 ? names.slice(0, MOST_NAMES) : names;
+  const others = names.length - shown.length;
+  return words.lists.format(others > 0 ? [...shown, words.t('return.others', { count: others })] : shown);
+}
+
+/** What is synchronised, by connection id, without any name: it is kept in storage while the person is away. */
+function synchronised({ connections }) {
+  return connections && Object.fromEntries(connections.map((connection) => [connection.id, {
+    needed: NEEDS_PERSON.includes(connection.status),
+    until: connection.consent_expires_at,
+    enabled: connection.accounts.filter((account) => account.enabled).map((account) => account.id),
+  }]));
+}
+
+/** Whether a connection that needed its person works again, or has a consent that lasts longer. */
+function isMended({ needed, until }, { status, consent_expires_at: now }) {
+  return status === 'ok' && (needed || Date.parse(now) > Date.parse(until));
 }
 
 /** An address over TLS, or of this very machine when the page is, too; null for whatever else an answer said. */

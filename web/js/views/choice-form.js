@@ -55,6 +55,8 @@ export function choiceForm(app, connection, draft) {
       accounts.length > LONG_LIST && tickAllButtons(words, id, tickAll),
       boxes),
     h('div', { class: 'choice-bar' },
+      choices.refusal(id)
+        && h('p', { class: 'refusal', role: 'alert', data: { testid: 'choice-refusal' } }, choices.refusal(id)),
       counter,
       button(words.t('action.cancel'), {
         data: { testid: 'cancel', key: `cancel-${id}` }, action: () => choices.close(id),

@@ -53,12 +53,16 @@ export function institutionCard(app, connection, state) {
           freshness(words, connection))),
       cardTotals(words, connection.accounts),
       state.foldable && !draft && toggleButton(words, connection, state)));
-  if (!state.expanded) return card;
   const operation = operationOf(app, connection);
+  const panel = operation && operationPanel(app, connection, operation);
+  if (!state.expanded) {
+    if (panel) card.append(panel);
+    return card;
+  }
   const parts = [
     connectionReason(app, connection, operation, tone),
     incident(app, connection),
-    operation && operationPanel(app, connection, operation),
+    panel,
     draft
       ? choices.form(connection)
       : [...accountRows(app, connection, state), cardFoot(app, connection, operation)],
@@ -155,7 +159,7 @@ function accountRow(app, connection, account) {
     enabled: String(account.enabled),
     counts: String(counts(account)),
   };
-  return h('li', { class: 'row', data },
+  return h('li', { class: 'row', tabindex: '-1', data },
     identity(app, account, connection),
     balance(words, account),
     h('div', { class: 'row-actions' },

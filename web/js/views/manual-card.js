@@ -38,7 +38,7 @@ function manualRow(app, account) {
     data: { testid, key: `${testid}-${id}` },
     action: () => app.withView('manual-dialogs', work),
   });
-  return h('li', { class: 'row', data: { testid: 'manual-account', accountId: id } },
+  return h('li', { class: 'row', tabindex: '-1', data: { testid: 'manual-account', accountId: id } },
     identity(app, account),
     balance(words, account),
     h('div', { class: 'row-actions' },
@@ -91,23 +91,26 @@ export function partButton(app, manualAccountId, name) {
 
 function join(app, account, synchronised) {
   const said = app.words.t('join.done', { name: synchronised.name });
-  return changeJoin(app, 'PUT', path`/v1/accounts/${account.id}/link`, { account_id: synchronised.id }, said);
+  const target = path`/v1/accounts/${account.id}/link`;
+  return changeJoin(app, 'PUT', target, { account_id: synchronised.id }, said, synchronised.id);
 }
 
 function part(app, manualAccountId, name) {
   const said = app.words.t('join.parted', { name });
-  return changeJoin(app, 'DELETE', path`/v1/accounts/${manualAccountId}/link`, undefined, said);
+  return changeJoin(app, 'DELETE', path`/v1/accounts/${manualAccountId}/link`, undefined, said, manualAccountId);
 }
 
 /** The person says that they are not the same: it is not suggested again. */
 function rejectJoin(app, account, synchronised) {
   const target = path`/v1/accounts/${account.id}/link-suggestions/${synchronised.id}`;
-  return changeJoin(app, 'DELETE', target, undefined, app.words.t('join.rejected'));
+  return changeJoin(app, 'DELETE', target, undefined, app.words.t('join.rejected'), account.id);
 }
 
-async function changeJoin(app, method, target, body, said) {
+/** @param {string} left the account that is still in the list afterwards */
+async function changeJoin(app, method, target, body, said, left) {
   const answer = await app.attempt(() => app.api.change(method, target, body));
   if (answer === null) return;
   await app.store.load();
-  app.announce(said);
+  app.tell(said);
+  app.frame.showAccounts().focusAccount(left);
 }

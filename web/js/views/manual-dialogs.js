@@ -23,6 +23,7 @@ export function deleteManualAccount(app, account) {
 
 async function add(app, { institution = '', type = 'checking' }) {
   const { api, store, words } = app;
+  let added = null;
   const answer = await ask({
     testid: 'add-manual-account',
     title: words.t('manual.add'),
@@ -38,20 +39,21 @@ async function add(app, { institution = '', type = 'checking' }) {
     confirm: words.t('manual.confirm'),
     cancel: words.t('action.cancel'),
     ready: (form) => isComplete(words, form) && CURRENCY.test(typed(form, 'currency').trim()),
-    send: (form) => refusalOf(words, () => {
+    send: (form) => refusalOf(words, async () => {
       const bank = form.get('institution_name').trim();
-      return api.change('POST', '/v1/accounts', {
+      ({ data: added } = await api.change('POST', '/v1/accounts', {
         name: form.get('name').trim(),
         type: form.get('type'),
         currency: form.get('currency').trim().toUpperCase(),
         balance: readAmount(form.get('balance'), words.decimalMark),
         ...(bank ? { institution_name: bank } : {}),
-      });
+      }));
     }),
   });
   if (answer === null) return;
   await store.load();
-  app.announce(words.t('manual.added', { name: answer.get('name').trim() }));
+  app.tell(words.t('manual.added', { name: added.name }));
+  app.frame.showAccounts().focusAccount(added.id);
 }
 
 async function edit(app, account) {
@@ -79,7 +81,7 @@ async function edit(app, account) {
     }),
   });
   await store.load(); // also after a refusal: the name may have been changed before the balance was refused
-  if (answer !== null) app.announce(words.t('manual.saved', { name: answer.get('name').trim() }));
+  if (answer !== null) app.tell(words.t('manual.saved', { name: answer.get('name').trim() }));
 }
 
 async function remove(app, account) {
@@ -96,7 +98,7 @@ async function remove(app, account) {
   });
   if (answer === null) return;
   await store.load();
-  app.announce(words.t('manual.deleted', { name }));
+  app.tell(words.t('manual.deleted', { name }));
 }
 
 function field(words, name, label, props) {

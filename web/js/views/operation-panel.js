@@ -47,8 +47,10 @@ export function operationPanel(app, connection, operation) {
     operationId: operation.id ?? '',
     kind: operation.undoing ? 'undo' : operation.kind,
     status: operation.status,
+    key: `operation-${connection.id}`,
   };
-  return h('div', { class: `operation ${tone}`, role: 'group', 'aria-label': words.t('operation.label'), data },
+  const label = words.t('operation.label');
+  return h('div', { class: `operation ${tone}`, role: 'group', tabindex: '-1', 'aria-label': label, data },
     h('p', { class: 'operation-title' },
       open ? spinner() : icon(TONE_ICON[tone]),
       h('span', { data: { testid: 'operation-message' } }, operationMessage(words, operation))),

@@ -202,7 +202,7 @@ export class AccountsPage {
     return JSON.stringify([
       connection, number, operation, isUndoOpen(operation), cardSurroundings(app, connection),
       app.words.language, app.store.online, this.#foldable, this.#filter,
-      this.#expanded.has(connection.id), Boolean(app.choices.draft(connection.id)),
+      this.#expanded.has(connection.id), Boolean(app.choices.draft(connection.id)), app.choices.refusal(connection.id),
     ]);
   }
 
@@ -286,7 +286,22 @@ export class AccountsPage {
 
   /** Back on the button that opens the tick-boxes. */
   focusChooseButton(connectionId) {
-    const card = this.#cards.get(connectionId)?.element;
-    card?.querySelector('[data-testid=choose]')?.focus({ preventScroll: true });
+    this.#cards.get(connectionId)?.element.querySelector('[data-testid=choose]')?.focus();
   }
+
+  /** On the operation of a connection: the answer to what was pressed. */
+  focusOperation(connectionId) {
+    focusWhole(this.#cards.get(connectionId)?.element.querySelector('[data-testid=operation]'));
+  }
+
+  /** On the row of an account, unless it is folded away. */
+  focusAccount(accountId) {
+    focusWhole(this.list.querySelector(`.row[data-account-id="${CSS.escape(accountId)}"]`));
+  }
+}
+
+/** The focus, with all of the element in view where it fits. */
+function focusWhole(element) {
+  element?.focus({ preventScroll: true });
+  element?.scrollIntoView({ block: 'nearest' });
 }
