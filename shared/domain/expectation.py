@@ -8,6 +8,8 @@ say is learned from the reads themselves, as one of them may be wrong about all 
 - whether `next_try` is there, believable and still to come: else once in `USUAL_INTERVAL` after the last success;
 - whether it comes at all: `reads_in_vain`, each of which doubles the wait until the next.
 
+What waits for a read by itself is expected, too: an account that is missing until it counts as gone.
+
 Nothing stays unread for ever, whatever Powens says: for `LONGEST_UNREAD` at most while reads bring news, for
 `SLOWEST_RETRY` when none does, and a user's connections are all listed once in `LIST_EVERY`.
 """
@@ -19,6 +21,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.connection import Connection
 from shared.domain.facts import Cause
+from shared.domain.matching import MISSING_FOR
 
 GRACE = timedelta(minutes=30)
 """How long a synchronisation may take, and its webhook to come, beyond what is usual for the connection."""
@@ -49,7 +52,10 @@ def due_at(connection: Connection) -> datetime:
     wait = _expected_at(connection, read - patience) + patience - read
     if wait <= timedelta():
         wait = FIRST_RETRY  # overdue already when it was last read
-    return read + max(min(wait, LONGEST_UNREAD), _back_off(connection.reads_in_vain))
+    due = read + max(min(wait, LONGEST_UNREAD), _back_off(connection.reads_in_vain))
+    # A read decides then about what is missing (rules 3 and 5).
+    missing = [a.missing_since for a in connection.accounts if a.missing_since is not None and a.closed_at is None]
+    return min([due, *(since + MISSING_FOR for since in missing if since + MISSING_FOR > read)])
 
 
 def all_due_at(user_id: str, connections: Iterable[Connection], listed_at: datetime | None) -> datetime | None:

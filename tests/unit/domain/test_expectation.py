@@ -22,7 +22,7 @@ from shared.domain.expectation import (
     learned,
 )
 from shared.domain.facts import Cause
-from tests.builders import NOW, after, connection, observed, read
+from tests.builders import NOW, account, after, connection, observed, read
 
 TOMORROW = after(hours=24)
 
@@ -85,6 +85,15 @@ def test_without_a_plan_a_read_shortly_before_the_day_is_over_does_not_put_it_of
 
 def test_what_was_never_synchronised_is_expected_a_day_after_it_was_connected() -> None:
     assert soon_after(due_at(planned(None, last_success_at=None)), TOMORROW)
+
+
+def test_an_account_that_is_missing_is_looked_for_when_it_may_be_closed_and_not_again_and_again() -> None:
+    gone = account(1, missing_since=after(hours=-20))
+    held = replace(connection(gone), next_try=TOMORROW)
+    assert due_at(held) == after(hours=4)
+    assert soon_after(due_at(replace(held, read_started_at=after(hours=4))), TOMORROW)
+    closed = replace(connection(replace(gone, closed_at=NOW)), next_try=TOMORROW)
+    assert soon_after(due_at(closed), TOMORROW)
 
 
 def test_what_is_overdue_when_it_is_read_is_read_again_in_an_hour() -> None:
