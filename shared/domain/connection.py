@@ -180,6 +180,7 @@ class Account:
     iban_key: str | None = None
     iban_last4: str | None = None
     number_key: str | None = None
+    number_last4: str | None = None
     source_id: int | None = None
     error: str | None = None
     last_success_at: datetime | None = None

@@ -51,6 +51,7 @@ class ObservedAccount:
     iban_key: str | None = None
     iban_last4: str | None = None
     number_key: str | None = None
+    number_last4: str | None = None
     source_id: int | None = None
     error: str | None = None
     last_update: datetime | None = None

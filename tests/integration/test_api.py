@@ -1,6 +1,7 @@
 """The HTTP API: who is who, what is unknown, what a body may be, and what is said when things go wrong."""
 
 import base64
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -84,6 +85,23 @@ def test_a_token_without_a_subject_is_nobody(world: World) -> None:
         answer = world.invoke(app.lambda_handler, event)
         assert answer["statusCode"] == 401
     assert world.aws.calls == []
+
+
+def test_an_account_shows_the_last_digits_that_powens_shows_and_a_connection_since_when_it_is(world: World) -> None:
+    connection = world.connect(1)
+    connected = world.clock()
+    savings = world.powens.add_account(connection, 2)
+    savings.iban, savings.number = None, "3002 9000 1207"
+    world.clock.advance(hours=1)
+    world.webhook("CONNECTION_SYNCED", connection)
+    world.settle()
+    shown = world.held(connection)
+    assert [(one["iban_last4"], one["number_last4"]) for one in shown["accounts"]] == [
+        ("0100", None),
+        (None, "1207"),
+    ]
+    told = datetime.fromisoformat(shown["connected_at"])
+    assert connected - timedelta(minutes=5) < told <= connected
 
 
 @pytest.mark.parametrize("ids", [["unknown"], ["1", "unknown"], [""]])

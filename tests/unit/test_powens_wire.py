@@ -89,7 +89,7 @@ def test_an_odd_field_changes_nothing_else_of_its_account(field: str, value: obj
         "name": {"name"},
         "type": {"provider_type"},
         "disabled": {"disabled", "unreadable"},
-        "iban": {"iban_key", "iban_last4", "number_key"},
+        "iban": {"iban_key", "iban_last4", "number_key", "number_last4"},
         "number": {"number_key"},
         "id_source": {"source_id"},
         "original_name": set(),

@@ -35,7 +35,7 @@ from shared.adapters.powens.values import (
     as_words,
 )
 from shared.domain.catalogue import CatalogueEntry, CatalogueSource
-from shared.domain.identifiers import identifying_number, misshapen_iban, valid_iban
+from shared.domain.identifiers import identifying_number, last_signs, misshapen_iban, valid_iban
 from shared.domain.observation import Institution, ObservedAccount, ObservedConnection, ObservedSource
 
 type OnUnreadable = Callable[[str], None]
@@ -166,6 +166,7 @@ def account_from(
         iban_key=identity(iban) if iban else None,
         iban_last4=iban[-4:] if iban else None,
         number_key=identity(number) if number else None,
+        number_last4=None if iban else last_signs(written_iban or written_number or ""),
         source_id=fields.read("id_source", lambda value: as_id(value, "account.id_source")),
         error=fields.trouble("error"),
         last_update=fields.past("last_update", read_started_at),

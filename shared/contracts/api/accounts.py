@@ -86,6 +86,8 @@ class AccountView(Answered):
     """Of a manual account, as the user wrote it."""
     link_suggestions: tuple[LinkSuggestionView, ...] = ()
     """Of a manual account: synchronised accounts that may be the same, the likeliest first."""
+    number_last4: str | None = None
+    """The last four characters of its number, where it has no IBAN; Powens shows the same ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def account_view(
         duplicate_reason=reason_view(REASONS[duplicate.reason], language) if duplicate is not None else None,
         linked_account_id=relations.manual_of.get(account.id),
         operation_id=account.choice.operation_id if account.choice is not None else None,
+        number_last4=None if account.iban_last4 else account.number_last4,
     )
 
 

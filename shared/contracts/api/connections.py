@@ -70,6 +70,8 @@ class ConnectionView(Answered):
     """Of a dead connection: the one through which all of its enabled accounts count instead."""
     accounts: tuple[AccountView, ...]
     """All of them, enabled or not."""
+    connected_at: Timestamp
+    """When the user connected it, as far as we saw."""
 
 
 class PreviewView(Answered):
@@ -128,6 +130,7 @@ def connection_view(
         ),
         revision=connection.revision,
         superseded_by=relations.superseded.get(connection.id),
+        connected_at=connection.created_at,
         accounts=tuple(
             account_view(account, connection, relations=relations, language=language) for account in connection.accounts
         ),

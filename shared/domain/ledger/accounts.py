@@ -24,6 +24,7 @@ def described(account: Account, observed: ObservedAccount, failing: bool) -> Acc
         iban_key=observed.iban_key or account.iban_key,
         iban_last4=observed.iban_last4 or account.iban_last4,
         number_key=observed.number_key or account.number_key,
+        number_last4=observed.number_last4 or account.number_last4,
         source_id=observed.source_id if observed.source_id is not None else account.source_id,
         error=observed.error,
         last_success_at=newest or account.last_success_at,

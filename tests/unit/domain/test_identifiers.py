@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.identifiers import identifying_number, misshapen_iban, valid_iban
+from shared.domain.identifiers import identifying_number, last_signs, misshapen_iban, valid_iban
 from tests.ibans import iban
 
 IBAN = iban(112)
@@ -121,3 +121,20 @@ def test_an_iban_with_wrong_check_digits_may_still_be_a_number_of_its_bank(text:
 )
 def test_a_filler_where_an_iban_belongs_is_nothing(text: str) -> None:
     assert misshapen_iban(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("3002 9000 1207", "1207"),
+        ("XXXX-XXXX-XXXX-4417", "4417"),
+        ("ab12", "AB12"),
+        ("N/A", None),
+        ("compte", None),
+        ("000000", None),
+        ("127", None),
+        ("", None),
+    ],
+)
+def test_people_are_shown_the_last_four_signs_of_a_number_also_of_a_masked_one(text: str, ending: str | None) -> None:
+    assert last_signs(text) == ending
