@@ -131,6 +131,7 @@ class Visitor:
         assert axe(self.page) == [], what
 
     def starts_to_ask(self) -> None:
+        self.page.get_by_test_id("add").click()
         self.press("missing-open", self.language.missing)
         expect(self.dialog.get_by_role("heading", name=self.language.missing)).to_be_focused()
 

@@ -56,6 +56,7 @@ def connection(connection_id: str, name: str, accounts: list[Json], **more: Any)
             "retry_at": None,
         },
         "revision": 3,
+        "connected_at": moment(days=-240),
         "superseded_by": None,
         "accounts": accounts,
     } | more
@@ -178,6 +179,7 @@ def reconnected() -> Json:
         freshness="stale",
         consent_expires_at=moment(days=-7),
         superseded_by="hor",
+        connected_at=moment(days=-400),
         can_add_accounts=nothing_more(
             reason="needs_user_action", message="Reconnectez d’abord la banque.", next_step="reconnect"
         ),

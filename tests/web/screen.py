@@ -99,6 +99,11 @@ class Screen:
     def account(self, account_id: str) -> Locator:
         return self.page.locator(f'[data-testid=account][data-account-id="{account_id}"]')
 
+    def add(self, hook: str) -> None:
+        """Opens what can be added, and takes one of it."""
+        self.page.get_by_test_id("add").click()
+        self.page.get_by_test_id("add-dialog").get_by_test_id(hook).click()
+
     def choose(self, connection_id: str, **ticks: bool) -> None:
         """Opens the tick-boxes and sets some of them: the part of the account id after the dot, and its state."""
         self.institution(connection_id).get_by_test_id("choose").click()

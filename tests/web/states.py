@@ -106,7 +106,7 @@ def ending(screen: Screen, stub: Stub) -> None:
 
 def manual_form(screen: Screen, stub: Stub) -> None:
     screen.open()
-    screen.page.get_by_test_id("add-manual").click()
+    screen.add("add-manual")
     expect(screen.page.get_by_test_id("add-manual-account")).to_be_visible()
 
 
@@ -114,7 +114,7 @@ def missing(kind: str | None, **diagnosis: Any) -> Reach:
     def reach(screen: Screen, stub: Stub) -> None:
         stub.settings(diagnoses={f"hor/{kind}": diagnosis}, institutions=[scenarios.new_bank()])
         page = screen.open()
-        page.get_by_test_id("missing-open").click()
+        screen.add("missing-open")
         if kind is None:
             page.get_by_test_id("missing-search").fill("Banque")
             expect(page.get_by_test_id("missing-found")).to_contain_text("1 établissement")
@@ -129,7 +129,7 @@ def missing(kind: str | None, **diagnosis: Any) -> Reach:
 
 def choosing_type(screen: Screen, stub: Stub) -> None:
     page = screen.open()
-    page.get_by_test_id("missing-open").click()
+    screen.add("missing-open")
     page.get_by_test_id("missing-institution").first.click()
     expect(page.get_by_test_id("missing-type")).to_have_count(9)
 

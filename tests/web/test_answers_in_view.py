@@ -176,7 +176,7 @@ def test_a_choice_that_another_device_overtook_says_so_beside_the_button(long_li
 
 def test_a_manual_account_that_was_added_is_seen(long_list: Screen) -> None:
     page = long_list.page
-    page.get_by_test_id("add-manual").click()
+    long_list.add("add-manual")
     form = page.get_by_test_id("add-manual-account")
     form.locator("[name=name]").fill("Tirelire")
     form.locator("[name=balance]").fill("10")

@@ -133,13 +133,13 @@ def test_accounts_that_count_at_another_bank_are_said_to(screen: Screen, stub: S
 def test_two_connections_to_one_bank_are_told_apart_and_the_one_that_works_comes_first(screen: Screen) -> None:
     page = screen.open()
     names = page.get_by_test_id("institution").get_by_role("heading", level=2)
-    expect(names).to_have_text(["Banque Horizon (1)", "Revolut", "Banque Horizon (2)"])
+    expect(names).to_have_text(["Banque Horizon (2)", "Revolut", "Banque Horizon (1)"])
 
 
 @pytest.mark.usefixtures("reconnected")
 def test_an_account_is_looked_for_at_the_connection_that_works(screen: Screen) -> None:
     page = screen.open()
-    page.get_by_test_id("missing-open").click()
+    screen.add("missing-open")
     expect(page.locator("[data-testid=missing-institution][data-institution-id=i-hor]")).to_have_count(1)
 
 

@@ -202,8 +202,10 @@ def test_more_can_be_connected_at_powens(
     screen: Screen, stub: Stub, hook: str, flow: str, connection: str | None
 ) -> None:
     page = screen.open()
-    place = page if connection is None else screen.institution(connection)
-    place.get_by_test_id(hook).click()
+    if connection is None:
+        screen.add(hook)
+    else:
+        screen.institution(connection).get_by_test_id(hook).click()
     expect(page.get_by_role("heading", name=flow)).to_be_visible()
     assert stub.requests("POST", "webview-sessions")[0]["body"].get("connection_id") == connection
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.web.screen import Screen, Stub
 
@@ -12,12 +12,18 @@ pytestmark = pytest.mark.browser
 VIEWS = "**/js/views/*"
 
 
+def see_what_can_be_added(page: Page) -> None:
+    page.get_by_test_id("add").click()
+
+
 def ask_about_a_missing_account(page: Page) -> None:
-    page.get_by_test_id("missing-open").click()
+    card = page.locator("[data-connection-id=rev]")
+    card.get_by_test_id("missing-hint").evaluate("(hint) => { hint.open = true; }")
+    card.get_by_test_id("missing-ask").click()
 
 
-def add_a_manual_account(page: Page) -> None:
-    page.get_by_test_id("add-manual").click()
+def change_a_manual_account(page: Page) -> None:
+    page.get_by_test_id("edit-manual").click()
 
 
 def choose_accounts(page: Page) -> None:
@@ -43,8 +49,9 @@ def end_a_connection(page: Page) -> None:
 @pytest.mark.parametrize(
     ("tap", "shown"),
     [
+        (see_what_can_be_added, "add-dialog"),
         (ask_about_a_missing_account, "missing"),
-        (add_a_manual_account, "add-manual-account"),
+        (change_a_manual_account, "edit-manual-account"),
         (choose_accounts, "selection"),
         (show_the_history, "history-view"),
         (show_the_history_of_a_connection, "history-view"),
@@ -78,25 +85,40 @@ def held_back(page: Page, pattern: str) -> list[Route]:
     return held
 
 
+def asking(page: Page) -> Locator:
+    return page.locator("[data-connection-id=rev]").get_by_test_id("missing-ask")
+
+
 def test_a_tap_is_busy_while_its_dialogue_is_on_its_way(screen: Screen) -> None:
     page = screen.open()
     held = held_back(page, "**/js/views/missing-account.js")
     ask_about_a_missing_account(page)
-    expect(page.get_by_test_id("missing-open")).to_have_class("button link busy")
+    expect(asking(page)).to_have_class("button outline busy")
     held[0].continue_()
     expect(page.get_by_test_id("missing")).to_be_visible()
-    expect(page.get_by_test_id("missing-open")).to_have_class("button link")
+    expect(asking(page)).to_have_class("button outline")
+
+
+def test_what_can_be_added_stays_on_the_screen_while_the_next_step_is_on_its_way(screen: Screen) -> None:
+    page = screen.open()
+    held = held_back(page, "**/js/views/manual-dialogs.js")
+    screen.add("add-manual")
+    option = page.get_by_test_id("add-manual")
+    expect(option).to_have_class("button option busy")
+    held[0].continue_()
+    expect(page.get_by_test_id("add-manual-account")).to_be_visible()
+    expect(option).to_have_count(0)
 
 
 def test_a_dialogue_that_comes_after_the_next_tap_does_not_open(screen: Screen) -> None:
     page = screen.open()
     held = held_back(page, "**/js/views/missing-account.js")
     ask_about_a_missing_account(page)
-    expect(page.get_by_test_id("missing-open")).to_have_class("button link busy")
-    add_a_manual_account(page)
-    expect(page.get_by_test_id("add-manual-account")).to_be_visible()
+    expect(asking(page)).to_have_class("button outline busy")
+    change_a_manual_account(page)
+    expect(page.get_by_test_id("edit-manual-account")).to_be_visible()
     held[0].continue_()
-    expect(page.get_by_test_id("missing-open")).to_have_class("button link")
+    expect(asking(page)).to_have_class("button outline")
     expect(page.get_by_test_id("missing")).to_have_count(0)
 
 

@@ -59,7 +59,10 @@ export function fill(element, ...children) {
   element.replaceChildren(...present(children));
 }
 
-/** A button that stays focusable while its work is under way, so that the keyboard does not lose its place. */
+/**
+ * A button that stays focusable while its work is under way, so that the keyboard does not lose its place.
+ * @param {string|(string|Node)[]} label
+ */
 export function button(label, { kind = 'quiet', icon: iconName, action, ...props } = {}) {
   const element = h('button', { type: 'button', class: `button ${kind}`, ...props },
     iconName && icon(iconName), h('span', {}, label));

@@ -45,6 +45,7 @@ export class Words {
     this.decimals = new Intl.NumberFormat(this.locale, { useGrouping: false, maximumFractionDigits: 18 });
     this.decimalMark = this.decimals.formatToParts(0.5).find((part) => part.type === 'decimal').value;
     this.moments = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long', timeStyle: 'short' });
+    this.days = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long' });
     this.times = new Intl.DateTimeFormat(this.locale, { timeStyle: 'short' });
     this.weekdays = new Intl.DateTimeFormat(this.locale, {
       weekday: 'long', day: 'numeric', month: 'long', year: 'numeric',

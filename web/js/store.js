@@ -58,6 +58,22 @@ export function condition(connection) {
   return known ?? ['calm', 'status.never'];
 }
 
+const NEW_MS = 24 * 3_600_000;
+
+/** Whether the person has connected it lately. */
+export const isNew = ({ connected_at: at }) => Date.now() - Date.parse(at) < NEW_MS;
+
+/** Whether no new data comes: its balances are old, whatever they were. */
+export const isFailing = (connection) => connection.freshness === 'stale' || consentLeft(connection) <= 0
+  || connection.status === 'action_required' || connection.status === 'failed';
+
+/** What needs attention first, then by name; what was replaced last. */
+export function inOrder(connections, locale) {
+  const { compare } = new Intl.Collator(locale, { numeric: true });
+  const rank = (connection) => (connection.superseded_by ? 2 : Number(!isFailing(connection)));
+  return [...connections].sort((a, b) => rank(a) - rank(b) || compare(a.title, b.title));
+}
+
 // --- the list ---
 
 /** What a bank or Powens gave no name is called by what it is. `nameless`: there is no name to confirm an end with. */
@@ -65,11 +81,25 @@ function named(connection, words) {
   const { institution, accounts } = connection;
   return {
     ...connection,
+    title: institution.name || words.t('institution.unnamed'),
     institution: institution.name
       ? institution
       : { ...institution, name: words.t('institution.unnamed'), nameless: true },
     accounts: accounts.map((account) => (account.name ? account : { ...account, name: words.type(account.type) })),
   };
+}
+
+/** Connections whose institutions have one name are told apart by a number: the first that was made is 1. */
+function numbered(connections) {
+  const groups = Object.values(Object.groupBy(connections, ({ title }) => title));
+  const age = (one, other) => one.connected_at?.localeCompare(other.connected_at) || one.id.localeCompare(other.id);
+  const numbers = new Map(groups
+    .filter((group) => group.length > 1)
+    .flatMap((group) => group.sort(age).map(({ id }, place) => [id, place + 1])));
+  return connections.map((connection) => {
+    const number = numbers.get(connection.id);
+    return number ? { ...connection, number, title: `${connection.title} (${number})` } : connection;
+  });
 }
 
 export class Store extends EventTarget {
@@ -194,7 +224,7 @@ export class Store extends EventTarget {
         return;
       }
       this.#etag = answer.etag;
-      this.connections = answer.data.connections.map((connection) => named(connection, this.words));
+      this.connections = numbered(answer.data.connections.map((connection) => named(connection, this.words)));
       this.manualAccounts = answer.data.manual_accounts;
       this.wishes = answer.data.wishes ?? [];
       this.#slow = SLOW_FIRST_MS;

@@ -99,7 +99,7 @@ export class Choices {
     } catch (error) {
       if (error instanceof Problem && error.status === 412) {
         await app.store.load();
-        this.#refuse(connection.id, app.words.t('choice.changed', { name: connection.institution.name }));
+        this.#refuse(connection.id, app.words.t('choice.changed', { name: connection.title }));
         return;
       }
       app.fail(error);

@@ -20,7 +20,7 @@ function stickHeader() {
   const away = [0, tabs].find((above) => height - above <= room) ?? height;
   const { style } = document.documentElement;
   style.setProperty('--above', `${-away}px`);
-  style.setProperty('--edge', `${height - away}px`);
+  style.setProperty('--stuck', `${height - away}px`);
 }
 
 export class Frame {

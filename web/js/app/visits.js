@@ -49,11 +49,12 @@ export class Visits {
       user: app.session.user.id,
       flow,
       connectionId: connection?.id ?? null,
-      institution: connection?.institution.name ?? null,
+      institution: connection?.title ?? null,
       synchronised: synchronised(app.store),
     });
     location.assign(address);
-    await new Promise(() => {}); // the button stays busy while the browser leaves
+    // The button stays busy while the browser leaves, until it shows the page again as it was left.
+    await new Promise((resolve) => { window.addEventListener('pageshow', resolve, { once: true }); });
   }
 
   /** What the visit gave: said by the return address, or unknown when the tab was closed on the way. */
@@ -115,7 +116,7 @@ export class Visits {
   /** @returns {[string, boolean]} what came and went since before the visit; whether nothing of it is under way */
   #news() {
     const { store, words } = this.app;
-    const { before, name, connectionId } = this.#visit;
+    const { before, connectionId } = this.#visit;
     if (before === null || !store.connections) return ['', false];
     const all = store.connections.filter(({ id }) => !this.#changedHere.has(id));
     const came = [];
@@ -123,19 +124,19 @@ export class Visits {
     const sentences = [];
     let settled = true;
     for (const connection of all) {
-      const { institution, accounts, status } = connection;
+      const { title: name, accounts, status } = connection;
       const known = before[connection.id];
-      const named = (account) => `${account.name} (${institution.name})`;
+      const named = (account) => `${account.name} (${name})`;
       if (known === undefined) {
         const syncing = status === 'syncing';
         const empty = !accounts.some((account) => account.enabled);
         settled &&= !syncing;
         if (syncing || empty) {
-          sentences.push(words.t(syncing ? 'return.connected.syncing' : 'return.connected', institution));
+          sentences.push(words.t(syncing ? 'return.connected.syncing' : 'return.connected', { name }));
         }
         if (syncing) continue;
       } else if (isMended(known, connection)) {
-        sentences.push(words.t('return.mended', institution));
+        sentences.push(words.t('return.mended', { name }));
       }
       const enabled = new Set(known?.enabled);
       came.push(...accounts.filter((one) => one.enabled && !enabled.has(one.id)).map(named));
@@ -143,7 +144,7 @@ export class Visits {
     }
     for (const id of Object.keys(before)) {
       if (store.connection(id) || this.#changedHere.has(id)) continue;
-      sentences.push(words.t(id === connectionId ? 'return.ended.at' : 'return.ended', { name }));
+      sentences.push(words.t(id === connectionId ? 'return.ended.at' : 'return.ended', this.#visit));
     }
     const told = (key, names) => names.length > 0
       && words.t(key, { count: names.length, names: nameList(words, names) });
@@ -153,7 +154,7 @@ export class Visits {
   }
 
   #resumeButton({ flow, connectionId, institution }) {
-    const connection = connectionId ? { id: connectionId, institution: { name: institution } } : null;
+    const connection = connectionId ? { id: connectionId, title: institution } : null;
     return button(this.app.words.t('action.resume'), {
       kind: 'outline', data: { testid: 'resume' }, action: () => this.start(flow, connection),
     });

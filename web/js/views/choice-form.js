@@ -51,7 +51,7 @@ export function choiceForm(app, connection, draft) {
   };
   return h('form', { class: 'choice', data: { testid: 'selection' }, on: { submit } },
     h('fieldset', {},
-      h('legend', {}, words.t('choice.legend', { name: connection.institution.name })),
+      h('legend', {}, words.t('choice.legend', { name: connection.title })),
       accounts.length > LONG_LIST && tickAllButtons(words, id, tickAll),
       boxes),
     h('div', { class: 'choice-bar' },
@@ -94,7 +94,7 @@ function tickAllButtons(words, connectionId, tickAll) {
 export async function confirmEffect(words, connection, effect) {
   const answer = await ask({
     testid: 'preview',
-    title: words.t('preview.title', { name: connection.institution.name }),
+    title: words.t('preview.title', { name: connection.title }),
     body: effectText(words, connection, effect),
     confirm: words.t('action.confirm'),
     cancel: words.t('action.back'),

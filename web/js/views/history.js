@@ -61,9 +61,9 @@ export class HistoryPage {
     const { frame, store, words } = this.app;
     const filter = h('select', { id: 'history-filter', data: { testid: 'history-filter' } },
       h('option', { value: '' }, words.t('history.all')),
-      (store.connections ?? []).map(({ id, institution }) => h('option', {
+      (store.connections ?? []).map(({ id, title }) => h('option', {
         value: id, selected: id === this.connectionId,
-      }, institution.name)));
+      }, title)));
     filter.addEventListener('change', () => frame.showHistory(filter.value || null));
     return filter;
   }

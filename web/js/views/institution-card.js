@@ -2,7 +2,7 @@
 
 import { button, h, icon } from '../dom.js';
 import { counts } from '../money.js';
-import { condition, consentLeft, isListed, isOpen } from '../store.js';
+import { condition, consentLeft, isListed, isNew, isOpen } from '../store.js';
 import { partButton } from './manual-card.js';
 import { operationOf, operationPanel } from './operation-panel.js';
 import {
@@ -24,10 +24,10 @@ export function cardSurroundings({ store, words }, connection) {
 }
 
 /**
- * @param {{accounts: object[], number: number|undefined, foldable: boolean, expanded: boolean, toggle: () => void,
+ * @param {{accounts: object[], foldable: boolean, expanded: boolean, toggle: () => void,
  *   unfolded: boolean, unfold: (open: boolean) => void}} state
- *   `accounts` are those to show; `number` tells connections with one name apart; `foldable`, `expanded` and `toggle`
- *   are about the card; `unfolded` and `unfold` about the accounts that are not synchronised
+ *   `accounts` are those to show; `foldable`, `expanded` and `toggle` are about the card; `unfolded` and `unfold` about
+ *   the accounts that are not synchronised
  */
 export function institutionCard(app, connection, state) {
   const { choices, store, words } = app;
@@ -47,10 +47,13 @@ export function institutionCard(app, connection, state) {
       h('div', { class: 'card-title' },
         h('h2', { id: `institution-${id}` },
           institution.name,
-          state.number && h('span', { class: 'number' }, ` (${state.number})`)),
+          connection.number && h('span', { class: 'number' }, ` (${connection.number})`)),
         h('p', { class: 'card-status', data: { testid: 'connection-status' } },
           h('span', { class: `chip ${tone}` }, icon(TONE_ICON[tone]), words.t(label)),
-          freshness(words, connection))),
+          isNew(connection) && h('span', { class: 'chip new', data: { testid: 'new' } }, words.t('card.new')),
+          freshness(words, connection)),
+        connection.number && connection.connected_at && h('p', { class: 'facts', data: { testid: 'connected' } },
+          words.t('card.connected', { date: words.days.format(new Date(connection.connected_at)) }))),
       cardTotals(words, connection.accounts),
       state.foldable && !draft && toggleButton(words, connection, state)));
   const operation = operationOf(app, connection);
@@ -79,12 +82,12 @@ function freshness(words, connection) {
   return h('span', { class: 'when' }, `${words.t('freshness.success')} `, timeAgo(words, at));
 }
 
-function toggleButton(words, { id, institution, accounts }, { expanded, toggle }) {
+function toggleButton(words, { id, title, accounts }, { expanded, toggle }) {
   return h('button', {
     type: 'button',
     class: 'toggle',
     'aria-expanded': String(expanded),
-    'aria-label': words.t('action.toggle', { name: institution.name }),
+    'aria-label': words.t('action.toggle', { name: title }),
     data: { testid: 'toggle', key: `toggle-${id}` },
     on: { click: toggle },
   },
@@ -195,8 +198,7 @@ function offers(store, connection, operation) {
 
 function cardFoot(app, connection, operation) {
   const { words } = app;
-  const { id } = connection;
-  const { name } = connection.institution;
+  const { id, title: name } = connection;
   const { busy, ending, replacement, more, canAdd, repair } = offers(app.store, connection, operation);
   const act = (verb, action, props = {}) => button(words.t(`action.${verb}`), {
     'aria-label': words.t(`action.${verb}.at`, { name }),
@@ -228,10 +230,10 @@ function cardFoot(app, connection, operation) {
 /** The way to ask about a missing account. `more`: why none can be added, or null where they can. */
 function missingHint(app, connection, more) {
   const { words } = app;
-  const { id, institution } = connection;
+  const { id, title } = connection;
   const ask = button(words.t('missing.ask'), {
     kind: more ? 'link' : 'outline',
-    'aria-label': words.t('missing.ask.at', { name: institution.name }),
+    'aria-label': words.t('missing.ask.at', { name: title }),
     data: { testid: 'missing-ask', key: `ask-${id}` },
     action: () => app.withView('missing-account', (view) => view.openMissingAccount(app, connection)),
   });
@@ -246,12 +248,11 @@ function missingHint(app, connection, more) {
 
 /** Null for a connection without a name, as nobody could type it. */
 function endButton({ operations, words }, connection, kind, disabled = false) {
-  const { name, nameless } = connection.institution;
-  if (nameless) return null;
+  if (connection.institution.nameless) return null;
   return button(words.t('action.end'), {
     kind: `${kind} bad`,
     disabled,
-    'aria-label': words.t('action.end.at', { name }),
+    'aria-label': words.t('action.end.at', { name: connection.title }),
     data: { testid: 'end', key: `end-${connection.id}` },
     action: () => operations.end(connection),
   });

@@ -5,24 +5,17 @@
 
 import { button, fill, h, icon, keepingFocus } from '../dom.js';
 import { counts, totals } from '../money.js';
+import { inOrder, isNew } from '../store.js';
 import { cardSurroundings, institutionCard } from './institution-card.js';
 import { manualCard, suggestedAccounts } from './manual-card.js';
 import { isUndoOpen, operationOf } from './operation-panel.js';
-import { addInstitutionButton, emptySummary, findNeeds, needList, summary } from './summary.js';
+import { addInstitutionButton, addManualButton, emptySummary, findNeeds, needList, summary } from './summary.js';
 
 const MANY_INSTITUTIONS = 8; // cards can be folded
 const MANY_ACCOUNTS = 30; // there is a search
 
 /** A text as it is searched: without case and accents. */
 const searchable = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-
-/** Connections whose institutions have one name are told apart by a number. @returns {Map<string, number>} by id */
-function numberNamesakes(connections) {
-  const groups = Object.values(Object.groupBy(connections, (connection) => connection.institution.name));
-  return new Map(groups
-    .filter((group) => group.length > 1)
-    .flatMap((group) => group.map((connection, place) => [connection.id, place + 1])));
-}
 
 export class AccountsPage {
   #cards = new Map(); // key -> {element, signature}
@@ -45,21 +38,35 @@ export class AccountsPage {
     this.search = h('div', { class: 'search', hidden: true });
     this.list = h('div', { class: 'sections' });
     this.lede = h('p', { class: 'lede', data: { testid: 'lede' } });
+    this.add = button(app.words.t('action.add'), {
+      kind: 'primary', icon: 'plus', hidden: true, data: { testid: 'add', key: 'add' },
+      action: () => app.withView('add', (view) => view.openAdd(app)),
+    });
     this.root = h('div', { class: 'page', data: { testid: 'accounts-view' } },
       h('div', { class: 'page-head' },
         h('h1', { class: 'title', tabindex: '-1' }, app.words.t('page.title')),
+        this.add,
         this.lede),
+      app.notices.element,
+      this.needs,
       h('div', { class: 'columns' },
         this.summary,
-        h('div', { class: 'stream' }, app.notices.element, this.needs, this.search, this.list)));
+        h('div', { class: 'stream' }, this.search, this.list)));
   }
 
   render() {
     const { store } = this.app;
+    this.add.hidden = store.connections === null || this.#isEmpty;
+    this.summary.hidden = this.#isEmpty;
     this.root.setAttribute('aria-busy', String(store.connections === null && !store.failure));
     if (store.connections !== null) this.#renderList();
     else if (store.failure || !store.online) this.#renderFailure();
     else this.#renderSkeleton();
+  }
+
+  get #isEmpty() {
+    const { connections, manualAccounts } = this.app.store;
+    return connections?.length === 0 && manualAccounts.length === 0;
   }
 
   #renderList() {
@@ -67,7 +74,7 @@ export class AccountsPage {
     const { connections } = store;
     // Those that are not enabled are joined, and show where they count.
     const manualAccounts = store.manualAccounts.filter((account) => account.enabled);
-    const empty = connections.length === 0 && store.manualAccounts.length === 0;
+    const empty = this.#isEmpty;
     const accounts = connections.flatMap((connection) => connection.accounts);
     const institutions = new Set(connections.map((connection) => connection.institution.id)).size;
     this.#foldable = connections.length > MANY_INSTITUTIONS;
@@ -76,7 +83,7 @@ export class AccountsPage {
       institutions: words.t('count.institutions', { count: institutions }),
     });
     keepingFocus(this.root, () => {
-      this.#renderSummary([...accounts, ...manualAccounts], empty);
+      if (!empty) this.#renderSummary([...accounts, ...manualAccounts]);
       this.#renderNeeds(connections);
       this.#renderSearch(this.#foldable || accounts.length > MANY_ACCOUNTS);
       this.#renderCards(connections, manualAccounts, empty);
@@ -110,22 +117,22 @@ export class AccountsPage {
     const card = (rows) => h('div', { class: 'card bone-card', 'aria-hidden': 'true', data: { testid: 'skeleton' } },
       bones('bone-head', ...Array(rows).fill('')));
     fill(this.lede, h('span', { class: 'visually-hidden' }, this.app.words.t('page.loading')));
-    fill(this.summary, bones('bone-line', 'bone-total', 'bone-button'));
+    fill(this.summary, bones('bone-line', 'bone-total'));
     this.#cards.clear();
     fill(this.list, card(3), card(2));
   }
 
   // --- above the list ---
 
-  #renderSummary(accounts, empty) {
+  #renderSummary(accounts) {
     const { store, words } = this.app;
     const sums = totals(accounts);
     const stale = Boolean(store.failure) || !store.online;
     const connected = store.live?.connected ?? null;
-    const signature = JSON.stringify([sums, empty, stale, words.language, connected, stale && store.receivedAt]);
+    const signature = JSON.stringify([sums, stale, words.language, connected, stale && store.receivedAt]);
     if (this.summarySignature === signature) return;
     this.summarySignature = signature;
-    fill(this.summary, summary(this.app, sums, { stale, connected, empty }));
+    fill(this.summary, summary(this.app, sums, { stale, connected }));
   }
 
   #renderNeeds(connections) {
@@ -157,6 +164,7 @@ export class AccountsPage {
     cancelAnimationFrame(this.#searchFrame);
     this.#searchFrame = requestAnimationFrame(() => {
       this.render();
+      this.search.scrollIntoView({ block: 'nearest' }); // a shorter list must not leave it behind the header
       if (this.#filter) this.app.announce(this.app.words.t('search.found', { count: this.#hits }));
     });
   }
@@ -172,18 +180,14 @@ export class AccountsPage {
   }
 
   #institutionCards(connections) {
-    // A connection that was replaced comes after those that count.
-    const ordered = [...connections].sort((a, b) => Boolean(a.superseded_by) - Boolean(b.superseded_by));
-    const numbers = numberNamesakes(ordered);
-    return ordered.flatMap((connection) => {
+    return inOrder(connections, this.app.words.locale).flatMap((connection) => {
       const accounts = this.#matches(connection);
       if (accounts === null) return [];
       this.#hits += accounts.length;
-      const number = numbers.get(connection.id);
       return [{
         key: connection.id,
-        signature: this.#signature(connection, number),
-        build: () => institutionCard(this.app, connection, this.#cardState(connection, accounts, number)),
+        signature: this.#signature(connection),
+        build: () => institutionCard(this.app, connection, this.#cardState(connection, accounts)),
       }];
     });
   }
@@ -196,22 +200,21 @@ export class AccountsPage {
     return hits.length > 0 ? hits : null;
   }
 
-  #signature(connection, number) {
+  #signature(connection) {
     const { app } = this;
     const operation = operationOf(app, connection);
     return JSON.stringify([
-      connection, number, operation, isUndoOpen(operation), cardSurroundings(app, connection),
+      connection, isNew(connection), operation, isUndoOpen(operation), cardSurroundings(app, connection),
       app.words.language, app.store.online, this.#foldable, this.#filter,
       this.#expanded.has(connection.id), Boolean(app.choices.draft(connection.id)), app.choices.refusal(connection.id),
     ]);
   }
 
-  #cardState({ id }, accounts, number) {
+  #cardState({ id }, accounts) {
     const filtered = Boolean(this.#filter);
     const toggle = (set, wanted) => (wanted ? set.add(id) : set.delete(id));
     return {
       accounts,
-      number,
       foldable: this.#foldable,
       expanded: !this.#foldable || Boolean(this.app.choices.draft(id)) || filtered || this.#expanded.has(id),
       toggle: () => {
@@ -240,7 +243,8 @@ export class AccountsPage {
       h('span', { class: 'blank-mark' }, icon('bank')),
       h('h2', {}, words.t('empty.title')),
       h('p', {}, words.t('empty.text')),
-      addInstitutionButton(this.app));
+      addInstitutionButton(this.app),
+      addManualButton(this.app));
     return { key: 'empty', signature: words.language, build };
   }
 

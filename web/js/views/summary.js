@@ -1,17 +1,17 @@
-/** What stands above the list: the sums and how current they are, the ways to add an account, and needs. */
+/** What stands above the list: what needs the person, the sums and how current they are. */
 
 import { button, h, icon } from '../dom.js';
 import { consentLeft } from '../store.js';
 
 const CONSENT_WARNING_DAYS = 14;
 const DAY_MS = 86_400_000;
+const MOST_NEEDS = 3; // the others are folded: their cards come first in the list anyway
 
 /**
  * @param {[string, string][]} sums [currency, decimal string], the most used currency first
- * @param {{stale: boolean, connected: boolean, empty: boolean}} state `connected`: the socket is open; `empty`: there
- *   is no account at all
+ * @param {{stale: boolean, connected: boolean}} state `connected`: the socket is open
  */
-export function summary(app, sums, { stale, connected, empty }) {
+export function summary(app, sums, { stale, connected }) {
   const { words } = app;
   const [first, ...rest] = sums;
   return [
@@ -22,7 +22,6 @@ export function summary(app, sums, { stale, connected, empty }) {
     h('p', { class: `link-state ${stale ? 'warn' : ''}`, data: { testid: 'page-state' } },
       h('span', { class: 'dot', 'aria-hidden': 'true' }),
       stale ? staleness(app) : words.t(connected ? 'state.live' : 'state.polling')),
-    actions(app, empty),
   ];
 }
 
@@ -39,24 +38,20 @@ function staleness({ store, words }) {
   return words.t(store.online ? 'state.failing' : 'state.offline', { time });
 }
 
-function actions(app, empty) {
-  const link = (label, testid, action) => button(app.words.t(label), {
-    kind: 'link', data: { testid, key: testid }, action,
-  });
-  return h('div', { class: 'summary-actions' },
-    !empty && addInstitutionButton(app),
-    !empty && link('missing.title', 'missing-open',
-      () => app.withView('missing-account', (view) => view.openMissingAccount(app))),
-    link('action.add_manual', 'add-manual',
-      () => app.withView('manual-dialogs', (view) => view.addManualAccount(app))));
-}
-
 export function addInstitutionButton({ visits, words }) {
   return button(words.t('action.add_institution'), {
     kind: 'primary',
     icon: 'plus',
     data: { testid: 'add-institution', key: 'add-institution' },
     action: () => visits.start('connect', null),
+  });
+}
+
+export function addManualButton(app) {
+  return button(app.words.t('action.add_manual'), {
+    kind: 'link',
+    data: { testid: 'add-manual', key: 'add-manual' },
+    action: () => app.withView('manual-dialogs', (view) => view.addManualAccount(app)),
   });
 }
 
@@ -75,8 +70,7 @@ export function findNeeds(connections, words, now = Date.now()) {
 
 function needsOf(connection, words, now) {
   const needs = [];
-  const { name } = connection.institution;
-  const reason = connection.status_reason;
+  const { title: name, status_reason: reason } = connection;
   const left = consentLeft(connection, now);
   const asked = connection.status === 'action_required'
     || (connection.status !== 'ok' && reason?.who_must_act === 'user');
@@ -106,7 +100,10 @@ export function needList(app, needs) {
   if (needs.length === 0) return null;
   return [
     h('h2', { class: 'visually-hidden' }, app.words.t('needs.title')),
-    h('ul', {}, needs.map((need) => needLine(app, need))),
+    h('ul', {}, needs.slice(0, MOST_NEEDS).map((need) => needLine(app, need))),
+    needs.length > MOST_NEEDS && h('details', { data: { testid: 'more-needs' } },
+      h('summary', {}, icon('chevron'), app.words.t('needs.more', { count: needs.length - MOST_NEEDS })),
+      h('ul', {}, needs.slice(MOST_NEEDS).map((need) => needLine(app, need)))),
   ];
 }
 
@@ -116,7 +113,7 @@ function needLine({ visits, words }, { connection, urgent, title, message, flow 
     h('div', { class: 'need-text' }, h('p', { class: 'need-title' }, title), message && h('p', {}, message)),
     button(words.t(`action.${flow}`), {
       kind: urgent ? 'primary' : 'outline',
-      'aria-label': words.t(`action.${flow}.at`, { name: connection.institution.name }),
+      'aria-label': words.t(`action.${flow}.at`, { name: connection.title }),
       data: { testid: 'need-action', key: `need-${flow}-${connection.id}` },
       action: () => visits.start(flow, connection),
     }));
