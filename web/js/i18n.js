@@ -22,6 +22,9 @@ const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff
 /** A name inside a sentence: whichever way it is written, the words around it keep their order. */
 const isolated = (text) => (TURNS.test(text) ? `\u2068${text}\u2069` : text);
 
+/** The currencies of ISO 4217. Intl takes any three letters for one with two decimals, so also a crypto-asset's. */
+const CURRENCIES = new Set(Intl.supportedValuesOf('currency'));
+
 const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
 
 export class Words {
@@ -74,20 +77,22 @@ export class Words {
     return this.t(this.has(`type.${type}`) ? `type.${type}` : 'type.other');
   }
 
+  /** With the digits that the currency has: the cents of euros, none of yens, what there is of a crypto-asset. */
   money(amount, currency) {
-    if (!this.#money.has(currency)) {
-      let format = null;
-      try {
-        format = new Intl.NumberFormat(this.locale, { style: 'currency', currency });
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        // Not an ISO code (many crypto assets): number and code instead.
-        const number = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 8 });
-        format = { format: (value) => `${number.format(value)} ${currency}` };
-      }
-      this.#money.set(currency, format);
+    if (!this.#money.has(currency)) this.#money.set(currency, this.#moneyFormat(currency));
+    return this.#money.get(currency)(amount);
+  }
+
+  /** Decimal strings are formatted exactly. */
+  #moneyFormat(currency) {
+    if (CURRENCIES.has(currency)) {
+      const format = new Intl.NumberFormat(this.locale, { style: 'currency', currency });
+      return (amount) => format.format(amount);
     }
-    return this.#money.get(currency).format(amount); // decimal strings are formatted exactly
+    const number = new Intl.NumberFormat(this.locale, {
+      maximumFractionDigits: 8, maximumSignificantDigits: 3, roundingPriority: 'morePrecision',
+    });
+    return (amount) => `${number.format(amount)}\u00a0${currency}`;
   }
 
   /** A decimal string as somebody would type it. */

@@ -16,7 +16,7 @@ import { Session, SignInFailed } from './session.js';
 import { Store } from './store.js';
 import { operationMessage } from './views/operation-panel.js';
 
-const DEFAULTS = { api_base: '', demo: false, live_url: null, token_url: null, sign_in_url: null };
+const DEFAULTS = { api_base: '', currency: 'EUR', demo: false, live_url: null, token_url: null, sign_in_url: null };
 
 const failedLoads = new Map(); // name of a view -> how often it could not be had
 

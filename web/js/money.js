@@ -18,22 +18,27 @@ function sum(amounts) {
 
 const DECIMAL = /^-?\d+(\.\d+)?$/;
 
-/** Whether it is one of the person's accounts: synchronised, and not a copy of one that counts elsewhere. */
-export const counts = (account) => account.enabled && !account.duplicate_of;
+/**
+ * Whether it is one of the person's accounts: enabled, not a copy of one that counts elsewhere, and of a manual account
+ * not the likely twin of a synchronised one.
+ */
+export const counts = (account) => account.enabled && !account.duplicate_of && !account.twin;
+
+/** One total per currency over the accounts that count, each real account once, in the order of `sums`. */
+export const totals = (accounts, main) => sums(accounts.filter(counts), main);
 
 /**
- * One total per currency over the accounts that count: enabled, with a balance, each real account once. A manual
- * account is not enabled while the synchronised one that it was joined with counts.
- * @returns {[string, string][]} [currency, decimal string], most accounts first
+ * @param {string} main the person's main currency
+ * @returns {[string, string][]} [currency, decimal string]: the main currency first, then by their codes
  */
-export function totals(accounts) {
+export function sums(accounts, main) {
   const byCurrency = new Map();
   for (const account of accounts) {
-    if (!counts(account) || !account.currency || !DECIMAL.test(account.balance ?? '')) continue;
+    if (!account.currency || !DECIMAL.test(account.balance ?? '')) continue;
     byCurrency.set(account.currency, [...(byCurrency.get(account.currency) ?? []), account.balance]);
   }
   return [...byCurrency]
-    .sort((a, b) => b[1].length - a[1].length)
+    .sort(([a], [b]) => Number(b === main) - Number(a === main) || a.localeCompare(b))
     .map(([currency, amounts]) => [currency, sum(amounts)]);
 }
 

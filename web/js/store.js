@@ -5,6 +5,7 @@
  */
 
 import { isFailure } from './api.js';
+import { counts } from './money.js';
 import { SignInFailed } from './session.js';
 
 const FAST_MS = [250, 350, 500, 700, 1000, 1400, 2000];
@@ -72,6 +73,15 @@ export function inOrder(connections, locale) {
   const { compare } = new Intl.Collator(locale, { numeric: true });
   const rank = (connection) => (connection.superseded_by ? 2 : Number(!isFailing(connection)));
   return [...connections].sort((a, b) => rank(a) - rank(b) || compare(a.title, b.title));
+}
+
+const ONE_SYNCHRONISATION_MS = 3_600_000; // by which the dates of a bank and its accounts may differ
+
+/** Whether nothing came for this account, though its connection has had a success since: the last balance stays. */
+export function isBehind(account, connection) {
+  // NaN when one of them is unknown
+  const behind = Date.parse(connection.last_success_at) - Date.parse(account.last_success_at);
+  return account.enabled && account.balance !== null && behind > ONE_SYNCHRONISATION_MS;
 }
 
 // --- the list ---
@@ -150,6 +160,12 @@ export class Store extends EventTarget {
     return null;
   }
 
+  /** The synchronised account that counts and may be the same as a manual one, or null: nobody has said so yet. */
+  #twin({ link_suggestions: suggestions = [] }) {
+    const found = suggestions.map(({ account_id: id }) => this.account(id)?.account).filter(Boolean);
+    return found.find(counts)?.id ?? null;
+  }
+
   /** The connection that counts instead of one that was replaced, or null. */
   replacement(connection) {
     return connection.superseded_by ? this.connection(connection.superseded_by) : null;
@@ -225,7 +241,7 @@ export class Store extends EventTarget {
       }
       this.#etag = answer.etag;
       this.connections = numbered(answer.data.connections.map((connection) => named(connection, this.words)));
-      this.manualAccounts = answer.data.manual_accounts;
+      this.manualAccounts = answer.data.manual_accounts.map((account) => ({ ...account, twin: this.#twin(account) }));
       this.wishes = answer.data.wishes ?? [];
       this.#slow = SLOW_FIRST_MS;
       this.#fastStep = 0;

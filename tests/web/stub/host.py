@@ -42,7 +42,7 @@ async def powens(request: Request) -> Response:
 
 async def config(request: Request) -> Response:
     live = f"ws://{request.url.netloc}/live" if state.settings["live"] else None
-    answer = {"api_base": "", "demo": state.settings["demo"], "live_url": live}
+    answer = {"api_base": "", "demo": state.settings["demo"], "live_url": live, "currency": state.settings["currency"]}
     if not state.settings["demo"]:
         answer |= {"token_url": "/session/token", "sign_in_url": "/login"}
     return JSONResponse(answer)

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "live_accepts": True,
     "token_seconds": 3600,
     "demo": True,
+    "currency": "EUR",  # the main one, as config.json says it
     "host_user": None,  # outside the demo: who the host application's session belongs to
     "webview_enables": [],  # account ids ticked by a visit that ends with "done"
     "webview_disables": [],  # and those unticked

@@ -54,7 +54,7 @@ export function institutionCard(app, connection, state) {
           freshness(words, connection)),
         connection.number && connection.connected_at && h('p', { class: 'facts', data: { testid: 'connected' } },
           words.t('card.connected', { date: words.days.format(new Date(connection.connected_at)) }))),
-      cardTotals(words, connection.accounts),
+      cardTotals(app, connection.accounts),
       state.foldable && !draft && toggleButton(words, connection, state)));
   const operation = operationOf(app, connection);
   const panel = operation && operationPanel(app, connection, operation);

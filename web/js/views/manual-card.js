@@ -2,6 +2,7 @@
 
 import { path } from '../api.js';
 import { button, h, icon } from '../dom.js';
+import { counts } from '../money.js';
 import { balance, cardTotals, identity, pastBalancesButton } from './parts.js';
 
 export function manualCard(app, accounts) {
@@ -12,7 +13,7 @@ export function manualCard(app, accounts) {
       h('div', { class: 'card-title' },
         h('h2', { id: 'manual-heading' }, words.t('manual.title')),
         h('p', { class: 'card-status' }, h('span', { class: 'when' }, words.t('manual.text')))),
-      cardTotals(words, accounts)),
+      cardTotals(app, accounts)),
     h('ul', { class: 'rows' }, accounts.map((account) => manualRow(app, account))));
 }
 
@@ -38,7 +39,8 @@ function manualRow(app, account) {
     data: { testid, key: `${testid}-${id}` },
     action: () => app.withView('manual-dialogs', work),
   });
-  return h('li', { class: 'row', tabindex: '-1', data: { testid: 'manual-account', accountId: id } },
+  const data = { testid: 'manual-account', accountId: id, counts: String(counts(account)) };
+  return h('li', { class: 'row', tabindex: '-1', data },
     identity(app, account),
     balance(words, account),
     h('div', { class: 'row-actions' },

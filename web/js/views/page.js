@@ -9,7 +9,9 @@ import { inOrder, isNew } from '../store.js';
 import { cardSurroundings, institutionCard } from './institution-card.js';
 import { manualCard, suggestedAccounts } from './manual-card.js';
 import { isUndoOpen, operationOf } from './operation-panel.js';
-import { addInstitutionButton, addManualButton, emptySummary, findNeeds, needList, summary } from './summary.js';
+import {
+  addInstitutionButton, addManualButton, emptySummary, findNeeds, needList, oldMoney, summary,
+} from './summary.js';
 
 const MANY_INSTITUTIONS = 8; // cards can be folded
 const MANY_ACCOUNTS = 30; // there is a search
@@ -125,14 +127,18 @@ export class AccountsPage {
   // --- above the list ---
 
   #renderSummary(accounts) {
-    const { store, words } = this.app;
-    const sums = totals(accounts);
+    const { config, store, words } = this.app;
+    const money = {
+      sums: totals(accounts, config.currency),
+      old: oldMoney(store.connections, config.currency),
+      twins: store.manualAccounts.filter((account) => account.enabled && account.twin),
+    };
     const stale = Boolean(store.failure) || !store.online;
     const connected = store.live?.connected ?? null;
-    const signature = JSON.stringify([sums, stale, words.language, connected, stale && store.receivedAt]);
+    const signature = JSON.stringify([money, stale, words.language, connected, stale && store.receivedAt]);
     if (this.summarySignature === signature) return;
     this.summarySignature = signature;
-    fill(this.summary, summary(this.app, sums, { stale, connected }));
+    fill(this.summary, summary(this.app, money, { stale, connected }));
   }
 
   #renderNeeds(connections) {
@@ -206,7 +212,8 @@ export class AccountsPage {
     return JSON.stringify([
       connection, isNew(connection), operation, isUndoOpen(operation), cardSurroundings(app, connection),
       app.words.language, app.store.online, this.#foldable, this.#filter,
-      this.#expanded.has(connection.id), Boolean(app.choices.draft(connection.id)), app.choices.refusal(connection.id),
+      this.#expanded.has(connection.id), Boolean(app.choices.draft(connection.id)),
+      app.choices.refusal(connection.id),
     ]);
   }
 

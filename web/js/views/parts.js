@@ -1,10 +1,8 @@
 /** What the cards of the list have in common: how an account is named, what it holds, and the buttons beside it. */
 
 import { button, h } from '../dom.js';
-import { totals } from '../money.js';
-import { condition } from '../store.js';
-
-const ONE_SYNCHRONISATION_MS = 3_600_000; // by which the dates of a bank and its accounts may differ
+import { sums, totals } from '../money.js';
+import { condition, isBehind } from '../store.js';
 
 /** The icon of a tone. */
 export const TONE_ICON = { good: 'check', calm: 'clock', warn: 'alert', bad: 'cross' };
@@ -55,11 +53,8 @@ function accountStatus(words, { status }) {
   return h('span', { class: `state ${tone}`, data: { testid: 'account-status' } }, words.t(key));
 }
 
-/** Since when nothing came for this account, though its connection has had a success since: the last balance stays. */
 function balanceAge(words, account, connection) {
-  // NaN when one of them is unknown
-  const behind = Date.parse(connection?.last_success_at) - Date.parse(account.last_success_at);
-  if (!account.enabled || account.balance === null || !(behind > ONE_SYNCHRONISATION_MS)) return null;
+  if (connection === null || !isBehind(account, connection)) return null;
   return h('span', { class: 'state-detail', data: { testid: 'balance-age' } },
     `${words.t('balance.age')} `, timeAgo(words, account.last_success_at));
 }
@@ -106,12 +101,16 @@ export function balance(words, account) {
   return h('span', { class: 'balance', data: { testid: 'balance' } }, words.money(account.balance, account.currency));
 }
 
-/** The sums of a card, one for each currency. */
-export function cardTotals(words, accounts) {
-  const sums = totals(accounts);
-  if (sums.length === 0) return null;
-  return h('ul', { class: 'card-totals', 'aria-label': words.t('card.totals'), data: { testid: 'card-totals' } },
-    sums.map(([currency, amount]) => h('li', {}, words.money(amount, currency))));
+/** The sums of a card, by currency; where none of its accounts counts, what they hold, and that it does not. */
+export function cardTotals({ config, words }, accounts) {
+  const counted = totals(accounts, config.currency);
+  const shown = counted.length > 0 ? counted : sums(accounts.filter((account) => account.enabled), config.currency);
+  if (shown.length === 0) return null;
+  const elsewhere = counted.length === 0;
+  const data = { testid: 'card-totals', counts: String(!elsewhere) };
+  return h('ul', { class: 'card-totals', 'aria-label': words.t('card.totals'), data },
+    shown.map(([currency, amount]) => h('li', {}, words.money(amount, currency))),
+    elsewhere && h('li', { class: 'facts' }, words.t('card.totals.elsewhere')));
 }
 
 // --- buttons ---

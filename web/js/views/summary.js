@@ -1,28 +1,45 @@
 /** What stands above the list: what needs the person, the sums and how current they are. */
 
 import { button, h, icon } from '../dom.js';
-import { consentLeft } from '../store.js';
+import { counts, totals } from '../money.js';
+import { consentLeft, isBehind, isFailing } from '../store.js';
 
 const CONSENT_WARNING_DAYS = 14;
 const DAY_MS = 86_400_000;
 const MOST_NEEDS = 3; // the others are folded: their cards come first in the list anyway
 
 /**
- * @param {[string, string][]} sums [currency, decimal string], the most used currency first
+ * @param {{sums: [string, string][], old: {sums: [string, string][], names: string[]}, twins: object[]}} money
+ *   `sums`: [currency, decimal string], the main currency first; `old`: how much of it comes from where no new data
+ *   comes; `twins`: manual accounts that are not in it, as they may be there already
  * @param {{stale: boolean, connected: boolean}} state `connected`: the socket is open
  */
-export function summary(app, sums, { stale, connected }) {
+export function summary(app, { sums, old, twins }, { stale, connected }) {
   const { words } = app;
   const [first, ...rest] = sums;
+  const amounts = (list) => words.lists.format(list.map(([currency, amount]) => words.money(amount, currency)));
   return [
     h('p', { class: 'eyebrow' }, words.t('summary.title')),
     h('p', { class: 'total', data: { testid: 'total' } }, first ? words.money(first[1], first[0]) : '—'),
     rest.length > 0 && h('ul', { class: 'other-totals' },
       rest.map(([currency, amount]) => h('li', {}, words.money(amount, currency)))),
+    old.sums.length > 0 && h('p', { class: 'total-note warn', data: { testid: 'total-old' } },
+      words.t('summary.old', { amounts: amounts(old.sums), names: words.lists.format(old.names) })),
+    twins.length > 0 && h('p', { class: 'total-note', data: { testid: 'total-twins' } },
+      words.t('summary.twins', { names: words.lists.format(twins.map(({ name }) => name)), count: twins.length })),
     h('p', { class: `link-state ${stale ? 'warn' : ''}`, data: { testid: 'page-state' } },
       h('span', { class: 'dot', 'aria-hidden': 'true' }),
       stale ? staleness(app) : words.t(connected ? 'state.live' : 'state.polling')),
   ];
+}
+
+/** What counts of accounts for which no new data comes, and at which institutions. */
+export function oldMoney(connections, main) {
+  const old = connections.map((connection) => ({
+    title: connection.title,
+    accounts: connection.accounts.filter((one) => counts(one) && (isFailing(connection) || isBehind(one, connection))),
+  })).filter(({ accounts }) => totals(accounts, main).length > 0);
+  return { sums: totals(old.flatMap(({ accounts }) => accounts), main), names: old.map(({ title }) => title) };
 }
 
 /** Where nothing could be read yet. */
