@@ -20,6 +20,7 @@ def account(account_id: str, name: str, *, balance: str | None = "100.00", curre
         "type": "checking",
         "provider_type": "checking",
         "iban_last4": "0185",
+        "number_last4": None,
         "balance": balance,
         "currency": currency,
         "enabled": enabled,

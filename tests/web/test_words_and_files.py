@@ -5,12 +5,19 @@ import re
 from pathlib import Path
 
 from shared.domain.facts import FactType
+from shared.domain.status import ConnectionStatus
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 JS = WEB / "js"
 SCRIPTS = {path.relative_to(JS).as_posix(): path.read_text() for path in JS.rglob("*.js")}
 FRENCH = json.loads((WEB / "locales" / "fr.json").read_text())
 TYPES = ["checking", "card", "savings", "securities", "life_insurance", "employee_savings", "loan", "crypto", "other"]
+# Powens' types whose name says more than ours.
+PRODUCTS = [
+    "joint", "livret_a", "livret_b", "ldds", "lep", "cel", "pel", "csl", "cat", "deposit", "market", "pea",
+    "lifeinsurance", "capitalisation", "madelin", "per", "perp", "pee", "perco", "rsp", "article83", "mortgage",
+    "consumercredit", "revolvingcredit", "real_estate", "crowdlending",
+]  # fmt: skip
 # What the diagnosis may rest on: the codes before the colon (docs/diagnosis.md).
 EVIDENCE = [
     "unticked_accounts", "refused_accounts", "added_accounts", "closed_accounts", "missing_accounts", "no_such_account",
@@ -24,6 +31,8 @@ EVIDENCE = [
 FAMILIES = {
     "type.": TYPES,
     "types.": TYPES,
+    "product.": PRODUCTS,
+    "history.status.": [*ConnectionStatus],
     "evidence.": EVIDENCE,
     "sign.": ["same_type", "same_currency", "same_institution", "same_balance", "same_name"],
     "balances.": ["manual", "synced"],

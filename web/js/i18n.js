@@ -72,9 +72,12 @@ export class Words {
     });
   }
 
-  /** The name of a type of account. */
-  type(type) {
-    return this.t(this.has(`type.${type}`) ? `type.${type}` : 'type.other');
+  /** What an account is: by the name of the product where Powens tells it, else by its type. */
+  product({ type, provider_type: product, currency }) {
+    if (this.has(`product.${product}`)) return this.t(`product.${product}`);
+    // Powens has no type for a crypto-asset: its currency tells it.
+    const shown = type === 'other' && currency && !CURRENCIES.has(currency) ? 'crypto' : type;
+    return this.t(this.has(`type.${shown}`) ? `type.${shown}` : 'type.other');
   }
 
   /** With the digits that the currency has: the cents of euros, none of yens, what there is of a crypto-asset. */

@@ -95,7 +95,7 @@ function named(connection, words) {
     institution: institution.name
       ? institution
       : { ...institution, name: words.t('institution.unnamed'), nameless: true },
-    accounts: accounts.map((account) => (account.name ? account : { ...account, name: words.type(account.type) })),
+    accounts: accounts.map((account) => (account.name ? account : { ...account, name: words.product(account) })),
   };
 }
 

@@ -25,6 +25,10 @@ export function operationOf({ operations }, connection) {
   return { id: null, kind: 'selection', status: 'running', status_reason: null, undo_until: null, accounts: items };
 }
 
+/** Whether it is a choice that can still be taken back. */
+export const canUndo = (operation) => Boolean(operation.id) && operation.kind === 'selection' && !operation.undoing
+  && isUndoOpen(operation);
+
 /** Whether the time to undo has not run out. */
 export function isUndoOpen(operation) {
   return Boolean(operation?.undo_until) && Date.parse(operation.undo_until) > Date.now();
@@ -58,6 +62,8 @@ export function operationPanel(app, connection, operation) {
     operation.status === 'timed_out'
       && h('p', { class: 'operation-detail' }, words.t('operation.timed_out.detail')),
     itemList(words, connection, operation.accounts),
+    canUndo(operation) && operation.accounts.some(({ wanted }) => wanted === 'disabled')
+      && h('p', { class: 'operation-detail', data: { testid: 'undo-limits' } }, words.t('operation.undo.limits')),
     actions(app, connection, operation));
 }
 
@@ -89,7 +95,7 @@ function actions(app, connection, operation) {
   const { frame, operations, words } = app;
   const { id } = connection;
   const open = isOpen(operation);
-  const undoable = operation.id && operation.kind === 'selection' && !operation.undoing && isUndoOpen(operation);
+  const undoable = canUndo(operation);
   if (undoable) frame.renderAt(Date.parse(operation.undo_until) + AFTER_UNDO_MS);
   if (!undoable && open) return null;
   return h('div', { class: 'card-actions' },

@@ -9,6 +9,7 @@ import { inOrder, isNew } from '../store.js';
 import { cardSurroundings, institutionCard } from './institution-card.js';
 import { manualCard, suggestedAccounts } from './manual-card.js';
 import { isUndoOpen, operationOf } from './operation-panel.js';
+import { digits } from './parts.js';
 import {
   addInstitutionButton, addManualButton, emptySummary, findNeeds, needList, oldMoney, summary,
 } from './summary.js';
@@ -201,7 +202,8 @@ export class AccountsPage {
   /** The accounts to show under the filter, or null when the whole institution is to be left out. */
   #matches({ institution, accounts }) {
     if (!this.#filter || searchable(institution.name).includes(this.#filter)) return accounts;
-    const text = ({ name, iban_last4: iban }) => searchable(`${name} ${iban ?? ''}`);
+    const { words } = this.app;
+    const text = (account) => searchable(`${account.name} ${words.product(account)} ${digits(account) ?? ''}`);
     const hits = accounts.filter((account) => text(account).includes(this.#filter));
     return hits.length > 0 ? hits : null;
   }

@@ -25,12 +25,15 @@ export function updateTimes(words) {
 export function identity(app, account, connection = null) {
   const { words } = app;
   const joined = account.linked_account_id;
+  const product = words.product(account);
+  const facts = [
+    product !== account.name && product,
+    digits(account) && ending(words, digits(account)),
+    account.institution_name,
+  ].filter(Boolean);
   return h('div', { class: 'identity' },
     h('span', { class: 'name', data: { testid: 'account-name' } }, account.name),
-    h('span', { class: 'facts' },
-      words.type(account.type),
-      account.iban_last4 && [' · ', ibanEnding(words, account.iban_last4)],
-      account.institution_name && ` · ${account.institution_name}`),
+    h('span', { class: 'facts' }, facts.flatMap((fact, place) => (place > 0 ? [' · ', fact] : [fact]))),
     accountStatus(words, account),
     account.status_reason?.message && h('span', { class: 'state-detail' }, account.status_reason.message),
     balanceAge(words, account, connection),
@@ -39,11 +42,14 @@ export function identity(app, account, connection = null) {
       words.t('account.joined', { name: accountName(app.store, joined) ?? '' })));
 }
 
-function ibanEnding(words, digits) {
+/** The last digits by which the bank and Powens tell an account, or null. */
+export const digits = (account) => account.iban_last4 ?? account.number_last4 ?? null;
+
+function ending(words, text) {
   return h('span', { class: 'digits' },
     h('span', { 'aria-hidden': 'true' }, '••\u202f'),
     h('span', { class: 'visually-hidden' }, words.t('account.ending')),
-    digits);
+    text);
 }
 
 function accountStatus(words, { status }) {
