@@ -194,20 +194,43 @@ def test_an_operation_started_on_another_device_is_found_by_its_accounts(
     expect(found).to_have_attribute("data-operation-id", operation_id)
 
 
-@pytest.mark.parametrize(
-    ("hook", "flow", "connection"),
-    [("add-institution", "connect", None), ("more", "manage", "hor")],
-)
-def test_more_can_be_connected_at_powens(
-    screen: Screen, stub: Stub, hook: str, flow: str, connection: str | None
-) -> None:
+def test_an_institution_is_added_at_powens(screen: Screen, stub: Stub) -> None:
     page = screen.open()
-    if connection is None:
-        screen.add(hook)
-    else:
-        screen.institution(connection).get_by_test_id(hook).click()
-    expect(page.get_by_role("heading", name=flow)).to_be_visible()
-    assert stub.requests("POST", "webview-sessions")[0]["body"].get("connection_id") == connection
+    screen.add("add-institution")
+    expect(page.get_by_role("heading", name="connect")).to_be_visible()
+    assert "connection_id" not in stub.requests("POST", "webview-sessions")[0]["body"]
+
+
+def test_more_accounts_say_what_is_known_before_the_trip_to_powens(screen: Screen, stub: Stub) -> None:
+    page = screen.open()
+    screen.institution("rev").get_by_test_id("more").click()
+    dialog = page.get_by_test_id("more-dialog")
+    expect(dialog.get_by_test_id("more-answer")).to_have_text("Tous les comptes connus sont synchronisés.")
+    expect(dialog.get_by_test_id("more-choose")).to_have_count(0)
+    assert screen.axe() == []
+    assert stub.requests("POST", "webview-sessions") == []
+    dialog.get_by_test_id("more-powens").click()
+    expect(page.get_by_role("heading", name="manage")).to_be_visible()
+    assert stub.requests("POST", "webview-sessions")[0]["body"]["connection_id"] == "rev"
+
+
+def test_more_accounts_that_are_known_are_ticked_here(screen: Screen, stub: Stub) -> None:
+    page = screen.open()
+    screen.institution("hor").get_by_test_id("more").click()
+    dialog = page.get_by_test_id("more-dialog")
+    expect(dialog.get_by_test_id("more-answer")).to_contain_text("2 comptes sont déjà connus")
+    expect(dialog.get_by_test_id("more-answer")).to_contain_text("Livret A et PEA")
+    screen.shot("more", full=False)
+    dialog.get_by_test_id("more-choose").click()
+    expect(page.get_by_test_id("account-choice").first).to_be_focused()
+    assert stub.requests("POST", "webview-sessions") == []
+
+
+def test_whoever_looks_for_one_account_is_asked_which(screen: Screen) -> None:
+    page = screen.open()
+    screen.institution("rev").get_by_test_id("more").click()
+    page.get_by_test_id("more-ask").click()
+    expect(page.get_by_test_id("missing")).to_contain_text("Quel compte manque chez Revolut ?")
 
 
 def test_where_nothing_can_be_added_the_page_says_why_and_offers_the_next_step(screen: Screen, stub: Stub) -> None:

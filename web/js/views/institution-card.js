@@ -213,7 +213,9 @@ function cardFoot(app, connection, operation) {
     h('div', { class: 'card-actions' },
       !replacement && repairButton,
       act('choose', () => app.choices.open(id), { kind: 'outline', disabled: unchoosable }),
-      canAdd && act('more', () => app.visits.start('manage', connection), { kind: 'outline', icon: 'plus' })),
+      canAdd && act('more', () => app.withView('more-accounts', (view) => view.openMoreAccounts(app, connection)), {
+        kind: 'outline', icon: 'plus',
+      })),
     !replacement && missingHint(app, connection, canAdd ? null : more),
     h('details', { class: 'extra', data: { testid: 'extra' } },
       h('summary', { 'aria-label': words.t('action.extra.at', { name }), data: { key: `extra-${id}` } },
