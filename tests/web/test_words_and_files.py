@@ -53,6 +53,7 @@ FAMILIES = {
         "failed", "superseded", "needs_user", "pending.enabled", "pending.disabled", "done.enabled", "done.disabled",
     ],
     "return.": [f"{result}{at}" for result in ("done", "cancelled", "failed", "unknown") for at in ("", ".at")],
+    "data.": ["seen", "kept", "never", *(f"erase.{of}" for of in ("here", "powens", "manual"))],
     "preview.": ["enable", "disable"],
     "action.": [
         *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",
@@ -112,7 +113,7 @@ def test_every_module_of_the_first_load_is_announced_so_that_none_waits_for_anot
 
 
 def test_every_other_module_is_loaded_by_a_tap() -> None:
-    tapped = set(re.findall(r"\b(?:withView|view)\('([a-z-]+)'", "\n".join(SCRIPTS.values())))
+    tapped = set(re.findall(r"(?:\b(?:withView|view)|#routeTo|\bthen)\('([a-z-]+)'", "\n".join(SCRIPTS.values())))
     views = [f"views/{name}.js" for name in tapped]
     assert loaded_with("main.js").isdisjoint(views)
     assert loaded_with("main.js", *views) == set(SCRIPTS)

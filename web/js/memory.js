@@ -49,6 +49,10 @@ export const memory = {
   startVisit(visit) { write('localStorage', 'visit', { ...visit, at: Date.now() }); },
   endVisit() { write('localStorage', 'visit', null); },
 
+  /** @returns {string|null} the operation of an erasure that this person has asked for */
+  erasure(user) { return read('localStorage', 'erasure')?.[user] ?? null; },
+  setErasure(user, operationId) { write('localStorage', 'erasure', operationId && { [user]: operationId }); },
+
   /** @returns {Record<string, string>} connection id -> operation id */
   operations(user) { return read('localStorage', 'operations')?.[user] ?? {}; },
   setOperation(user, connectionId, operationId) {

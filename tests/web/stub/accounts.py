@@ -102,6 +102,16 @@ async def missing_accounts(request: Request, data: Json, user: str) -> Response:
 
 
 @api
+async def export(request: Request, data: Json, user: str) -> Response:
+    """In pages of two things each."""
+    held = [{"kind": kind, "content": {"name": one.get("name", "")}} for kind in data for one in data[kind]]
+    first = int(request.query_params.get("cursor", "0"))
+    following = str(first + 2) if len(held) > first + 2 else None
+    page = {"user_id": user, "exported_at": now(), "items": held[first : first + 2], "next": following}
+    return JSONResponse(page)
+
+
+@api
 async def wishes(request: Request, data: Json, user: str) -> Response:
     body = await request.json()
     wish = body | {

@@ -36,7 +36,7 @@ async def changed(user: str, connection: Json) -> None:
         await socket.send_json(message)
 
 
-def start(user: str, operation: Json, effect: Callable[[], None]) -> JSONResponse:
+def start(user: str, operation: Json, effect: Callable[[], object]) -> JSONResponse:
     state.operations[operation["id"]] = operation | {"user": user}
     work = state.settings["work"]
 
@@ -70,7 +70,7 @@ def answer_operation(operation_id: str, status: int = 200) -> JSONResponse:
     return JSONResponse(operation, status, headers)
 
 
-def new_operation(kind: str, connection_id: str, lines: list[Json]) -> Json:
+def new_operation(kind: str, connection_id: str | None, lines: list[Json]) -> Json:
     undo = state.settings["undo_seconds"] if kind == "selection" else None
     return {
         "id": f"op-{state.generation}-{len(state.operations) + 1}",
@@ -169,6 +169,11 @@ async def refresh(request: Request, data: Json, user: str) -> Response:
             connection.update(last_success_at=now(), freshness="fresh")
 
     return start(user, new_operation("refresh", connection["id"], []), effect)
+
+
+@api
+async def erase(request: Request, data: Json, user: str) -> Response:
+    return start(user, new_operation("erasure", None, []), lambda: [held.clear() for held in data.values()])
 
 
 @api

@@ -1,4 +1,5 @@
-/** The frame around the pages: header, language, and the page of an address (`#/`, `#/history`, `#/history/<id>`). */
+/** The frame around the pages: header, language, and the page of an address (`#/`, `#/history`, `#/history/<id>`,
+ * `#/data`). */
 
 import { button, h } from '../dom.js';
 import { LANGUAGES, LANGUAGE_NAMES, Words } from '../i18n.js';
@@ -49,6 +50,7 @@ export class Frame {
 
   /** Forgets the pages of somebody who has signed out. */
   reset() {
+    this.#page?.leave?.();
     this.#page = null;
     this.#routing += 1;
     this.accountsPage = undefined;
@@ -72,10 +74,14 @@ export class Frame {
   }
 
   #tabs() {
-    const history = location.hash.startsWith('#/history');
+    const shown = location.hash.split('/')[1] ?? '';
     const tab = (href, label, current) => h('a', { href, class: 'tab', 'aria-current': current ? 'page' : null },
       this.app.words.t(label));
-    return [tab('#/', 'tab.accounts', !history), tab('#/history', 'tab.history', history)];
+    return [
+      tab('#/', 'tab.accounts', shown !== 'history' && shown !== 'data'),
+      tab('#/history', 'tab.history', shown === 'history'),
+      tab('#/data', 'tab.data', shown === 'data'),
+    ];
   }
 
   #languages() {
@@ -140,7 +146,12 @@ export class Frame {
     this.renderHeader();
     const [, name, id] = location.hash.split('/');
     if (name === 'history') {
-      this.#routeToHistory(id ? decodeURIComponent(id) : null);
+      const connectionId = id ? decodeURIComponent(id) : null;
+      this.#routeTo('history', 'history.title', (view) => new view.HistoryPage(app, connectionId));
+      return;
+    }
+    if (name === 'data') {
+      this.#routeTo('my-data', 'data.title', (view) => new view.MyDataPage(app));
       return;
     }
     this.accountsPage = new AccountsPage(app, this.accountsPage);
@@ -148,21 +159,22 @@ export class Frame {
   }
 
   /** The page before stays until the view is there, and when it cannot be had, the list is shown. */
-  async #routeToHistory(connectionId) {
+  async #routeTo(name, title, makePage) {
     const { app } = this;
     const routing = this.#routing;
-    const view = await app.view('history');
+    const view = await app.view(name);
     if (routing !== this.#routing) return;
     if (view === null) {
       history.replaceState(null, '', '#/');
       this.route();
       return;
     }
-    this.#show(new view.HistoryPage(app, connectionId));
-    document.title = `${app.words.t('history.title')} · ${app.words.t('page.title')}`;
+    this.#show(makePage(view));
+    document.title = `${app.words.t(title)} · ${app.words.t('page.title')}`;
   }
 
   #show(page) {
+    this.#page?.leave?.();
     this.#page = page;
     page.render();
     const moved = this.#hash !== undefined && this.#hash !== location.hash;

@@ -25,6 +25,7 @@ export function openAdd(app) {
         then('manual-dialogs', (view) => view.addManualAccount(app))),
       option('missing-open', 'search', 'missing.title', 'add.missing',
         then('missing-account', (view) => view.openMissingAccount(app)))),
+    h('p', { class: 'consent fine', data: { testid: 'add-consent' } }, words.t('add.consent')),
     h('div', { class: 'dialog-actions' },
       button(words.t('action.cancel'), { data: { testid: 'dialog-cancel' }, action: () => dialog.close() })),
   ];

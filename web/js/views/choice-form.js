@@ -104,7 +104,7 @@ export async function confirmEffect(words, connection, effect) {
 
 function effectText(words, connection, effect) {
   const { enable, disable, unchanged, deleted_at_powens: deleted } = effect;
-  const { name } = connection.institution;
+  const { title: name, consent_expires_at: until } = connection;
   const accounts = new Map(connection.accounts.map((account) => [account.id, account.name]));
   const accountName = (id) => accounts.get(id) ?? words.t('account.unknown');
   const group = (key, ids, tone) => ids.length > 0
@@ -120,7 +120,10 @@ function effectText(words, connection, effect) {
     h('p', {},
       unchanged.length > 0 && `${words.t('preview.unchanged', { count: unchanged.length })} `,
       words.t('preview.total', { count: effect.enabled_total, name })),
-    effect.requires_consent && h('p', { class: 'consent', data: { testid: 'consent' } },
-      words.t('preview.consent', { name, count: enable.length })),
+    effect.requires_consent && h('div', { class: 'consent', data: { testid: 'consent' } },
+      h('p', {}, words.t('preview.consent', { name, count: enable.length })),
+      h('p', {}, until
+        ? words.t('preview.consent.until', { date: words.days.format(new Date(until)) })
+        : words.t('preview.consent.endless'))),
   ];
 }

@@ -252,6 +252,7 @@ export class AccountsPage {
       h('span', { class: 'blank-mark' }, icon('bank')),
       h('h2', {}, words.t('empty.title')),
       h('p', {}, words.t('empty.text')),
+      h('p', { class: 'fine' }, words.t('add.consent')),
       addInstitutionButton(this.app),
       addManualButton(this.app));
     return { key: 'empty', signature: words.language, build };
