@@ -17,6 +17,7 @@ from shared.domain.connection import Connection, Operation, OperationKind, Opera
 from shared.domain.errors import (
     AnswerLost,
     AppError,
+    NewerVersion,
     NotFound,
     NotYetVisible,
     PowensForbidden,
@@ -80,6 +81,8 @@ class CarryOut:
                     self._refresh(powens, held, operation, first_attempt=first_attempt)
                 case OperationKind.SELECTION | OperationKind.RESTORATION:
                     self._select(powens, held, operation, first_attempt=first_attempt)
+                case _:
+                    raise NewerVersion("an operation of another kind")
         except PowensUserGone:
             self.removal.powens_user(
                 held.user_id,
@@ -93,7 +96,7 @@ class CarryOut:
 
     def _forbidden(self, operation: Operation, error: PowensForbidden) -> None:
         """End what waiting cannot help. What Powens has acknowledged before may still be seen: that goes on."""
-        if operation.kind in (OperationKind.REFRESH, OperationKind.DELETION):
+        if not operation.of_choices:
             self._change(operation, lambda c: self._end(c, operation, OperationStatus.FAILED, error.code))
             return
         at = self.clock()

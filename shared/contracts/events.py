@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
 from shared.domain.connection import AccountType
 from shared.domain.facts import Cause, Change, Fact
+from shared.domain.unknown import known
 
 SOURCE = "synced-accounts"
 
@@ -84,7 +85,7 @@ def detail_of(fact: Fact, *, event_id: str, occurred_at: datetime, correlation_i
                     account_id=line.account_id,
                     change=line.change,
                     enabled=line.enabled,
-                    type=line.type,
+                    type=known(line.type, AccountType.OTHER),
                     currency=line.currency,
                 )
                 for line in fact.accounts
@@ -93,6 +94,6 @@ def detail_of(fact: Fact, *, event_id: str, occurred_at: datetime, correlation_i
             operation_id=fact.operation_id,
             wish_id=fact.wish_id,
             institution_id=fact.institution_id,
-            type=fact.account_type,
+            type=known(fact.account_type, AccountType.OTHER) if fact.account_type else None,
         ),
     )

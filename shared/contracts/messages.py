@@ -1,5 +1,10 @@
-"""The messages of our two queues. A body that does not fit is a poison message: it ends in the dead-letter queue."""
+"""The messages of our two queues. A body that does not fit is a poison message: it ends in the dead-letter queue.
 
+A newer release may add members, which are ignored. What an older one must not carry out without knowing it has a newer
+`version`: it waits for a worker that does (ADR 0044).
+"""
+
+import json
 from typing import ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt
@@ -7,11 +12,22 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt
 from shared.domain.connection import OperationKind
 from shared.domain.hints import Hint, HintOrigin
 
+_VERSION = 1
+
 
 class Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     version: Literal[1] = 1
+
+
+def is_newer(body: str) -> bool:
+    """Whether a body that does not fit is of a newer version than the messages here."""
+    try:
+        said = json.loads(body)["version"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return False
+    return type(said) is int and said > _VERSION
 
 
 class Command(Message):
@@ -52,7 +68,7 @@ class EraseUser(Message):
 class HintMessage(Message):
     """A hint on its way, as `powens_webhook` writes it too.
 
-    Not `Hint` itself: a message has a version and refuses what it does not know, and the use cases, which make hints
+    Not `Hint` itself: a message has a version and is checked, and the use cases, which make hints
     and answer them, know nothing of what crosses our borders. The two have the same members.
     """
 

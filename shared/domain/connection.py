@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.domain.observation import Institution, ObservedSource
+from shared.domain.unknown import Stored
 
 _NAMESPACE = uuid.UUID("9a2cbb5e-55b5-4c43-9d3c-5d5f0c6a7c11")
 
@@ -101,7 +102,7 @@ class ItemStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperationItem:
+class OperationItem(Stored):
     """One account of an operation. `before`: what undo restores. `reason`: a code, unless it is done."""
 
     account_id: str
@@ -112,7 +113,7 @@ class OperationItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Stored):
     """Something asked for that takes a while. Open ones live in their connection; each has an end (`deadline_at`).
 
     `last_success_at`, of a refresh: that of the connection at the start of the operation, then at its end.
@@ -136,9 +137,14 @@ class Operation:
     def open(self) -> bool:
         return self.ended_at is None
 
+    @property
+    def of_choices(self) -> bool:
+        """Whether it ends with its items. Any other kind, one of a newer release too, ends as a whole."""
+        return self.kind in (OperationKind.SELECTION, OperationKind.RESTORATION)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Stored):
     """A choice whose effect no read has shown yet; `Account.wanted` is what was chosen.
 
     `doubt`: an earlier opposite order may still take effect, so a new order, and a read after it, are needed.
@@ -156,7 +162,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Stored):
     """One account in the ledger.
 
     `enabled` is what Powens showed last, `wanted` the newest choice. They differ only while a choice is being carried
@@ -208,7 +214,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(Stored):
     """One connection of one user.
 
     `revision` grows by one with every published event and is what the API shows; `version` grows with every write and

@@ -8,7 +8,8 @@ AppError
 ├── Unavailable    nobody: the same request or message may work later
 │   ├── PowensUnavailable (PowensThrottled, AnswerLost), ConnectionLocked, CatalogueRefused
 │   ├── PowensBusy, ReadRecently, NotYetVisible, ErasureUnfinished
-│   └── StoreUnavailable, PublishFailed
+│   ├── StoreUnavailable, PublishFailed
+│   └── NewerVersion
 └── Misconfigured  our operators: a secret, a permission or a setting is wrong
 
 Any other exception that leaves a use case is a bug of ours. Some exceptions are signals between two neighbours, are
@@ -215,6 +216,10 @@ class PublishFailed(Unavailable):
     """The bus or a queue refused some entries at each attempt; the others are sent."""
 
     code = "publish_failed"
+
+
+class NewerVersion(Unavailable):
+    """A message, an item or an operation that only a newer release understands: it must wait for one (ADR 0044)."""
 
 
 class Misconfigured(AppError):

@@ -12,6 +12,11 @@ class HintOrigin(StrEnum):
     WEBVIEW = "webview"
     SCHEDULE = "schedule"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "HintOrigin | None":
+        """One that only a newer release knows claims no more than a schedule does."""
+        return cls.SCHEDULE if isinstance(value, str) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:

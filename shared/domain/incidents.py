@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.connection import Connection
 from shared.domain.status import meaning_of_state
+from shared.domain.unknown import Stored
 
 OPENS_AT = 5
 CLOSES_AT = 2
@@ -36,7 +37,7 @@ def trouble_of(connection: Connection | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
+class Incident(Stored):
     """One kind of trouble at one institution. `reason` is a code of `status.REASONS`.
 
     `calm_since`: since when so few fail that it may close. `closed_at`: kept for a while, so that it cannot flap.

@@ -11,6 +11,7 @@ from decimal import Decimal
 from shared.domain.connection import AccountType
 from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType
 from shared.domain.money import check_balance, check_currency
+from shared.domain.unknown import Stored
 
 CHUNK = 20
 """Most balances in the account itself, which the list reads; older ones are stored in chunks of this size."""
@@ -21,7 +22,7 @@ MOST_DISMISSED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BalancePoint:
+class BalancePoint(Stored):
     """A balance that the user entered, and when."""
 
     at: datetime
@@ -29,7 +30,7 @@ class BalancePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ManualAccount:
+class ManualAccount(Stored):
     """`linked_account_id`: the synchronised account that is the same, as the user decided.
 
     Whether the manual account counts then follows from the connections (`shared.domain.joins`); `announced` is whether

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from shared.domain.unknown import Stored
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Institution:
+class Institution(Stored):
     """A bank as Powens' connector describes it; `id` is the connector's `uuid`, the only stable one.
 
     `restricted`: no new connection can be made. Items that are older than a field have its default.
@@ -22,7 +24,7 @@ class Institution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedSource:
+class ObservedSource(Stored):
     """One way in which Powens reaches the bank (`openapi`, `directaccess`, `fallback`); sources fail separately."""
 
     id: int

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from shared.domain.connection import AccountType, Connection
 from shared.domain.facts import Cause, Fact, FactType
+from shared.domain.unknown import Stored
 
 _NAMESPACE = uuid.UUID("5c4a9f0e-0c86-4b1a-9a4e-9d3c3a1f7f52")
 
@@ -14,7 +15,7 @@ MOST_WISHES = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Stored):
     """`available_at` is None until it is granted."""
 
     id: str

@@ -21,6 +21,7 @@ from shared.domain.errors import (
     BodyTooLarge,
     Conflict,
     InvalidInput,
+    NewerVersion,
     NotFound,
     PowensRefused,
     PowensThrottled,
@@ -138,6 +139,8 @@ class HttpErrors:
             logger.warning("request failed", extra={"code": error.code, "kind": type(error).__name__})
             if isinstance(error, PowensThrottled):
                 count(Metric.POWENS_THROTTLED)
+            if isinstance(error, NewerVersion):
+                count(Metric.NEWER_VERSIONS)
             if status == _OUR_FAULT:
                 count(Metric.UNEXPECTED_ERRORS)
         else:

@@ -11,6 +11,7 @@ class Metric(StrEnum):
 
     # every function
     UNEXPECTED_ERRORS = "UnexpectedErrors"
+    NEWER_VERSIONS = "NewerVersions"
     # the API
     FAILED_REQUESTS = "FailedRequests"
     # webhooks

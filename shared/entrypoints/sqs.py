@@ -2,6 +2,7 @@
 
 A failed message keeps its group waiting, so each failure says itself how long: as long as Powens asks, else longer each
 time, and not at all when repeating cannot help: then the receives run out at once, and the dead-letter queue has it.
+What only a newer release understands waits so long each time that its receives last for hours (ADR 0044).
 """
 
 import random
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter, ValidationError
 
-from shared.contracts.messages import Message
-from shared.domain.errors import PowensRefused, PowensThrottled, Rejected, Unavailable
+from shared.contracts.messages import Message, is_newer
+from shared.domain.errors import NewerVersion, PowensRefused, PowensThrottled, Rejected, Unavailable
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FIRST_DELAY_SECONDS = 1
 LONGEST_DELAY_SECONDS = 60
+FIRST_DELAY_OF_NEWER_SECONDS = 15
+LONGEST_DELAY_OF_NEWER_SECONDS = 900
 LONGEST_VISIBILITY_SECONDS = 43_200
 """AWS limit: twelve hours."""
 
@@ -51,21 +54,30 @@ class FifoBatch[M: Message]:
         """The partial batch response: `{"batchItemFailures": [{"itemIdentifier": message id}]}`."""
         failed: list[str] = []
         groups: dict[str, list[Received[M]]] = {}
+        put_off: dict[str, int] = {}
         for record in event["Records"]:
-            received = self._read(record)
-            if received is None:
+            group = record["attributes"]["MessageGroupId"]
+            received = None
+            try:
+                received = self._read(record)
+            except NewerVersion as newer:
+                put_off[group] = self._delay(newer, int(record["attributes"]["ApproximateReceiveCount"]))
+            if group in put_off or received is None:
                 failed.append(record["messageId"])
-                self._return(record["receiptHandle"], 0)
+                self._return(record["receiptHandle"], put_off.get(group, 0))
             else:
-                groups.setdefault(record["attributes"]["MessageGroupId"], []).append(received)
+                groups.setdefault(group, []).append(received)
         for group in groups.values():
             failed += self._work(group)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     def _read(self, record: dict[str, Any]) -> Received[M] | None:
+        """None for poison. Raises NewerVersion."""
         try:
             message = self.contract.validate_json(record["body"])
         except ValidationError:
+            if is_newer(record["body"]):
+                raise NewerVersion("a message") from None
             logger.error("poison message", extra={"message_id": record["messageId"]})
             return None
         return Received(
@@ -101,6 +113,10 @@ class FifoBatch[M: Message]:
             logger.info("message postponed", extra={"code": error.code, "receive_count": receive_count})
             if isinstance(error, PowensThrottled):
                 count(Metric.POWENS_THROTTLED)
+            if isinstance(error, NewerVersion):
+                count(Metric.NEWER_VERSIONS)
+                doubled: int = FIRST_DELAY_OF_NEWER_SECONDS << min(receive_count - 1, 10)
+                return min(LONGEST_DELAY_OF_NEWER_SECONDS, doubled)
             if error.retry_after is not None:
                 return min(LONGEST_VISIBILITY_SECONDS, max(1, round(error.retry_after)))
         else:

@@ -18,6 +18,7 @@ from shared.application.ports import Clock
 from shared.domain.catalogue import CatalogueEntry
 from shared.domain.connection import AccountType
 from shared.domain.errors import StoreUnavailable
+from shared.domain.unknown import value_of
 
 MOST_DISCOVERIES = 500
 """Markers read from one shard in one look."""
@@ -114,7 +115,7 @@ class DynamoDBCatalogue:
             )
             for item in page.items:
                 _, kind, _ = item["sk"].split("#")
-                pairs.add((institution_of(item), AccountType(kind)))
+                pairs.add((institution_of(item), value_of(AccountType, kind)))
             if page.last is not None:
                 untils.append(datetime.fromisoformat(page.items[-1]["due_sk"]))
         return Discoveries(pairs=frozenset(pairs), until=min(untils))

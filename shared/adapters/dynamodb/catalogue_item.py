@@ -12,6 +12,7 @@ from shared.application.institutions import Copy, Counted
 from shared.domain.catalogue import Catalogue, CatalogueEntry, CatalogueSource
 from shared.domain.connection import AccountType
 from shared.domain.observation import Institution
+from shared.domain.unknown import value_of
 
 
 def content_of(entries: Mapping[str, CatalogueEntry]) -> bytes:
@@ -45,7 +46,8 @@ def copy_of(pointer: Item, entries: Mapping[str, CatalogueEntry]) -> Copy:
             read_at=datetime.fromisoformat(pointer["read_at"]),
             entries=entries,
             given_to_others={
-                identifier: frozenset(AccountType(kind) for kind in kinds) for identifier, kinds in given.items()
+                identifier: frozenset(value_of(AccountType, kind) for kind in kinds)
+                for identifier, kinds in given.items()
             },
         ),
         counted=Counted(until=datetime.fromisoformat(until) if until else None, recounted=pointer["recounted"]),

@@ -5,20 +5,20 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
-from pydantic import TypeAdapter
-
+from shared.adapters.dynamodb.documents import Documents
 from shared.adapters.dynamodb.keys import expiry, user_key
-from shared.adapters.dynamodb.table import Item, Key, Write, put, unchanged
+from shared.adapters.dynamodb.table import Item, Key, Write, store, unchanged
 from shared.domain.connection import Connection
 
 LARGEST_PLAIN_BYTES = 300_000
 """Of a document. A larger one is compressed: DynamoDB's items end at 400 kB (ADR 0004)."""
 TOMBSTONE_KEPT = timedelta(days=90)
+_OPTIONAL = ("document", "packed", "ttl")
 
 
 @cache
-def _codec() -> TypeAdapter[Connection]:
-    return TypeAdapter(Connection)
+def _codec() -> Documents[Connection]:
+    return Documents(Connection, apart={"version"})
 
 
 def connection_key(user_id: str, connection_id: str) -> Key:
@@ -30,15 +30,28 @@ def put_connection(before: Connection | None, after: Connection) -> Write:
         **connection_key(after.user_id, after.id),
         "version": after.version + 1,
         "revision": after.revision,
-        **_packed(_codec().dump_json(after, exclude_defaults=True, exclude={"version"})),
+        **_packed(_codec().write(_with_all_of(before, after))),
     }
     if after.removed_at is not None:
         item["ttl"] = expiry(after.removed_at, TOMBSTONE_KEPT)
-    return put(item, **unchanged(before.version if before is not None else None))
+    return store(item, _OPTIONAL, **unchanged(before.version if before is not None else None))
 
 
 def connection_of(item: Item) -> Connection:
-    return replace(_codec().validate_json(document_of(item)), version=int(item["version"]))
+    return replace(_codec().read(document_of(item)), version=int(item["version"]))
+
+
+def _with_all_of(before: Connection | None, after: Connection) -> Connection:
+    """With what only a newer release knows of its institution and sources, which each read of Powens makes anew."""
+    if before is None:
+        return after
+    sources = {source.id: source.unknown for source in before.sources if source.unknown}
+    if sources:
+        named = tuple(replace(source, unknown=sources.get(source.id, "")) for source in after.sources)
+        after = replace(after, sources=named)
+    if before.institution.unknown and before.institution.id == after.institution.id:
+        after = replace(after, institution=replace(after.institution, unknown=before.institution.unknown))
+    return after
 
 
 def document_of(item: Item) -> str | bytes:

@@ -1,5 +1,7 @@
 """The connections with all that changes beside them, and the list that shows them."""
 
+from collections import defaultdict
+
 from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.connection_item import connection_key, connection_of, put_connection
 from shared.adapters.dynamodb.keys import partition_of
@@ -26,7 +28,7 @@ class DynamoDBConnections:
         self.markers = markers
 
     def listed(self, user_id: str) -> Listed:
-        of: dict[str, list[Item]] = {"CONNECTION": [], "MANUAL": [], "WISH": []}
+        of: dict[str, list[Item]] = defaultdict(list)
         # Read-your-writes: a user who has just confirmed sees the list next.
         options = {"ConsistentRead": True}
         user = partition_of(user_id)

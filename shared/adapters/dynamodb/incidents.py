@@ -5,11 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 
-from pydantic import TypeAdapter
-
+from shared.adapters.dynamodb.documents import Documents
 from shared.adapters.dynamodb.keys import instant, institution_of, shard_of
 from shared.adapters.dynamodb.markers import TROUBLE_SHARDS
-from shared.adapters.dynamodb.table import Key, Table, put
+from shared.adapters.dynamodb.table import Key, Table, store
 from shared.domain.incidents import CLOSES_AT, STILL_FAILING, WINDOW, Failing, Incident, Kind
 
 MOST_TROUBLES = 300
@@ -18,8 +17,8 @@ _INCIDENTS: Key = {"pk": "INSTITUTIONS", "sk": "INCIDENTS"}
 
 
 @cache
-def _codec() -> TypeAdapter[tuple[Incident, ...]]:
-    return TypeAdapter(tuple[Incident, ...])
+def _codec() -> Documents[tuple[Incident, ...]]:
+    return Documents(tuple[Incident, ...])
 
 
 class DynamoDBIncidents:
@@ -32,12 +31,13 @@ class DynamoDBIncidents:
         item = self.table.get(_INCIDENTS, consistent=False)
         if item is None:
             return (), 0
-        return _codec().validate_json(item["document"]), int(item["version"])
+        return _codec().read(item["document"]), int(item["version"])
 
     def keep_incidents(self, incidents: tuple[Incident, ...], *, version: int) -> None:
-        document = _codec().dump_json(incidents, exclude_defaults=True).decode()
+        document = _codec().write(incidents).decode()
         item = {**_INCIDENTS, "version": version + 1, "document": document}
-        self.table.write(put(item, "attribute_not_exists(pk) OR version = :seen", seen=version))
+        unchanged = "attribute_not_exists(pk) OR version = :seen"
+        self.table.write(store(item, condition=unchanged, seen=version))
 
     def failing(self, now: datetime) -> Mapping[Kind, Failing]:
         lately: dict[Kind, set[str]] = {}

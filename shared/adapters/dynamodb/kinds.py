@@ -13,6 +13,7 @@ from shared.adapters.dynamodb.powens_users import access_of
 from shared.adapters.dynamodb.table import Item, Key
 from shared.adapters.dynamodb.webview import session_key
 from shared.adapters.dynamodb.wishes import pointer_key, wish_of
+from shared.domain.errors import NewerVersion
 
 
 class Kind(NamedTuple):
@@ -28,7 +29,11 @@ class Kind(NamedTuple):
 
 
 def kind_of(item: Item) -> Kind:
-    return next(kind for prefix, kind in KINDS.items() if item["sk"].startswith(prefix))
+    """Raises NewerVersion for one that only a newer release has: what lies beside it, and what is secret in it?"""
+    kind = next((kind for prefix, kind in KINDS.items() if item["sk"].startswith(prefix)), None)
+    if kind is None:
+        raise NewerVersion("an item of another kind")
+    return kind
 
 
 def _document(item: Item) -> dict[str, object]:

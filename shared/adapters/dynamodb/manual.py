@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from pydantic import TypeAdapter
-
 from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.connection_item import put_connection
+from shared.adapters.dynamodb.documents import Documents
 from shared.adapters.dynamodb.keys import partition_of, user_key
 from shared.adapters.dynamodb.limits import Limit, transact_within
 from shared.adapters.dynamodb.outbox import Outbox
-from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, unchanged
+from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, store, unchanged
 from shared.application.ports import Answer
 from shared.domain.connection import Connection
 from shared.domain.manual import CHUNKS_KEPT, MOST_MANUAL_ACCOUNTS, BalancePoint, ManualAccount, ManualOutcome
@@ -20,13 +19,13 @@ _LIMIT = Limit("manual_accounts_at_most", "LIST#MANUAL#", MOST_MANUAL_ACCOUNTS)
 
 
 @cache
-def _codec() -> TypeAdapter[ManualAccount]:
-    return TypeAdapter(ManualAccount)
+def _codec() -> Documents[ManualAccount]:
+    return Documents(ManualAccount, apart={"version"})
 
 
 @cache
-def _balances_codec() -> TypeAdapter[tuple[BalancePoint, ...]]:
-    return TypeAdapter(tuple[BalancePoint, ...])
+def _balances_codec() -> Documents[tuple[BalancePoint, ...]]:
+    return Documents(tuple[BalancePoint, ...])
 
 
 def _balances_key(account: ManualAccount, number: int) -> Key:
@@ -39,7 +38,7 @@ def _chunk_numbers(account: ManualAccount) -> range:
 
 
 def manual_account_of(item: Item) -> ManualAccount:
-    return replace(_codec().validate_json(item["document"]), version=int(item.get("version", 0)))
+    return replace(_codec().read(item["document"]), version=int(item.get("version", 0)))
 
 
 def manual_writes(
@@ -54,10 +53,10 @@ def manual_writes(
         writes = [delete(key, **seen)]
         writes += [delete(_balances_key(account, number)) for number in _chunk_numbers(account)]
     else:
-        document = _codec().dump_json(account, exclude_defaults=True, exclude={"version"}).decode()
-        writes = [put({**key, "version": account.version + 1, "document": document}, **seen)]
+        document = _codec().write(account).decode()
+        writes = [store({**key, "version": account.version + 1, "document": document}, **seen)]
     if outcome.outgrown:
-        chunk = _balances_codec().dump_json(outcome.outgrown).decode()
+        chunk = _balances_codec().write(outcome.outgrown).decode()
         writes.append(put({**_balances_key(account, account.chunks), "document": chunk}))
         if account.chunks > CHUNKS_KEPT:
             writes.append(delete(_balances_key(account, account.chunks - CHUNKS_KEPT)))
@@ -104,4 +103,4 @@ class DynamoDBManualAccounts:
             # What left the account after it was read is in its own points, too.
             last=_balances_key(account, account.chunks)["sk"],
         )
-        return tuple(point for item in page.items for point in _balances_codec().validate_json(item["document"]))
+        return tuple(point for item in page.items for point in _balances_codec().read(item["document"]))

@@ -3,33 +3,33 @@
 from datetime import datetime, timedelta
 from functools import cache
 
-from pydantic import TypeAdapter
-
+from shared.adapters.dynamodb.documents import Documents
 from shared.adapters.dynamodb.keys import due_items, expiry, instant, shard_of, user_key, user_of
-from shared.adapters.dynamodb.table import Item, Table, Write, put
+from shared.adapters.dynamodb.table import Item, Table, Write, store
 from shared.application.housekeeping import DueOperation
 from shared.domain.connection import Operation
 
 OPERATION_KEPT = timedelta(days=90)
+_WHILE_OPEN = ("due_pk", "due_sk", "connection_id")
 
 
 @cache
-def _codec() -> TypeAdapter[Operation]:
-    return TypeAdapter(Operation)
+def _codec() -> Documents[Operation]:
+    return Documents(Operation)
 
 
 def put_operation(operation: Operation) -> Write:
     """While it is open, the index finds it by its deadline."""
     item: Item = {
         **user_key(operation.user_id, f"OPERATION#{operation.id}"),
-        "document": _codec().dump_json(operation, exclude_defaults=True).decode(),
+        "document": _codec().write(operation).decode(),
         "ttl": expiry(operation.created_at, OPERATION_KEPT),
     }
     if operation.open:
         item["due_pk"] = f"OPERATION#{shard_of(operation.id)}"
         item["due_sk"] = f"{instant(operation.deadline_at)}#{operation.id}"
         item["connection_id"] = operation.connection_id
-    return put(item)
+    return store(item, _WHILE_OPEN)
 
 
 class DynamoDBOperations:
@@ -40,7 +40,7 @@ class DynamoDBOperations:
 
     def operation(self, user_id: str, operation_id: str) -> Operation | None:
         item = self.table.get(user_key(user_id, f"OPERATION#{operation_id}"))
-        return _codec().validate_json(item["document"]) if item else None
+        return _codec().read(item["document"]) if item else None
 
     def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]:
         return [

@@ -14,7 +14,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from shared.adapters.dynamodb.errors import translated
 from shared.application.ports import StaleWriteError, TakenError
-from shared.domain.errors import StoreUnavailable, UserBeingErased
+from shared.domain.errors import NewerVersion, StoreUnavailable, UserBeingErased
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,6 +24,8 @@ type Key = dict[str, str]
 type Item = dict[str, Any]
 type Refusal = type[StaleWriteError | TakenError | NoRoomError | UserBeingErased]
 
+SCHEMA_VERSION = 1
+"""The newest `schema_version` of items that this release reads; an item without one has 1 (ADR 0044)."""
 _LONGEST_KEY_BYTES = 1024
 """Of a sort key; a partition key may be longer, and none of ours is (AWS limit)."""
 _MOST_KEYS = 100
@@ -41,7 +43,10 @@ def _wire(values: Item) -> Item:
 
 
 def _plain(item: Item) -> Item:
-    return {name: _deserialize(value) for name, value in item.items()}
+    plain = {name: _deserialize(value) for name, value in item.items()}
+    if plain.get("schema_version", SCHEMA_VERSION) > SCHEMA_VERSION:
+        raise NewerVersion("an item")
+    return plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,16 @@ class Write:
 
 def put(item: Item, condition: str = "", *, otherwise: Refusal = StaleWriteError, **values: Value) -> Write:
     return Write(kind="Put", content=item, condition=condition, values=values, otherwise=otherwise)
+
+
+def store(item: Item, optional: Iterable[str] = (), condition: str = "", **values: Value) -> Write:
+    """Like a Put, but attributes that only a newer release knows stay. `optional`: those that an item may lack."""
+    key = {name: item[name] for name in ("pk", "sk")}
+    attributes = {name: value for name, value in item.items() if name not in key}
+    change = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
+    if absent := [f"#{name}" for name in optional if name not in item]:
+        change += " REMOVE " + ", ".join(absent)
+    return update(key, change, condition, **attributes, **values)
 
 
 def update(key: Key, change: str, condition: str = "", **values: Value) -> Write:
@@ -102,7 +117,7 @@ class Page(NamedTuple):
 
 
 class Table:
-    """Every method may raise StoreUnavailable."""
+    """Every method may raise StoreUnavailable; those that read raise NewerVersion for an item of a newer version."""
 
     def __init__(self, client: "DynamoDBClient", name: str, *, pause: Callable[[float], None] = time.sleep) -> None:
         self.client = client
@@ -207,7 +222,7 @@ class Table:
             request["UpdateExpression"] = write.update
         if write.condition:
             request["ConditionExpression"] = write.condition
-        return request | _placeholders(write.update + write.condition, write.values)
+        return request | _placeholders(f"{write.update} {write.condition}", write.values)
 
 
 def _placeholders(expressions: str, values: dict[str, Value]) -> Item:

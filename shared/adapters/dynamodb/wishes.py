@@ -3,13 +3,12 @@
 from dataclasses import replace
 from functools import cache
 
-from pydantic import TypeAdapter
-
 from shared.adapters.dynamodb.answers import answer_writes
+from shared.adapters.dynamodb.documents import Documents
 from shared.adapters.dynamodb.keys import institution_partition, user_key
 from shared.adapters.dynamodb.limits import Limit, transact_within
 from shared.adapters.dynamodb.outbox import Outbox
-from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, unchanged
+from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, store, unchanged
 from shared.application.ports import Answer
 from shared.application.wishes import Wisher
 from shared.domain.connection import AccountType
@@ -19,8 +18,8 @@ _LIMIT = Limit("wishes_at_most", "LIST#WISH#", MOST_WISHES)
 
 
 @cache
-def _codec() -> TypeAdapter[Wish]:
-    return TypeAdapter(Wish)
+def _codec() -> Documents[Wish]:
+    return Documents(Wish, apart={"version"})
 
 
 def _key(user_id: str, wish_id: str) -> Key:
@@ -33,7 +32,7 @@ def pointer_key(wish: Wish) -> Key:
 
 
 def wish_of(item: Item) -> Wish:
-    return replace(_codec().validate_json(item["document"]), version=int(item["version"]))
+    return replace(_codec().read(item["document"]), version=int(item["version"]))
 
 
 def wish_writes(outbox: Outbox, before: Wish | None, outcome: WishOutcome, correlation_id: str) -> list[Write]:
@@ -42,9 +41,9 @@ def wish_writes(outbox: Outbox, before: Wish | None, outcome: WishOutcome, corre
     item = {
         **_key(wish.user_id, wish.id),
         "version": wish.version + 1,
-        "document": _codec().dump_json(wish, exclude_defaults=True, exclude={"version"}).decode(),
+        "document": _codec().write(wish).decode(),
     }
-    writes = [put(item, **unchanged(before.version if before is not None else None))]
+    writes = [store(item, **unchanged(before.version if before is not None else None))]
     if wish.available_at is None:
         writes.append(put({**pointer_key(wish), "user_id": wish.user_id}))
     else:

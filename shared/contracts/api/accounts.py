@@ -17,6 +17,7 @@ from shared.domain.copies import Duplicate, duplicates, superseded
 from shared.domain.joins import Suggestion, Synchronised, counts, joined_with, suggestions
 from shared.domain.manual import ManualAccount
 from shared.domain.status import REASONS, AccountStatus, account_status
+from shared.domain.unknown import known
 
 
 class AccountPatch(Accepted):
@@ -154,7 +155,7 @@ def manual_view(account: ManualAccount, relations: AccountRelations) -> AccountV
         kind="manual",
         connection_id=None,
         name=account.name,
-        type=account.type,
+        type=known(account.type, AccountType.OTHER),
         provider_type=None,
         iban_last4=None,
         balance=account.balance,

@@ -8,6 +8,7 @@ from shared.contracts.sentences import refused_refresh_sentence
 from shared.contracts.texts import Language
 from shared.domain.connection import ItemStatus, Operation, OperationKind, OperationStatus
 from shared.domain.erasure import Erasure
+from shared.domain.unknown import known
 
 
 class OperationItemView(Answered):
@@ -51,11 +52,15 @@ class OperationView(Answered):
 
 
 def operation_view(operation: Operation, language: Language) -> OperationView:
+    """What a newer release knows of it besides is under way while it is open, and never claimed to be done."""
+    running, pending = OperationStatus.RUNNING, ItemStatus.PENDING
+    if not operation.open:
+        running, pending = OperationStatus.FAILED, ItemStatus.FAILED
     return OperationView(
         id=operation.id,
-        kind=operation.kind,
+        kind=known(operation.kind, OperationKind.RESTORATION),
         connection_id=operation.connection_id,
-        status=operation.status,
+        status=known(operation.status, running),
         status_reason=_operation_reason(operation, language),
         created_at=operation.created_at,
         deadline_at=operation.deadline_at,
@@ -64,7 +69,7 @@ def operation_view(operation: Operation, language: Language) -> OperationView:
             OperationItemView(
                 account_id=item.account_id,
                 wanted="enabled" if item.wanted else "disabled",
-                status=item.status,
+                status=known(item.status, pending),
                 reason=reason_by_code(item.reason, language),
             )
             for item in operation.items

@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.contracts.api.bodies import Accepted, Answered
 from shared.contracts.events import Timestamp
 from shared.domain.connection import AccountType
+from shared.domain.unknown import known
 from shared.domain.wishes import Wish
 
 
@@ -41,7 +42,7 @@ def wish_view(wish: Wish) -> WishView:
         id=wish.id,
         institution_id=wish.institution_id,
         institution_name=wish.institution_name,
-        type=wish.type,
+        type=known(wish.type, AccountType.OTHER),
         created_at=wish.created_at,
         available_at=wish.available_at,
     )

@@ -36,11 +36,7 @@ def expire(connection: Connection, now: datetime) -> Outcome:
     operations = []
     for open_operation in connection.operations:
         operation = overdue.get(open_operation.id, open_operation)
-        if (
-            operation.open
-            and operation.id in overdue
-            and operation.kind in (OperationKind.REFRESH, OperationKind.DELETION)
-        ):
+        if operation.open and operation.id in overdue and not operation.of_choices:
             operation = with_end(operation, OperationStatus.TIMED_OUT, now, "timed_out")
         operations.append(operation)
     return conclude(replace(connection, operations=tuple(operations)), now, Cause.USER, lines)
@@ -100,6 +96,6 @@ def remove(connection: Connection, *, cause: Cause, at: datetime, now: datetime)
 def _after_removal(operation: Operation, now: datetime) -> Operation:
     if operation.kind is OperationKind.DELETION:
         return with_end(operation, OperationStatus.COMPLETED, now)
-    if operation.kind is OperationKind.REFRESH:
+    if not operation.of_choices:
         return with_end(operation, OperationStatus.FAILED, now, "connection_removed")
     return with_item_ends(operation, {i.account_id: (ItemStatus.FAILED, "connection_removed") for i in operation.items})

@@ -159,8 +159,7 @@ def _final_status(operation: Operation) -> OperationStatus:
 
 
 def _all_items_ended(operation: Operation) -> bool:
-    per_account = operation.kind in (OperationKind.SELECTION, OperationKind.RESTORATION)
-    return operation.open and per_account and all(i.status is not ItemStatus.PENDING for i in operation.items)
+    return operation.open and operation.of_choices and all(i.status is not ItemStatus.PENDING for i in operation.items)
 
 
 def operation_of(connection: Connection, choice: Choice) -> Operation:
