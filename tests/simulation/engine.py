@@ -42,6 +42,7 @@ class Chance:
         self.clock: Callable[[], int] = lambda: 0
         self.quiet = False
         self.skewed = False
+        self.two_releases = False
 
     def roll(self, *names: object) -> float:
         """From 0 to 1, 1 excluded."""

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.powens_webhook import app as powens_webhook
 from shared.adapters import outbox
 from shared.adapters.dynamodb import connections as dynamodb_connections
+from shared.adapters.dynamodb import documents
 from shared.adapters.dynamodb.table import Table, Write
 from shared.adapters.dynamodb.webview import DynamoDBWebviewSessions
 from shared.adapters.powens import answers, lists
@@ -356,6 +357,14 @@ def a_screen_is_forgotten_while_it_is_being_opened() -> Any:
 def the_bus_is_told_before_the_table() -> Any:
     """A screen that asks at once is shown less than it was told of."""
     return _method(Live, "tell", lambda real, *args, revision, **named: real(*args, revision=revision + 1, **named))
+
+
+@mutation(5)
+def what_a_newer_release_knows_is_dropped_at_write_back() -> Any:
+    def forgotten(part: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in part.items() if name != "unknown"}
+
+    return mock.patch.object(documents, "_with_unknown", forgotten)
 
 
 @mutation(528)

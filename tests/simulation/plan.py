@@ -113,6 +113,8 @@ KINDS: dict[str, float] = {
 
 SCREENS = 0.5
 """In which part of the runs screens stay open and are told of changes."""
+RELEASES = 0.3
+"""In which part of the runs a release is being deployed."""
 RARE: dict[str, float] = {"long_outage": 0.06, "stray": 0.1}
 """What happens once at most, and in which part of the runs."""
 LIMITS = (0, 0, 0, 24, 60)
@@ -129,6 +131,7 @@ class Plan:
     skewed: bool
     calls_per_minute: int = 0
     kinds: tuple[str, ...] = ()
+    two_releases: bool = False
     only: tuple[Fault, ...] | None = None
 
 
@@ -166,7 +169,8 @@ def plan_of(seed: int, *, most: int = 26) -> Plan:
     actions.sort(key=lambda action: action.at)
     limit = dice.choice(LIMITS)
     met = tuple(kind for kind, share in KINDS.items() if dice.random() < share)
-    return Plan(seed, tuple(actions), rates, skewed, limit, met)
+    two_releases = random.Random(f"releases {seed}").random() < RELEASES
+    return Plan(seed, tuple(actions), rates, skewed, limit, met, two_releases)
 
 
 def _gap(dice: random.Random) -> float:

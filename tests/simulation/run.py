@@ -13,6 +13,7 @@ from tests.simulation.people.people import People
 from tests.simulation.plan import Plan, plan_of
 from tests.simulation.world.installed import installed, running
 from tests.simulation.world.processes import Violated
+from tests.simulation.world.releases import Kept
 
 
 @dataclass
@@ -45,10 +46,12 @@ def run(plan: Plan) -> Verdict:
     """Carry a plan out, inside of `installed`."""
     chance = Chance(plan.seed, plan.rates, plan.only)
     chance.skewed = plan.skewed
+    chance.two_releases = plan.two_releases
     with running(chance, plan.calls_per_minute, plan.kinds) as world:
         oracle = Oracle(world)
         people = People(world, oracle)
         checks = Checks(world, oracle, people)
+        Kept(world)
         violation = None
         try:
             for action in plan.actions:

@@ -20,7 +20,7 @@ from tests.simulation.world.installed import installed
 pytestmark = pytest.mark.quiet
 
 SEEDS = 300
-FOLLOWING = ("timed out by Lambda", "Powens' budget is used up", "dead letter sent back")
+FOLLOWING = ("timed out by Lambda", "Powens' budget is used up", "dead letter sent back", "left to a newer worker")
 """What goes wrong in consequence of something else."""
 MET = (
     "regular synchronisation",
@@ -28,6 +28,7 @@ MET = (
     "noticed at last",
     "namesake",
     "copies",
+    "worker of the release before",
     "wish granted",
     "wish open",
     *(f"return {how}" for how in WAYS_BACK),

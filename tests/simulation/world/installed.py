@@ -19,6 +19,7 @@ from shared.bootstrap import Container
 from shared.entrypoints.observability import logger
 from tests.simulation.engine import Chance
 from tests.simulation.world.processes import SETTINGS
+from tests.simulation.world.releases import two_releases
 from tests.simulation.world.world import SimulatedWorld
 from tests.worlds.deployment import aws_client
 
@@ -57,6 +58,7 @@ def installed() -> Iterator[None]:
         return _Installed.world.new_id()
 
     with contextlib.ExitStack() as stack:
+        stack.enter_context(two_releases(lambda: _Installed.world))
         stack.enter_context(mock.patch.dict(os.environ, SETTINGS))
         stack.enter_context(
             mock.patch.object(

@@ -71,6 +71,8 @@ class Worker:
     number: int
     container: Container | LiveContainer | None
     skew: timedelta
+    older: bool = False
+    """Of the release before."""
 
 
 @dataclass
@@ -222,12 +224,17 @@ class Processes:
         idle = self.idle[function]
         if idle and self.chance.happens("cold restart", f"{key}/{len(self.running[function])}/{self.engine.at}"):
             idle.clear()
+        if self.chance.quiet:
+            idle[:] = [worker for worker in idle if not worker.older]
         if idle:
             worker = idle.pop()
         else:
             self._workers += 1
             skew = self.chance.between(-0.02, 0.02, "skew", function, self._workers) if self.chance.skewed else 0.0
-            worker = Worker(function, self._workers, None, timedelta(seconds=skew))
+            older = self.chance.two_releases and not self.chance.quiet
+            older = older and self.chance.roll("release", function, self._workers) < 0.5
+            self.powens.drawn["worker of the release before"] += older
+            worker = Worker(function, self._workers, None, timedelta(seconds=skew), older)
         text = json.dumps(event)
         engine = self.engine
         handler = MODULES[function].lambda_handler
