@@ -18,7 +18,7 @@ from shared.bootstrap import Container
 from shared.entrypoints.observability import logger
 from tests.integration.described import check_described
 from tests.integration.event_schemas import check
-from tests.integration.permissions import Action, actions, allowed
+from tests.integration.permissions import Action, actions, allows
 from tests.integration.released import TABLES, load
 from tests.integration.released_journey import with_simple_seal
 from tests.integration.world import FUNCTIONS, World, WorldTime
@@ -68,7 +68,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             made.prepare(function.container())
         yield made
         check_nothing_secret(made)
-        assert {(function, action) for function, action in asked if action not in allowed(function)} == set()
+        assert {(function, action) for function, action in asked if not allows(function, action)} == set()
         for event in made.aws.bus:
             check(event["detail-type"], event["detail"])
         for function in FUNCTIONS:

@@ -152,7 +152,7 @@ def test_who_keeps_the_catalogue_reads_institutions_and_of_users_single_wishes_o
             ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
             {"dynamodb:LeadingKeys": ["INSTITUTIONS", "INSTITUTION#*"]},
         ),
-        (["dynamodb:GetItem", "dynamodb:PutItem"], {"dynamodb:LeadingKeys": ["USER#*"]}),
+        (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], {"dynamodb:LeadingKeys": ["USER#*"]}),
         ("dynamodb:UpdateItem", {"dynamodb:LeadingKeys": ["BUDGET"]}),
     ]
 
