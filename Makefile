@@ -72,6 +72,10 @@ orphans: $(OPERATING) ## List users at Powens whom nobody here owns, as the last
 replay-dlq: $(OPERATING) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
 	@$(ON_STACK) replay-dlq "$(QUEUE)"
 
+.PHONY: powens-setup
+powens-setup: $(OPERATING) ## Say what the Powens domain of a stack lacks, APPLY=1 makes it (POWENS_CONFIG_TOKEN) [STACK=...]
+	@$(ON_STACK) powens-setup $(if $(APPLY),--apply)
+
 # --- checking ------------------------------------------------------------------------------------------------------
 
 .PHONY: check
@@ -95,6 +99,7 @@ SUITES := unit integration ops template simulation sandbox local web e2e
 ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)
 FOLDER = $(if $(filter sandbox,$(SUITE)),powens_sandbox/tests,tests/$(SUITE))
 NEEDED_BY_template := $(ENVIRONMENTS)
+NEEDED_BY_ops := $(LOCAL)/$(READY)
 NEEDED_BY_sandbox := $(LOCAL)/$(READY) chromium
 NEEDED_BY_local := $(ENVIRONMENTS)
 NEEDED_BY_web := $(LOCAL)/$(READY) chromium

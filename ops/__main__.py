@@ -4,18 +4,39 @@ The stack is found with the AWS settings of the environment; the offline system 
 """
 
 import argparse
+import getpass
 import os
 import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import dead_letters, orphans
+from ops import dead_letters, orphans, powens_setup
+from ops.powens import Powens, Refused
 from ops.system import System
+from ops.wire import Unreachable
 from shared.domain.errors import StoreUnavailable
+
+CONFIG_TOKEN = "POWENS_CONFIG_TOKEN"  # noqa: S105 - the name of a variable
+
+
+class Unusable(RuntimeError):
+    """Something that only the person who typed the command can give. One line."""
+
+
+STOPS = (
+    Unusable,
+    Refused,
+    Unreachable,
+    powens_setup.KeyLost,
+    dead_letters.CannotReplay,
+    BotoCoreError,
+    ClientError,
+    StoreUnavailable,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 0 done, 1 stopped with one line on standard error; argparse itself ends with 2."""
+    """The exit status: 0 done, 1 something is missing or it stopped with one line on standard error, 2 a wrong call."""
     parser = argparse.ArgumentParser(prog="python -m ops", description=__doc__)
     stack = argparse.ArgumentParser(add_help=False)
     named = os.environ.get("STACK")
@@ -25,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("orphans", parents=[stack], help="list users at Powens whom nobody here owns")
     replay = commands.add_parser("replay-dlq", parents=[stack], help="send dead letters back, once the cause is mended")
     replay.add_argument("queue", choices=dead_letters.PLACES)
+    setup = commands.add_parser(
+        "powens-setup", parents=[stack], help="say what the Powens domain lacks; --apply makes it"
+    )
+    setup.add_argument("--apply", action="store_true", help="make what the API of Powens lets be made")
     given = parser.parse_args(arguments)
     try:
         system = System.of(given.stack)
@@ -33,9 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
                 _list_dead_letters(system)
             case "orphans":
                 _list_orphans(system)
+            case "powens-setup":
+                return _set_powens_up(system, apply=given.apply)
             case _:
                 print(f"{dead_letters.replay(system, given.queue)} sent back from {given.queue}")
-    except (dead_letters.CannotReplay, BotoCoreError, ClientError, StoreUnavailable) as error:
+    except STOPS as error:
         print(f"stopped: {error}", file=sys.stderr)
         return 1
     return 0
@@ -59,6 +86,22 @@ def _list_orphans(system: System) -> None:
     for powens_user_id, since in sorted(listing.suspects.items(), key=lambda suspect: suspect[1]):
         print(f"{powens_user_id:>12}  since {since:%Y-%m-%dT%H:%M:%SZ}")
     print(f"{len(listing.suspects)} without an owner, checked at {listing.checked_at:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _set_powens_up(system: System, *, apply: bool) -> int:
+    token = os.environ.get(CONFIG_TOKEN) or (getpass.getpass("Config token of Powens: ") if sys.stdin.isatty() else "")
+    if not token:
+        raise Unusable(f"no config token: put the one of Powens' console (Settings) into {CONFIG_TOKEN}")
+    domain = powens_setup.Domain(system, Powens(system.parameters["PowensApiUrl"]), token)
+    print(f"{system.parameters['PowensDomain']}, for the stack {system.name}")
+    findings = domain.apply(print) if apply else domain.survey()
+    for finding in findings:
+        print(finding)
+    left = [finding for finding in findings if finding.state not in (powens_setup.State.OK, powens_setup.State.EXTRA)]
+    if any(finding.mend for finding in left) and not apply:
+        print("nothing was changed; what is marked * is made with APPLY=1")
+    print(f"{len(left)} of {len(findings)} left to do" if left else "all is there")
+    return 1 if left else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A deployed system, on AWS or in the offline double: its stack's outputs and a client for each service."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -9,10 +9,12 @@ import boto3
 
 @dataclass(frozen=True)
 class System:
-    """`client` makes a client of an AWS service by its name; `outputs` are those of the stack."""
+    """`client` makes a client of an AWS service by its name; `outputs` and `parameters` are those of the stack."""
 
     client: Callable[[str], Any]
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
     @classmethod
     def of(cls, stack: str) -> "System":
@@ -26,4 +28,9 @@ class System:
             return session.client(service)  # type: ignore[call-overload]
 
         [described] = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-        return cls(client, {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]})
+        return cls(
+            client,
+            {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]},
+            {given["ParameterKey"]: given["ParameterValue"] for given in described.get("Parameters", [])},
+            stack,
+        )

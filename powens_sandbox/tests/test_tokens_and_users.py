@@ -280,3 +280,13 @@ def test_the_clients_configuration_can_leave_the_ticking_to_the_user(sandbox: Sa
     sandbox.http.put("/2.0/clients/10000001", json=body, headers=bearer("sandbox-config-token"))
     browser = sandbox.webview("connect", person).press("accept").pick("revolut").press("approve")
     assert not any(ticked for _, ticked in browser.boxes.values())
+
+
+def test_switching_compression_on_leaves_the_redirect_uris_of_the_client_alone(sandbox: Sandbox) -> None:
+    headers = {"Authorization": "Bearer sandbox-config-token"}
+    body = {"redirect_uris": ["https://app.example/back"]}
+    sandbox.http.put("/2.0/clients/10000001", headers=headers, json=body).raise_for_status()
+
+    sandbox.http.post("/2.0/config", headers=headers, json={"webhooks.compression.enabled": "1"}).raise_for_status()
+
+    assert sandbox.http.get("/2.0/clients/10000001", headers=headers).json()["redirect_uris"] == body["redirect_uris"]

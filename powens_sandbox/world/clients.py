@@ -39,18 +39,24 @@ class Client:
 
 class Clients:
     def __init__(self, settings: Settings) -> None:
-        self._clients: dict[str, Client] = {}
         self._ids = itertools.count(int(settings.client_id) + 1)
-        self.configure(settings)
+        self._settings = settings
+        self._clients: dict[str, Client] = {}
+        self.reset(settings)
 
     def configure(self, settings: Settings) -> None:
-        """The first client follows the settings."""
-        first = self._clients.setdefault(settings.client_id, Client(settings.client_id, settings.client_secret, "", ()))
-        first.name, first.redirect_uris = settings.app_name, settings.redirect_uris
+        """The first client follows a setting that changed; what was changed through its own door stays otherwise."""
+        first = self._clients[settings.client_id]
+        if settings.app_name != self._settings.app_name:
+            first.name = settings.app_name
+        if settings.redirect_uris != self._settings.redirect_uris:
+            first.redirect_uris = settings.redirect_uris
+        self._settings = settings
 
     def reset(self, settings: Settings) -> None:
-        self._clients.clear()
-        self.configure(settings)
+        self._settings = settings
+        first = Client(settings.client_id, settings.client_secret, settings.app_name, settings.redirect_uris)
+        self._clients = {settings.client_id: first}
 
     def all(self) -> list[Client]:
         return list(self._clients.values())
