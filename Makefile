@@ -76,6 +76,11 @@ replay-dlq: $(OPERATING) ## Send dead letters back: QUEUE=commands|refresh|outbo
 powens-setup: $(OPERATING) ## Say what the Powens domain of a stack lacks, APPLY=1 makes it (POWENS_CONFIG_TOKEN) [STACK=...]
 	@$(ON_STACK) powens-setup $(if $(APPLY),--apply)
 
+.PHONY: first-contact
+first-contact: $(OPERATING) ## Look whether a deployment works; a journey with TEST_USER_TOKEN, YES=1 asks nobody [STACK=...]
+	@$(ON_STACK) first-contact $(if $(YES),--yes) $(if $(REPORT),--report "$(REPORT)") \
+	  $(if $(RETRY_MINUTES),--retry-minutes $(RETRY_MINUTES))
+
 # --- checking ------------------------------------------------------------------------------------------------------
 
 .PHONY: check

@@ -7,16 +7,21 @@ import argparse
 import getpass
 import os
 import sys
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import dead_letters, orphans, powens_setup
+from ops.first_contact import findings, unknowns
+from ops.first_contact.deployment import Deployment
+from ops.first_contact.journey import Journey
 from ops.powens import Powens, Refused
 from ops.system import System
 from ops.wire import Unreachable
 from shared.domain.errors import StoreUnavailable
 
 CONFIG_TOKEN = "POWENS_CONFIG_TOKEN"  # noqa: S105 - the name of a variable
+TEST_USER_TOKEN = "TEST_USER_TOKEN"  # noqa: S105 - likewise
 
 
 class Unusable(RuntimeError):
@@ -50,6 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         "powens-setup", parents=[stack], help="say what the Powens domain lacks; --apply makes it"
     )
     setup.add_argument("--apply", action="store_true", help="make what the API of Powens lets be made")
+    contact = commands.add_parser("first-contact", parents=[stack], help="look whether a deployment works")
+    contact.add_argument("--yes", action="store_true", help="ask nobody before what is not only read")
+    contact.add_argument("--report", type=Path, help="write down what the unknowns of Powens turned out to be")
+    contact.add_argument("--retry-minutes", type=float, default=0.0, help="wait so long for a refused delivery")
     given = parser.parse_args(arguments)
     try:
         system = System.of(given.stack)
@@ -58,6 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _list_dead_letters(system)
             case "orphans":
                 _list_orphans(system)
+            case "first-contact":
+                return _make_first_contact(system, given)
             case "powens-setup":
                 return _set_powens_up(system, apply=given.apply)
             case _:
@@ -102,6 +113,41 @@ def _set_powens_up(system: System, *, apply: bool) -> int:
         print("nothing was changed; what is marked * is made with APPLY=1")
     print(f"{len(left)} of {len(findings)} left to do" if left else "all is there")
     return 1 if left else 0
+
+
+def _make_first_contact(system: System, given: argparse.Namespace) -> int:
+    def allowed(what: str) -> bool:
+        return given.yes or (sys.stdin.isatty() and input(f"May I {what}? [y/N] ").strip().lower() == "y")
+
+    said = [_shown(finding) for finding in Deployment(system, allowed).checks()]
+    token = os.environ.get(TEST_USER_TOKEN)
+    if token:
+        journey = Journey(
+            system,
+            token,
+            allowed,
+            config_token=os.environ.get(CONFIG_TOKEN),
+            show_webview=_show_webview if sys.stdin.isatty() else None,
+            retry_patience=given.retry_minutes * 60,
+        )
+        said += [_shown(finding) for finding in journey.steps()]
+        print(unknowns.table(journey.seen))
+        if given.report:
+            given.report.write_text(f"# First contact of {system.name}\n\n{unknowns.table(journey.seen)}\n", "utf-8")
+    else:
+        print(f"no journey: put an access token of a test user into {TEST_USER_TOKEN}")
+    failed = sum(1 for finding in said if finding.state is findings.State.FAILED)
+    print(f"{failed} of {len(said)} failed" if failed else f"{len(said)} looked at, nothing failed")
+    return 1 if failed else 0
+
+
+def _shown(finding: findings.Finding) -> findings.Finding:
+    print(finding, flush=True)
+    return finding
+
+
+def _show_webview(url: str) -> None:
+    print(f"Connect the test bank here (it is good for one visit):\n{url}", flush=True)
 
 
 if __name__ == "__main__":
