@@ -72,6 +72,10 @@ orphans: $(OPERATING) ## List users at Powens whom nobody here owns, as the last
 replay-dlq: $(OPERATING) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
 	@$(ON_STACK) replay-dlq "$(QUEUE)"
 
+.PHONY: copy-back
+copy-back: $(OPERATING) ## Give users what they lost, from a restored table: FROM=repair USERS="id id" [STACK=...]
+	@$(ON_STACK) copy-back "$(FROM)" $(USERS)
+
 .PHONY: powens-setup
 powens-setup: $(OPERATING) ## Say what the Powens domain of a stack lacks, APPLY=1 makes it (POWENS_CONFIG_TOKEN) [STACK=...]
 	@$(ON_STACK) powens-setup $(if $(APPLY),--apply)
@@ -163,6 +167,10 @@ build: $(SAM)/$(READY) $(RUNTIME)/$(READY) ## sam build for the deployed archite
 	PATH="$(CURDIR)/$(SAM)/bin:$$PATH" $(SAM)/bin/sam build --cached --parallel
 	@# Lambda cannot write beside the code, so without this every cold start compiles everything again.
 	$(RUNTIME)/bin/python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
+
+.PHONY: deploy
+deploy: $(SAM)/$(READY) ## Deploy what make build has built, asking nobody: ENV=dev|staging|prod of samconfig.toml
+	PATH="$(CURDIR)/$(SAM)/bin:$$PATH" $(SAM)/bin/sam deploy --config-env $(or $(ENV),$(error ENV is dev, staging or prod)) --no-confirm-changeset
 
 # --- tools ---------------------------------------------------------------------------------------------------------
 

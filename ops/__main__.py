@@ -11,7 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import dead_letters, orphans, powens_setup
+from ops import dead_letters, orphans, powens_setup, restoring
 from ops.first_contact import findings, unknowns
 from ops.first_contact.deployment import Deployment
 from ops.first_contact.journey import Journey
@@ -55,6 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         "powens-setup", parents=[stack], help="say what the Powens domain lacks; --apply makes it"
     )
     setup.add_argument("--apply", action="store_true", help="make what the API of Powens lets be made")
+    back = commands.add_parser("copy-back", parents=[stack], help="give users what they lost, from a restored table")
+    back.add_argument("restored", help="name of the table that was restored")
+    back.add_argument("users", nargs="+", help="ids of users")
     contact = commands.add_parser("first-contact", parents=[stack], help="look whether a deployment works")
     contact.add_argument("--yes", action="store_true", help="ask nobody before what is not only read")
     contact.add_argument("--report", type=Path, help="write down what the unknowns of Powens turned out to be")
@@ -67,6 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
                 _list_dead_letters(system)
             case "orphans":
                 _list_orphans(system)
+            case "copy-back":
+                for user, count in restoring.copy_back(system, given.restored, given.users):
+                    print(f"{count:>4} items of {user}")
             case "first-contact":
                 return _make_first_contact(system, given)
             case "powens-setup":

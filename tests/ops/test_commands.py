@@ -15,7 +15,7 @@ from shared.adapters.dynamodb.table import Table
 from shared.application.orphans import Listing
 
 STACK = "synced-accounts-test"
-TABLE = "accounts"
+TABLE, RESTORED = "accounts", "repair"
 
 
 class CloudFormation:
@@ -36,12 +36,13 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBOrphans]:
     with mock_aws():
         client: Any = boto3.Session("t", "t").client("dynamodb", "eu-west-3")
         keys = (("pk", "HASH"), ("sk", "RANGE"))
-        client.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-        )
+        for table in (TABLE, RESTORED):
+            client.create_table(
+                TableName=table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+                KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+            )
         services = {"cloudformation": CloudFormation(), "dynamodb": client}
         monkeypatch.setattr(boto3.session.Session, "client", lambda _, service: services[service])
         yield DynamoDBOrphans(Table(client, TABLE))
@@ -78,3 +79,53 @@ def test_no_command_works_on_a_stack_that_was_not_named(
     with pytest.raises(SystemExit, match="2"):
         main(["dead-letters"])
     assert "--stack" in capsys.readouterr().err
+
+
+# --- a restored table ------------------------------------------------------------------------------------------------
+
+USER = "USER#u-1"
+
+
+def items(store: DynamoDBOrphans, table: str) -> dict[tuple[str, str], str]:
+    """What a table holds: a word of each item by its key."""
+    found = store.table.client.scan(TableName=table)["Items"]
+    return {(item["pk"]["S"], item["sk"]["S"]): item["word"]["S"] for item in found}
+
+
+def given(store: DynamoDBOrphans, table: str, pk: str, sk: str, word: str, **more: Any) -> None:
+    item: Any = {"pk": {"S": pk}, "sk": {"S": sk}, "word": {"S": word}, **more}
+    store.table.client.put_item(TableName=table, Item=item)
+
+
+def test_what_a_user_lost_comes_back_and_what_there_is_stays(
+    store: DynamoDBOrphans, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given(store, RESTORED, USER, "PROFILE", "old", powens_user_id={"N": "41"})
+    given(store, RESTORED, USER, "LIST#CONNECTION#c-1", "old")
+    given(store, RESTORED, USER, "OPERATION#o-1", "old")
+    given(store, RESTORED, "POWENS#41", "USER", "old")
+    given(store, RESTORED, "USER#u-2", "PROFILE", "old")
+    for over in ("EVENT#e-1", "COMMAND#m-1", "SESSION#s-1", "SOCKET#s-2", "IDEMPOTENCY#k-1"):
+        given(store, RESTORED, USER, over, "old")
+    given(store, TABLE, USER, "LIST#CONNECTION#c-1", "new")
+
+    assert main(["copy-back", RESTORED, "u-1"]) == 0
+
+    assert capsys.readouterr().out == "   3 items of u-1\n"
+    assert items(store, TABLE) == {
+        (USER, "PROFILE"): "old",
+        (USER, "LIST#CONNECTION#c-1"): "new",
+        (USER, "OPERATION#o-1"): "old",
+        ("POWENS#41", "USER"): "old",
+    }
+
+
+def test_a_user_who_is_being_erased_gets_nothing_back(store: DynamoDBOrphans) -> None:
+    given(store, RESTORED, USER, "PROFILE", "old")
+    given(store, RESTORED, USER, "OPERATION#o-1", "old")
+    mark = {"erasure_id": "x", "erasure_requested_at": "2026-03-05T09:00:00+00:00", "erasure_correlation_id": "c"}
+    given(store, TABLE, USER, "PROFILE", "new", **{name: {"S": value} for name, value in mark.items()})
+
+    assert main(["copy-back", RESTORED, "u-1"]) == 0
+
+    assert items(store, TABLE) == {(USER, "PROFILE"): "new"}
