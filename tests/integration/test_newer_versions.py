@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.read_back import app as read_back
+from shared.domain.connection import connection_id
 from tests.integration.newer_steps import NEWER, put_item, rewrite, stored
 from tests.integration.world import World
 from tests.worlds.deployment import TABLE
@@ -119,6 +120,23 @@ def test_an_item_of_a_newer_version_is_left_alone_until_a_newer_release_reads_it
     connection.accounts[2].disabled = True
     world.settle()
     assert world.enabled(connection) == {1}
+
+
+def test_an_item_of_a_newer_version_holds_up_nobody_elses_housekeeping(world: World, connection: Connection) -> None:
+    other = world.connect(11, 12, user="bob", connection_id=78)
+    path = "/v1/connections/{}/refresh"
+    world.api("POST", path.format(connection_id(connection.id)))
+    overdue = world.api("POST", path.format(connection_id(other.id)), user="bob")
+    for item in list(stored(world, "OPERATION#")):
+        if item["pk"]["S"] == "USER#alice":
+            put_item(world, {**item, "schema_version": {"N": "2"}, "due_pk": {"S": "OPERATION#0"}})
+        else:
+            put_item(world, {**item, "due_pk": {"S": "OPERATION#0"}})
+    world.clock.advance(minutes=12)
+    world.keep_house()
+    assert world.api("GET", f"/v1/operations/{overdue.json['id']}", user="bob").json["status"] == "timed_out"
+    [left] = [item for item in stored(world, "OPERATION#") if item["pk"]["S"] == "USER#alice"]
+    assert json.loads(left["document"]["S"]).get("ended_at") is None
 
 
 def test_an_erasure_waits_for_a_release_that_knows_every_item_of_the_user(world: World, connection: Connection) -> None:
