@@ -72,6 +72,14 @@ orphans: $(OPERATING) ## List users at Powens whom nobody here owns, as the last
 replay-dlq: $(OPERATING) ## Send dead letters back: QUEUE=commands|refresh|outbox|housekeeping|live-updates [STACK=...]
 	@$(ON_STACK) replay-dlq "$(QUEUE)"
 
+.PHONY: pause-powens
+pause-powens: $(OPERATING) ## Let nobody call Powens for a while, without a deployment: MINUTES=60 [STACK=...]
+	@$(ON_STACK) pause-powens "$(or $(MINUTES),$(error MINUTES is for how long))"
+
+.PHONY: resume-powens
+resume-powens: $(OPERATING) ## Let Powens be called again [STACK=...]
+	@$(ON_STACK) resume-powens
+
 .PHONY: copy-back
 copy-back: $(OPERATING) ## Give users what they lost, from a restored table: FROM=repair USERS="id id" [STACK=...]
 	@$(ON_STACK) copy-back "$(FROM)" $(USERS)

@@ -29,6 +29,7 @@ DROPPED: Mapping[str, str] = {
     "AWS::CodeDeploy::DeploymentGroup": "unknown to the double: versions are shifted at once",
     "AWS::Events::Archive": "unknown to the double",
     "AWS::Events::EventBusPolicy": "unknown to the double",
+    "AWS::Logs::QueryDefinition": "unknown to the double: there is nobody to ask it",
     "AWS::SQS::QueueInlinePolicy": "unknown to the double",
     "AWS::SecretsManager::ResourcePolicy": "unknown to the double",
     "AWS::SecretsManager::RotationSchedule": "unknown to the double",

@@ -7,11 +7,12 @@ import argparse
 import getpass
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import dead_letters, orphans, powens_setup, restoring
+from ops import dead_letters, orphans, powens_setup, restoring, switch
 from ops.first_contact import findings, unknowns
 from ops.first_contact.deployment import Deployment
 from ops.first_contact.journey import Journey
@@ -21,6 +22,8 @@ from ops.wire import Unreachable
 from shared.domain.errors import StoreUnavailable
 
 CONFIG_TOKEN = "POWENS_CONFIG_TOKEN"  # noqa: S105 - the name of a variable
+LONGEST_PAUSE = timedelta(days=7)
+"""Of the switch: one that is forgotten ends by itself."""
 TEST_USER_TOKEN = "TEST_USER_TOKEN"  # noqa: S105 - likewise
 
 
@@ -55,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         "powens-setup", parents=[stack], help="say what the Powens domain lacks; --apply makes it"
     )
     setup.add_argument("--apply", action="store_true", help="make what the API of Powens lets be made")
+    pause = commands.add_parser("pause-powens", parents=[stack], help="let nobody call Powens for a while")
+    pause.add_argument("minutes", type=_minutes, help="until it goes on by itself")
+    commands.add_parser("resume-powens", parents=[stack], help="let Powens be called again")
     back = commands.add_parser("copy-back", parents=[stack], help="give users what they lost, from a restored table")
     back.add_argument("restored", help="name of the table that was restored")
     back.add_argument("users", nargs="+", help="ids of users")
@@ -70,6 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
                 _list_dead_letters(system)
             case "orphans":
                 _list_orphans(system)
+            case "pause-powens":
+                print(f"nobody calls Powens before {switch.pause(system, given.minutes):%Y-%m-%dT%H:%M:%SZ}")
+            case "resume-powens":
+                switch.resume(system)
+                print("Powens is called again")
             case "copy-back":
                 for user, count in restoring.copy_back(system, given.restored, given.users):
                     print(f"{count:>4} items of {user}")
@@ -83,6 +94,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"stopped: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _minutes(text: str) -> timedelta:
+    minutes = timedelta(minutes=float(text))
+    if not timedelta() < minutes <= LONGEST_PAUSE:
+        raise argparse.ArgumentTypeError(f"more than 0, and at most {LONGEST_PAUSE // timedelta(minutes=1)}")
+    return minutes
 
 
 def _list_dead_letters(system: System) -> None:

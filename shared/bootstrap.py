@@ -177,7 +177,11 @@ class Container:
 
     @cached_property
     def refresh_catalogue(self) -> RefreshCatalogue:
-        return RefreshCatalogue(self.catalogue_store, lambda: self.powens, self.clock, self._grant)
+        return RefreshCatalogue(self.catalogue_store, self._powens_when_nobody_waits, self.clock, self._grant)
+
+    def _powens_when_nobody_waits(self) -> "PowensClient":
+        self.budget.admit(1, sweep=True)
+        return self.powens
 
     def _grant(self, institution_id: str, kinds: frozenset[AccountType]) -> int:
         granted, all_of_them = self.grant_wishes.run(

@@ -1,9 +1,9 @@
 """What all workers together may ask of Powens, so that no sweep starves somebody who waits.
 
-Two things are shared, in the table (ADR 0021): a pause, which begins for everybody when Powens answers 429 to anybody;
-and, where a limit is set, what was asked in the current minute. Somebody's tap may use all of the limit; reads that
-nobody waits for, and our own restorations, stop at half of it. So while taps need no more than the other half, none
-waits.
+Two things are shared, in the table (ADR 0021): a pause, which begins for everybody when Powens answers 429 to anybody,
+or when an operator wants one (ADR 0046); and, where a limit is set, what was asked in the current minute. Somebody's
+tap may use all of the limit; reads that nobody waits for, and restorations of ours, stop at half of it. So while taps need
+no more than the other half, none waits.
 """
 
 import math
@@ -27,7 +27,7 @@ class BudgetStore(Protocol):
     """What all workers share about asking Powens. Every method may raise StoreUnavailable."""
 
     def paused_until(self) -> datetime | None:
-        """When Powens may be asked again; None when it was never throttling."""
+        """When Powens may be asked again; None when there is no pause."""
 
     def pause(self, until: datetime) -> None:
         """Nobody asks before `until`; a longer pause that is on stays."""
@@ -49,7 +49,8 @@ class Budget:
         now = self.clock()
         paused_until = self.store.paused_until()
         if paused_until is not None and paused_until > now:
-            raise PowensBusy("Powens throttles", retry_after=_seconds(paused_until - now))
+            # A pause may be ended before its time, and what was put off must notice.
+            raise PowensBusy("Powens is not to be asked", retry_after=_seconds(min(paused_until - now, LONGEST_PAUSE)))
         if not self.calls_per_minute:
             return
         most = self._sweep_calls if sweep else self.calls_per_minute

@@ -15,7 +15,7 @@ from shared.application.ports import Clock, StaleWriteError
 from shared.domain.catalogue import Catalogue, CatalogueEntry, check_catalogue, newly_given
 from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import PEERS_FLOOR, DiagnosisContext
-from shared.domain.errors import AppError
+from shared.domain.errors import AppError, PowensBusy
 from shared.domain.incidents import Failing, Incident, Kind, evolve_all
 from shared.domain.observation import Institution
 
@@ -117,7 +117,9 @@ class RefreshCatalogue:
         except AppError as error:
             if held is None:
                 raise
-            trouble, entries, read_at = error, held.catalogue.entries, held.catalogue.read_at
+            entries, read_at = held.catalogue.entries, held.catalogue.read_at
+            # A pause is nobody's failure: the next hour asks again.
+            trouble = None if isinstance(error, PowensBusy) else error
         given, counted = self._count(held)
         after = Catalogue(read_at=read_at, entries=entries, given_to_others=given)
         news = newly_given(held.catalogue if held else None, after)

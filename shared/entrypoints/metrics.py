@@ -25,9 +25,12 @@ class Metric(StrEnum):
     # operations
     ENDED_OPERATIONS = "EndedOperations"
     FAILED_OPERATIONS = "FailedOperations"
+    TAP_SECONDS = "TapSeconds"  # seconds
     # Powens
     POWENS_REFUSALS = "PowensRefusals"
+    POWENS_FORBIDDEN = "PowensForbidden"
     POWENS_THROTTLED = "PowensThrottled"
+    UNKNOWN_STATES = "UnknownStates"
     UNREADABLE_FIELDS = "UnreadableFields"
     # reads of a user
     STALENESS = "Staleness"  # seconds

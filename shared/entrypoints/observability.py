@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from shared.domain.connection import Operation
 
 FAILED_ENDS = frozenset({"failed", "timed_out"})
+TAPS = frozenset({"selection", "deletion"})
+"""Kinds of operations that somebody waits for who has just tapped. A refresh waits for the bank."""
+UNKNOWN_STATE = ".unknown"
+"""Behind the name of a field: it can be read, and says something that we have no meaning for."""
 
 # Lambda reads level and time of a line that it did not write only if the time is one of RFC 3339.
 logger = Logger(use_rfc3339=True)
@@ -36,13 +40,15 @@ def measure(metric: Metric, length: timedelta) -> None:
 def count_unreadable(field: str) -> None:
     """A field of Powens' answers that could not be read. `field` is our name for it; its value is not ours to log."""
     logger.warning("unreadable field", extra={"field": field})
-    count(Metric.UNREADABLE_FIELDS)
+    count(Metric.UNKNOWN_STATES if field.endswith(UNKNOWN_STATE) else Metric.UNREADABLE_FIELDS)
 
 
 def count_refused(what: str, status: int, code: str | None) -> None:
     """Powens says no. `what` is our name for the request; of what Powens says, only its one-word code is logged."""
     logger.warning("refused by Powens", extra={"request": what, "status": status, "powens_code": code})
     count(Metric.POWENS_REFUSALS)
+    if status == 403:
+        count(Metric.POWENS_FORBIDDEN)
 
 
 def count_ended(operation: "Operation") -> None:
@@ -51,6 +57,8 @@ def count_ended(operation: "Operation") -> None:
     logger.info("operation ended", extra={"operation_id": operation.id, "kind": kind, "end": end})
     count(Metric.ENDED_OPERATIONS)
     count(Metric.FAILED_OPERATIONS, int(end in FAILED_ENDS))
+    if kind in TAPS and operation.ended_at is not None:
+        measure(Metric.TAP_SECONDS, operation.ended_at - operation.created_at)
     with single_metric(name=Metric.ENDED_OPERATIONS.value, unit=MetricUnit.Count, value=1) as metric:
         metric.add_dimension("kind", kind)
         metric.add_dimension("end", end)

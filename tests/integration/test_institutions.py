@@ -1,6 +1,7 @@
 """The catalogue of institutions: kept, searched, never made worse by what Powens answers or by who refreshes too."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -145,6 +146,24 @@ def test_whatever_powens_answers_the_last_good_copy_stays_and_an_operator_is_tol
         world.refresh_catalogue()
     world.clock.advance(minutes=1)
     assert listed(world, "limit=100") == before
+
+
+def test_a_pause_keeps_the_catalogue_as_it_is_and_alarms_nobody(world: World) -> None:
+    offer(world, "Revolut")
+    world.refresh_catalogue()
+    before = listed(world)
+    with world.looking():
+        container().budget_store.pause(world.clock.now + timedelta(hours=2))
+    world.forget()
+    world.clock.advance(hours=1)
+
+    assert world.refresh_catalogue()["institutions"] == 1
+    assert world.powens.count("GET /connectors") == 0
+    assert listed(world) == before
+    # Afterwards it is renewed.
+    world.clock.advance(hours=1, seconds=1)
+    world.refresh_catalogue()
+    assert world.powens.count("GET /connectors") == 1
 
 
 def test_without_a_good_copy_a_failure_keeps_nothing(world: World) -> None:

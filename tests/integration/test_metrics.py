@@ -46,6 +46,48 @@ def test_an_operation_that_ends_well_is_counted_and_not_as_a_failure(world: Worl
     assert (world.metric("EndedOperations"), world.metric("FailedOperations")) == (2, 0)
 
 
+def test_how_long_somebody_who_tapped_has_waited_is_measured_and_a_refresh_is_not(world: World) -> None:
+    connection = world.connect(1, 2)
+    world.settle()
+    before = len([line for line in world.lines() if "TapSeconds" in line])
+    world.choose(connection, 1)
+    world.clock.advance(seconds=7)
+    world.settle()
+    world.api("POST", f"/v1/connections/{world.held(connection)['id']}/refresh")
+    world.settle()
+
+    measured = [line["TapSeconds"] for line in world.lines() if "TapSeconds" in line][before:]
+    assert len(measured) == 1
+    assert 7 <= sum(value if isinstance(value, int | float) else value[0] for value in measured) < 60
+
+
+def test_what_users_are_told_that_we_look_into_is_counted_by_itself(world: World) -> None:
+    """403 (`forbidden_by_powens`), and a state that we have no word for (`unknown_problem`)."""
+    connection = world.connect(1, 2)
+    world.powens.fail("POST /users/41/accounts/2", error(403, "forbidden"), times=9)
+    world.choose(connection, 1)
+    world.settle()
+    assert world.metric("PowensForbidden") >= 1
+
+    before = world.metric("UnreadableFields")
+    connection.state = "aStateOfNextYear"
+    world.webhook("connection-synced", connection)
+    world.settle()
+    assert world.metric("UnknownStates") >= 1
+    assert world.metric("UnreadableFields") == before
+
+
+def test_the_states_that_we_know_are_nothing_to_look_into(world: World) -> None:
+    connection = world.connect(1)
+    for state in ("SCARequired", "wrongpass", "bug", None):
+        connection.state = state
+        world.clock.advance(minutes=1)
+        world.webhook("connection-synced", connection)
+        world.settle()
+
+    assert world.metric("UnknownStates") == 0
+
+
 def test_a_bug_in_a_request_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> Any:
         raise ZeroDivisionError

@@ -1,7 +1,7 @@
 """`python -m ops`: the stack that it works on, and the users at Powens whom nobody owns."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -10,9 +10,12 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from ops.__main__ import main
+from shared.adapters.dynamodb.budget import DynamoDBBudget
 from shared.adapters.dynamodb.orphans import DynamoDBOrphans
 from shared.adapters.dynamodb.table import Table
+from shared.application.budget import Budget
 from shared.application.orphans import Listing
+from shared.domain.errors import PowensBusy
 
 STACK = "synced-accounts-test"
 TABLE, RESTORED = "accounts", "repair"
@@ -129,3 +132,35 @@ def test_a_user_who_is_being_erased_gets_nothing_back(store: DynamoDBOrphans) ->
     assert main(["copy-back", RESTORED, "u-1"]) == 0
 
     assert items(store, TABLE) == {(USER, "PROFILE"): "new"}
+
+
+# --- the switch ------------------------------------------------------------------------------------------------------
+
+
+def test_powens_is_called_by_nobody_until_the_pause_ends_or_is_ended(
+    store: DynamoDBOrphans, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = DynamoDBBudget(Table(store.table.client, TABLE))
+    workers = Budget(budget, lambda: datetime.now(UTC), 0)
+    workers.admit(1, sweep=False)
+
+    assert main(["pause-powens", "60"]) == 0
+
+    until = budget.paused_until()
+    assert until is not None
+    assert capsys.readouterr().out == f"nobody calls Powens before {until:%Y-%m-%dT%H:%M:%SZ}\n"
+    assert abs(until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
+    with pytest.raises(PowensBusy):
+        workers.admit(1, sweep=False)
+
+    assert main(["resume-powens"]) == 0
+    workers.admit(1, sweep=False)
+    # Nothing is wrong when there is nothing to end.
+    assert main(["resume-powens"]) == 0
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("minutes", ["0", "-5", "10081", "soon", "nan"])
+def test_a_pause_that_would_be_none_or_be_forgotten_is_refused(minutes: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["pause-powens", minutes])

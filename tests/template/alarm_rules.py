@@ -11,7 +11,15 @@ from tests.template.cloudformation import Stack, target
 _KNOWN_METRICS: Mapping[tuple[str, str], Sequence[frozenset[str]]] = {
     **{
         ("AWS/Lambda", metric): (frozenset({"FunctionName"}), frozenset({"FunctionName", "Resource"}))
-        for metric in ("ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles")
+        for metric in (
+            "ConcurrentExecutions",
+            "DestinationDeliveryFailures",
+            "Duration",
+            "Errors",
+            "Invocations",
+            "IteratorAge",
+            "Throttles",
+        )
     },
     **{
         ("AWS/SQS", metric): (frozenset({"QueueName"}),)
@@ -42,7 +50,7 @@ _KNOWN_METRICS: Mapping[tuple[str, str], Sequence[frozenset[str]]] = {
     },
     **{
         ("AWS/Events", metric): (frozenset({"EventBusName", "RuleName"}), frozenset({"RuleName"}))
-        for metric in ("FailedInvocations", "Invocations", "InvocationsSentToDlq")
+        for metric in ("FailedInvocations", "Invocations", "InvocationsFailedToBeSentToDlq", "InvocationsSentToDlq")
     },
 }
 _DIMENSION_TYPES: Mapping[str, frozenset[str]] = {

@@ -153,7 +153,7 @@ def test_who_keeps_the_catalogue_reads_institutions_and_of_users_single_wishes_o
             {"dynamodb:LeadingKeys": ["INSTITUTIONS", "INSTITUTION#*"]},
         ),
         (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], {"dynamodb:LeadingKeys": ["USER#*"]}),
-        ("dynamodb:UpdateItem", {"dynamodb:LeadingKeys": ["BUDGET"]}),
+        (["dynamodb:GetItem", "dynamodb:UpdateItem"], {"dynamodb:LeadingKeys": ["BUDGET", "BUDGET#*"]}),
     ]
 
 

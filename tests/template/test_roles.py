@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.double import Double
+from local.template import DROPPED
 from tests.polling import eventually
 from tests.template.cloudformation import PARAMETERS, Stack, translate
 
@@ -62,8 +63,9 @@ def outputs(double: Double, template_text: str) -> dict[str, str]:
 
 def _without_code(template: dict[str, Any]) -> dict[str, Any]:
     stack = Stack(template)
-    for layer in [name for name, _ in stack.of("AWS::Lambda::LayerVersion")]:
-        del template["Resources"][layer]
+    for kind in ("AWS::Lambda::LayerVersion", *DROPPED):
+        for name in [name for name, _ in stack.of(kind)]:
+            del template["Resources"][name]
     for _, function in stack.of("AWS::Lambda::Function"):
         function.update(Code=_CODE, Handler="index.lambda_handler")
         del function["Layers"]

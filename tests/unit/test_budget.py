@@ -91,6 +91,19 @@ def test_a_pause_has_a_usual_length_and_a_longest_one_and_a_shorter_one_does_not
     assert store.until == clock.now + LONGEST_PAUSE
 
 
+def test_a_pause_of_days_lets_nobody_through_and_everybody_asks_again_within_a_quarter_of_an_hour() -> None:
+    """An operator may end it before its time: what was put off has to notice."""
+    clock, store = FixedClock(), InMemoryBudget()
+    budget = Budget(store, clock, 0)
+    store.pause(clock.now + timedelta(days=3))
+    with pytest.raises(PowensBusy) as busy:
+        budget.admit(1, sweep=False)
+    assert busy.value.retry_after == LONGEST_PAUSE.total_seconds()
+    clock.advance(minutes=20)
+    assert not admitted(budget, 1, sweep=False)
+    assert budget.users_per_pass(400) == 0
+
+
 @pytest.mark.parametrize(("limit", "users"), [(0, 400), (1, 1), (3, 1), (100, 25), (100_000, 400)])
 def test_a_pass_plans_no_more_users_than_the_sweeps_half_can_read(limit: int, users: int) -> None:
     assert Budget(InMemoryBudget(), FixedClock(), limit).users_per_pass(400) == users

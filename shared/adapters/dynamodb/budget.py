@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from shared.adapters.dynamodb.keys import expiry, instant
-from shared.adapters.dynamodb.table import Key, Table, update
+from shared.adapters.dynamodb.table import Key, Table, delete, update
 
 MINUTE_KEPT = timedelta(hours=1)
 _PAUSE: Key = {"pk": "BUDGET", "sk": "PAUSE"}
@@ -22,6 +22,10 @@ class DynamoDBBudget:
     def pause(self, until: datetime) -> None:
         longer = "attribute_not_exists(paused_until) OR paused_until < :until"
         self.table.attempt(update(_PAUSE, "SET paused_until = :until", longer, until=instant(until)))
+
+    def resume(self) -> None:
+        """End a pause before its time: an operator's work, no port."""
+        self.table.write(delete(_PAUSE))
 
     def spend(self, minute: datetime, calls: int, *, most: int) -> bool:
         return self.table.attempt(

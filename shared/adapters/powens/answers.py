@@ -37,6 +37,7 @@ from shared.adapters.powens.values import (
 from shared.domain.catalogue import CatalogueEntry, CatalogueSource
 from shared.domain.identifiers import identifying_number, last_signs, misshapen_iban, valid_iban
 from shared.domain.observation import Institution, ObservedAccount, ObservedConnection, ObservedSource
+from shared.domain.status import meaning_of_state
 
 type OnUnreadable = Callable[[str], None]
 """Is called with the name of a field, ours, whose value is not as documented."""
@@ -85,7 +86,11 @@ class _Fields:
         word = self.read(name, as_word)
         value = self.item.get(name)
         blank = not value or (isinstance(value, str) and NOTHING.fullmatch(value))
-        return word if word is not None or blank else "unknown"
+        found = word if word is not None or blank else "unknown"
+        if found is not None and meaning_of_state(found)[1] == "unknown_problem":
+            # Users are told that we look into it, so somebody has to hear of it.
+            self.on_unreadable(f"{self.what}.{name}.unknown")
+        return found
 
     def past(self, name: str, read_started_at: datetime | None) -> datetime | None:
         """When something happened: unknown when it lies in the future of the read that shows it."""
