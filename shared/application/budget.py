@@ -2,8 +2,8 @@
 
 Two things are shared, in the table (ADR 0021): a pause, which begins for everybody when Powens answers 429 to anybody,
 or when an operator wants one (ADR 0046); and, where a limit is set, what was asked in the current minute. Somebody's
-tap may use all of the limit; reads that nobody waits for, and restorations of ours, stop at half of it. So while taps need
-no more than the other half, none waits.
+tap may use all of the limit; reads that nobody waits for, and our own restorations, stop at half of it. So while taps
+need no more than the other half, none waits.
 """
 
 import math

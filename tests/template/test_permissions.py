@@ -119,14 +119,17 @@ def test_the_webhook_decrypts_its_own_environment_and_no_token(deployed: Stack) 
     }
 
 
-def test_housekeeping_finds_what_is_due_and_lists_nobody(deployed: Stack) -> None:
+def test_housekeeping_finds_what_is_due_and_looks_into_one_user_at_a_time(deployed: Stack) -> None:
     queried = [
-        one["Resource"]
+        (one["Resource"], one.get("Condition"))
         for one in statements(deployed.properties("HousekeepingRole"))
         if "dynamodb:Query" in as_list(one["Action"])
     ]
 
-    assert queried == [{"Fn::Sub": "${Table.Arn}/index/due"}]
+    assert queried == [
+        ({"Fn::Sub": "${Table.Arn}/index/due"}, None),
+        ({"Fn::GetAtt": ["Table", "Arn"]}, {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["USER#*"]}}),
+    ]
 
 
 def test_who_looks_for_orphans_sees_whether_somebody_is_ours_and_nothing_of_them(deployed: Stack) -> None:

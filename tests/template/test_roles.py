@@ -229,6 +229,7 @@ NEEDED = {
     "HousekeepingFunctionName": {
         "read an item",
         "read what is about institutions",
+        "list a user",
         "write a transaction",
         "find what is due",
         "send a hint",
