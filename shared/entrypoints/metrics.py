@@ -30,8 +30,8 @@ class Metric(StrEnum):
     POWENS_REFUSALS = "PowensRefusals"
     POWENS_FORBIDDEN = "PowensForbidden"
     POWENS_THROTTLED = "PowensThrottled"
-    UNKNOWN_STATES = "UnknownStates"
     UNREADABLE_FIELDS = "UnreadableFields"
+    UNKNOWN_STATES = "UnknownStates"
     # reads of a user
     STALENESS = "Staleness"  # seconds
     READS_PUT_OFF = "ReadsPutOff"

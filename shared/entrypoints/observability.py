@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 FAILED_ENDS = frozenset({"failed", "timed_out"})
 TAPS = frozenset({"selection", "deletion"})
 """Kinds of operations that somebody waits for who has just tapped. A refresh waits for the bank."""
-UNKNOWN_STATE = ".unknown"
-"""Behind the name of a field: it can be read, and says something that we have no meaning for."""
+TROUBLES = frozenset({"connection.state", "connection.error", "source.state", "account.error"})
+"""Fields of Powens whose unknown values users read as a problem that we look into."""
 
 # Lambda reads level and time of a line that it did not write only if the time is one of RFC 3339.
 logger = Logger(use_rfc3339=True)
@@ -38,9 +38,13 @@ def measure(metric: Metric, length: timedelta) -> None:
 
 
 def count_unreadable(field: str) -> None:
-    """A field of Powens' answers that could not be read. `field` is our name for it; its value is not ours to log."""
+    """A field of Powens' answers that could not be read, or whose word has no meaning here. `field` is our name for it;
+    its value is not ours to log.
+    """
     logger.warning("unreadable field", extra={"field": field})
-    count(Metric.UNKNOWN_STATES if field.endswith(UNKNOWN_STATE) else Metric.UNREADABLE_FIELDS)
+    count(Metric.UNREADABLE_FIELDS)
+    if field in TROUBLES:
+        count(Metric.UNKNOWN_STATES)
 
 
 def count_refused(what: str, status: int, code: str | None) -> None:

@@ -82,15 +82,16 @@ class _Fields:
         return self.read(name, as_name) or ""
 
     def trouble(self, name: str) -> str | None:
-        """A state or an error: an open list of words. Something else that is not empty is trouble that is unknown."""
+        """A state or an error: an open list of words. Something else that is not empty is trouble that is unknown.
+
+        A word without a meaning here is reported, too: users are told that we look into it.
+        """
         word = self.read(name, as_word)
+        if word is not None and meaning_of_state(word)[1] == "unknown_problem":
+            self.on_unreadable(f"{self.what}.{name}")
         value = self.item.get(name)
         blank = not value or (isinstance(value, str) and NOTHING.fullmatch(value))
-        found = word if word is not None or blank else "unknown"
-        if found is not None and meaning_of_state(found)[1] == "unknown_problem":
-            # Users are told that we look into it, so somebody has to hear of it.
-            self.on_unreadable(f"{self.what}.{name}.unknown")
-        return found
+        return word if word is not None or blank else "unknown"
 
     def past(self, name: str, read_started_at: datetime | None) -> datetime | None:
         """When something happened: unknown when it lies in the future of the read that shows it."""
