@@ -45,14 +45,14 @@ def test_a_user_whose_items_are_gone_gets_everything_back_and_nothing_is_told_tw
         # What Powens does not know: a choice, an account kept by hand, a wish.
         person.ended(person.select("EUR"))
         person.wait(lambda: person.agreed(EUR_ONLY))
-        by_hand = {
+        manual = {
             "name": "Livret",
             "type": "savings",
             "currency": "EUR",
             "balance": "12.00",
             "institution_name": "Revolut",
         }
-        person.api.post("/v1/accounts", json=by_hand).raise_for_status()
+        person.api.post("/v1/accounts", json=manual).raise_for_status()
         institution = person.connection["institution"]["id"]
         person.api.post("/v1/wishes", json={"institution_id": institution, "type": "savings"}).raise_for_status()
         before, held = person.api.get("/v1/connections").json(), exported(person)

@@ -278,7 +278,12 @@ def _names(items: Iterable[Item]) -> dict[str, str]:
 
 
 def lost(released: Any, current: Any, at: str = "") -> list[str]:
-    """What of a released answer is not in a current one, which may have more members."""
+    """What of a released answer is not in a current one, which may have more members, and say a message in other words.
+
+    The code beside a message says what it means; that there is a text for each code is a test of the texts.
+    """
+    if at.endswith(".message") and isinstance(released, str):
+        return [] if isinstance(current, str) and bool(current) == bool(released) else [f"{at} says nothing"]
     if isinstance(released, dict) and isinstance(current, dict):
         return [
             line

@@ -44,8 +44,8 @@ def test_flexible_savings_at_revolut_are_not_supported_and_can_be_added_manually
     assert {"no_capability:bankwealth", "no_product:wealth", "only_source:openapi", "connection_works"} <= set(
         told["evidence"]
     )
-    assert "à la main" in told["message"]
-    assert "by hand" in ask(world, accept_language="en")["message"]
+    assert "manuellement" in told["message"]
+    assert "manually" in ask(world, accept_language="en")["message"]
 
 
 def test_the_bank_being_down_is_temporary(world: World, revolut: Connection) -> None:

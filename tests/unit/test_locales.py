@@ -65,5 +65,9 @@ def test_a_brace_is_always_of_a_value_to_fill_in(locales: Locales) -> None:
             assert not re.search(r"[{}]", re.sub(r"\{\w+\}", "", form)), key
 
 
+def test_apostrophes_are_those_of_print(locales: Locales) -> None:
+    assert [form for _, entry in entries(locales) for form in forms(entry) if "'" in form] == []
+
+
 def test_no_sign_of_a_french_text_can_begin_a_line(locales: Locales) -> None:
     assert [form for entry in locales.french.values() for form in forms(entry) if BREAKS.search(form)] == []

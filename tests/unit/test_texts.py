@@ -88,7 +88,7 @@ def test_what_is_filled_in_is_not_a_template() -> None:
 )
 def test_a_refused_refresh_names_the_age_of_the_data(age: timedelta, french: str, english: str) -> None:
     refused = replace(operation(kind=OperationKind.REFRESH), ended_at=NOW, last_success_at=NOW - age)
-    assert f"datent d'il y a {french}." in refused_refresh_sentence(refused, "fr")
+    assert f"datent d’il y a {french}." in refused_refresh_sentence(refused, "fr")
     assert f"is {english} old." in refused_refresh_sentence(refused, "en")
 
 
@@ -99,7 +99,7 @@ def test_a_refused_refresh_of_data_that_never_came_names_no_age() -> None:
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("fr", "automatique\N{NO-BREAK SPACE}: le 24 novembre à 09:05"), ("en", "automatic: 24 November at 09:05")],
+    [("fr", "automatique\N{NO-BREAK SPACE}: le 24 novembre à 09:05"), ("en", "attempt: 24 November at 09:05")],
 )
 def test_a_time_in_a_sentence_stays_with_what_announces_it(language: str, said: str) -> None:
     diagnosis = Diagnosis(

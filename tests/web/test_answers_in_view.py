@@ -184,4 +184,4 @@ def test_a_manual_account_that_was_added_is_seen(long_list: Screen) -> None:
     row = page.get_by_test_id("manual-account")
     expect(row).to_be_focused()
     expect(row).to_be_in_viewport(ratio=1)
-    expect(page.get_by_test_id("done")).to_have_text("Tirelire est ajouté.Fermer")
+    expect(page.get_by_test_id("done")).to_have_text("Tirelire a été ajouté.Fermer")

@@ -74,8 +74,8 @@ def test_a_copy_follows_the_connection_that_it_counts_through(screen: Screen, st
     changed = scenarios.reconnected()
     changed["connections"][1]["freshness"] = "stale"
     stub.put_user("alice", changed)
-    expect(copy).to_contain_text("(plus à jour)")
-    expect(screen.institution("old").get_by_test_id("superseded")).to_contain_text("(plus à jour)")
+    expect(copy).to_contain_text("(pas à jour)")
+    expect(screen.institution("old").get_by_test_id("superseded")).to_contain_text("(pas à jour)")
 
 
 @pytest.mark.usefixtures("reconnected")
@@ -174,6 +174,6 @@ def test_the_last_balance_of_an_account_that_fails_says_its_age(screen: Screen, 
         account("a.off", "PEA", enabled=False, last_success_at=moment(days=-30)),
     ]))))  # fmt: skip
     page = screen.open()
-    expect(screen.account("a.old").get_by_test_id("balance-age")).to_have_text("Solde reçu il y a 3 jours")
+    expect(screen.account("a.old").get_by_test_id("balance-age")).to_have_text("Solde actualisé il y a 3 jours")
     expect(screen.account("a.old")).to_contain_text("La banque ne donne pas ce compte")
     expect(page.get_by_test_id("balance-age")).to_have_count(1)

@@ -118,9 +118,9 @@ def test_everything_that_can_be_added_is_behind_one_control_that_says_what_each_
     page.get_by_test_id("add").click()
     dialog = page.get_by_test_id("add-dialog")
     expect(dialog.get_by_role("heading")).to_be_focused()
-    expect(dialog.get_by_test_id("add-institution")).to_contain_text("s’actualisent d’eux-mêmes")
+    expect(dialog.get_by_test_id("add-institution")).to_contain_text("actualisés automatiquement")
     expect(dialog.get_by_test_id("add-manual")).to_contain_text("ne partage pas")
-    expect(dialog.get_by_test_id("missing-open")).to_contain_text("Nous vous disons pourquoi")
+    expect(dialog.get_by_test_id("missing-open")).to_contain_text("Nous vous expliquons pourquoi")
     assert screen.axe() == []
     screen.shot("add", full=False)
     page.keyboard.press("Escape")

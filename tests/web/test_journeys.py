@@ -139,7 +139,7 @@ def test_an_unchanged_choice_sends_nothing_and_says_so(screen: Screen, stub: Stu
     page = screen.open()
     screen.choose("rev")
     screen.institution("rev").get_by_test_id("finish").click()
-    expect(page.get_by_test_id("done")).to_contain_text("rien n’a été modifié")
+    expect(page.get_by_test_id("done")).to_contain_text("il n’y a rien à changer")
     assert [r["query"] for r in stub.requests("PUT", "selection")] == ["dry_run=true"]
 
 
@@ -266,7 +266,7 @@ def test_ending_a_connection_needs_its_name(screen: Screen, stub: Stub) -> None:
     section.get_by_test_id("extra").locator("summary").click()
     section.get_by_test_id("end").click()
     dialog = page.get_by_test_id("end-connection")
-    expect(dialog).to_contain_text("ne peut pas être annulé")
+    expect(dialog).to_contain_text("irréversible")
     expect(dialog.get_by_test_id("confirm")).to_be_disabled()
     dialog.get_by_test_id("end-name").fill("Revolut")
     expect(dialog.get_by_test_id("confirm")).to_be_disabled()

@@ -106,7 +106,7 @@ def test_a_bank_that_is_down_says_when_it_is_tried_again_and_asks_for_nothing(sc
     stub.settings(diagnoses={"hor/loan": temporary(retry_at=None)})
     page.get_by_test_id("missing-back").click()
     page.locator("[data-testid=missing-type][data-type=loan]").click()
-    expect(page.get_by_test_id("missing-retry")).to_contain_text("La prochaine synchronisation automatique")
+    expect(page.get_by_test_id("missing-retry")).to_contain_text("à la prochaine synchronisation automatique")
 
 
 def test_a_bank_that_wants_the_user_offers_to_reconnect(screen: Screen, stub: Stub) -> None:
@@ -279,7 +279,7 @@ def test_renaming_sends_the_name_alone_and_past_balances_can_be_looked_at(screen
     expect(lines).to_have_count(2)
     page.get_by_test_id("balances-more").click()
     expect(lines).to_have_count(3)
-    expect(lines.first).to_contain_text("Saisi à la main")
+    expect(lines.first).to_contain_text("Saisi manuellement")
 
 
 def amount(page: Page) -> str:
@@ -295,7 +295,7 @@ def test_joining_counts_the_account_once_and_separating_restores_both(screen: Sc
     expect(suggestion).to_contain_text("le même type, la même devise et le même établissement.")
     suggestion.get_by_test_id("join").click()
     expect(page.get_by_test_id("manual-accounts")).to_have_count(0)
-    expect(screen.account("hor.la")).to_contain_text("Joint à Mon livret")
+    expect(screen.account("hor.la")).to_contain_text("Rattaché à Mon livret")
     assert amount(page) == "9 541,65 €"
     assert stub.requests("PUT", "/link")[0]["body"] == {"account_id": "hor.la"}
     screen.account("hor.la").get_by_test_id("part").click()

@@ -104,7 +104,7 @@ def test_the_total_says_how_much_of_it_is_old_and_where_from(screen: Screen, stu
     page = screen.open()
     assert plain(page.get_by_test_id("total").inner_text()) == "957,00 €"
     old = plain(page.get_by_test_id("total-old").inner_text())
-    assert old == "Dont 907,00 € plus à jour (Banque A et Banque B)"
+    assert old == "Dont 907,00 € non actualisés (Banque A et Banque B)"
 
 
 def test_a_total_of_fresh_balances_has_nothing_to_add(screen: Screen) -> None:

@@ -65,7 +65,7 @@ def test_a_refused_refresh_says_so_and_asks_nothing(
     section.get_by_test_id("extra").locator("summary").click()
     section.get_by_test_id("refresh").click()
     operation = section.get_by_test_id("operation")
-    expect(operation.get_by_test_id("operation-message")).to_have_text("L’actualisation n’a pas pu être faite")
+    expect(operation.get_by_test_id("operation-message")).to_have_text("L’actualisation n’a pas abouti")
     expect(operation).to_contain_text(message)
     expect(operation.get_by_test_id("next-step")).to_have_count(0)
     expect(section.get_by_test_id("connection-status")).to_contain_text("il y a 8 heures")

@@ -142,7 +142,7 @@ def test_a_first_synchronisation_that_never_ends_is_no_wait_without_end() -> Non
     assert said(told) == ("unknown", "unknown", "manage")
     assert told.cause == "first_synchronisation_overdue"
     assert "status:first_synchronisation_overdue" in told.evidence
-    assert "has still not ended" in diagnosis_sentence(told, institution="Revolut", kind=SAVINGS, language="en")
+    assert "has still not finished" in diagnosis_sentence(told, institution="Revolut", kind=SAVINGS, language="en")
 
 
 def test_a_refresh_under_way_is_over_at_its_deadline_at_the_latest() -> None:
