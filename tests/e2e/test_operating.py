@@ -1,10 +1,12 @@
 """What operators and leaving users rely on, on the running system: dead letters, their way back, and an erasure."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from ops import switch
 from ops.dead_letters import Letter, look, replay
 from ops.system import System as Stack
 from tests.e2e.conftest import System
@@ -104,6 +106,30 @@ def test_a_failed_pass_is_made_up_for_by_another(system: System, watched: Stack)
     assert [letter.why for letter in eventually(lambda: letters(watched, "housekeeping"))] == ["RetriesExhausted"]
     assert replay(watched, "housekeeping") == 1
     assert letters(watched, "housekeeping") == []
+
+
+def test_nobody_calls_powens_while_an_operator_has_switched_it_off(system: System, watched: Stack) -> None:
+    with Person(system) as person:
+        person.wait(lambda: person.agreed(ALL))
+        switch.pause(watched, timedelta(hours=1))
+        try:
+            since = person.powens.get("/sandbox/requests", params={"limit": 1}).json()["requests"][0]["id"]
+            refused = person.api.post(
+                "/v1/webview-sessions", json={"flow": "manage", "return_to": f"{system.url}/", "language": "fr"}
+            )
+            person.flip("GBP", enabled=False)
+            asked = person.select("EUR")
+            assert refused.status_code == 503
+            assert int(refused.headers["retry-after"]) <= 900
+            # What is held is shown all the same, and the choice waits.
+            assert person.api.get(f"/v1/operations/{asked['id']}").json()["ended_at"] is None
+            seen = person.powens.get(
+                "/sandbox/requests", params={"since_id": since, "id_user": person.powens_user}
+            ).json()["requests"]
+            assert [line["path"] for line in seen] == []
+        finally:
+            switch.resume(watched)
+        person.webview("manage")
 
 
 def test_somebody_who_leaves_is_gone_here_and_at_powens_within_a_minute(system: System) -> None:

@@ -179,6 +179,30 @@ def test_what_powens_refuses_to_make_stops_nothing_else(stack: System, sandbox: 
     assert (found["redirect URI"], found["HMAC provider"]) == (State.MISSING, State.OK)
 
 
+def test_the_largest_webhook_waits_until_webhooks_are_compressed(stack: System, sandbox: Sandbox, secrets: Any) -> None:
+    """Its first body holds all transactions, which uncompressed are more than Lambda takes."""
+    sandbox.fault(match="POST /config", kind="status", status=403, times=100)
+    domain_of(stack, sandbox).apply(lambda _: None)
+
+    found = states(domain_of(deployed(stack, secrets), sandbox).apply(lambda _: None))
+
+    assert found["webhook CONNECTION_SYNCED"] is State.WAITS
+    assert found["webhook ACCOUNTS_FETCHED"] is State.OK
+
+
+def test_compression_is_switched_on_by_whichever_of_its_two_names_the_domain_knows(
+    stack: System, sandbox: Sandbox
+) -> None:
+    def knows_the_second(method: str, url: str, *, body: bytes | None, **given: Any) -> Any:
+        if method == "POST" and url.endswith("/config") and b"webhooks.compressions.enabled" not in (body or b""):
+            body = b"{}"
+        return sandbox.send(method, url, body=body, **given)
+
+    domain = Domain(stack, Powens(sandbox.powens.api_url, knows_the_second), CONFIG_TOKEN)
+
+    assert states(domain.apply(lambda _: None))["compression of webhooks"] is State.OK
+
+
 def test_a_key_that_cannot_be_kept_leaves_no_provider_behind(
     stack: System, sandbox: Sandbox, secrets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
