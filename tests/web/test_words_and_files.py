@@ -54,6 +54,7 @@ FAMILIES = {
     ],
     "return.": [f"{result}{at}" for result in ("done", "cancelled", "failed", "unknown") for at in ("", ".at")],
     "data.": ["seen", "kept", "never", *(f"erase.{of}" for of in ("here", "powens", "manual"))],
+    "search.": ["type", "order", *(f"by.{order}" for order in ("attention", "name", "balance"))],
     "preview.": ["enable", "disable"],
     "action.": [
         *(f"{flow}{at}" for flow in ("manage", "reconnect") for at in ("", ".at")), "connect",

@@ -79,27 +79,32 @@ function clearRefusals(form) {
 
 /**
  * @param {{title: string, body: (Node|false|null)[], confirm: string, cancel: string, danger?: boolean, testid: string,
- *   ready?: (form: HTMLFormElement) => boolean,
+ *   lacks?: (form: HTMLFormElement) => string|null,
  *   send?: (answer: FormData) => Promise<{field: string|null, message: string}|null>}} question
- *   `ready` decides whether the answer may be given; `send` carries it out while the question stays on the screen, and
- *   gives the refusal to show, or null when it is done
+ *   `lacks` says what the answer lacks before it may be given, null when it lacks nothing; `send` carries it out while
+ *   the question stays on the screen, and gives the refusal to show, or null when it is done
  * @returns {Promise<FormData|null>} what was filled in, null when the person stepped back
  */
-export function ask({ title, body, confirm, cancel, danger = false, testid, ready = () => true, send }) {
+export function ask({ title, body, confirm, cancel, danger = false, testid, lacks = () => null, send }) {
   const id = newId();
   const yes = h('button', {
-    type: 'submit', class: `button ${danger ? 'danger' : 'primary'}`, data: { testid: 'confirm' },
+    type: 'submit', class: `button ${danger ? 'danger' : 'primary'}`, 'aria-describedby': `${id}-lack`,
+    data: { testid: 'confirm' },
   }, h('span', {}, confirm));
   const sending = () => yes.classList.contains('busy');
   const no = button(cancel, { data: { testid: 'dialog-cancel' }, action: () => sending() || dialog.close() });
   const actions = h('div', { class: 'dialog-actions' }, no, yes);
-  const form = h('form', { novalidate: true }, h('h2', { id, tabindex: '-1' }, title), ...body, actions);
+  const lack = h('p', { class: 'fine lack', id: `${id}-lack`, data: { testid: 'lack' } });
+  const form = h('form', { novalidate: true }, h('h2', { id, tabindex: '-1' }, title), ...body, lack, actions);
   const { promise, resolve, reject } = Promise.withResolvers();
   let answer = null;
-  const check = () => yes.toggleAttribute('disabled', !ready(form));
+  const check = () => {
+    lack.textContent = lacks(form) ?? '';
+    yes.toggleAttribute('disabled', lack.textContent !== '');
+  };
   const submit = async (event) => {
     event.preventDefault();
-    if (!ready(form) || sending()) return;
+    if (yes.disabled || sending()) return;
     const given = new FormData(form);
     const refusal = send ? await sendForm(form, yes, () => send(given)) : null;
     if (refusal && dialog.isConnected) {

@@ -60,6 +60,18 @@ export function fill(element, ...children) {
 }
 
 /**
+ * A button that says `why` when it is pressed and cannot do its work.
+ * @param {(why: string) => void} tell
+ */
+export function unusable(element, why, tell) {
+  element.classList.add('unusable');
+  element.setAttribute('aria-disabled', 'true');
+  element.title = why;
+  element.addEventListener('click', () => tell(why));
+  return element;
+}
+
+/**
  * A button that stays focusable while its work is under way, so that the keyboard does not lose its place.
  * @param {string|(string|Node)[]} label
  */

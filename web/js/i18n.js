@@ -47,6 +47,7 @@ export class Words {
     this.numbers = new Intl.NumberFormat(this.locale);
     this.decimals = new Intl.NumberFormat(this.locale, { useGrouping: false, maximumFractionDigits: 18 });
     this.decimalMark = this.decimals.formatToParts(0.5).find((part) => part.type === 'decimal').value;
+    this.example = new Intl.NumberFormat(this.locale, { minimumFractionDigits: 2 }).format(1250.5);
     this.moments = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long', timeStyle: 'short' });
     this.days = new Intl.DateTimeFormat(this.locale, { dateStyle: 'long' });
     this.times = new Intl.DateTimeFormat(this.locale, { timeStyle: 'short' });

@@ -5,7 +5,7 @@
  */
 
 import { isFailure } from './api.js';
-import { counts } from './money.js';
+import { counts, totals } from './money.js';
 import { SignInFailed } from './session.js';
 
 const FAST_MS = [250, 350, 500, 700, 1000, 1400, 2000];
@@ -68,11 +68,22 @@ export const isNew = ({ connected_at: at }) => Date.now() - Date.parse(at) < NEW
 export const isFailing = (connection) => connection.freshness === 'stale' || consentLeft(connection) <= 0
   || connection.status === 'action_required' || connection.status === 'failed';
 
-/** What needs attention first, then by name; what was replaced last. */
-export function inOrder(connections, locale) {
+/**
+ * What was replaced is last in any order.
+ * @param {'attention'|'name'|'balance'} order by name, where `attention` puts first what fails, and `balance` what has
+ *   most in the `main` currency
+ */
+export function inOrder(connections, locale, order, main) {
   const { compare } = new Intl.Collator(locale, { numeric: true });
-  const rank = (connection) => (connection.superseded_by ? 2 : Number(!isFailing(connection)));
-  return [...connections].sort((a, b) => rank(a) - rank(b) || compare(a.title, b.title));
+  const sum = ({ accounts }) => Number(totals(accounts, main).find(([currency]) => currency === main)?.[1] ?? 0);
+  const rank = (connection) => {
+    if (connection.superseded_by) return Infinity;
+    if (order === 'balance') return -sum(connection);
+    return order === 'attention' ? Number(!isFailing(connection)) : 0;
+  };
+  const ranks = new Map(connections.map((connection) => [connection, rank(connection)]));
+  const apart = (a, b) => (ranks.get(a) === ranks.get(b) ? 0 : ranks.get(a) - ranks.get(b));
+  return [...connections].sort((a, b) => apart(a, b) || compare(a.title, b.title));
 }
 
 const ONE_SYNCHRONISATION_MS = 3_600_000; // by which the dates of a bank and its accounts may differ

@@ -35,7 +35,7 @@ export async function confirmEnd({ store, words }, connection) {
     ],
     confirm: words.t('end.confirm'),
     cancel: words.t('end.keep'),
-    ready: (form) => isSameName(form.elements.confirm.value, name),
+    lacks: (form) => (isSameName(form.elements.confirm.value, name) ? null : words.t('end.lacks')),
   });
   return answer !== null;
 }

@@ -1,6 +1,6 @@
 /** The card of one connection: its institution, how it stands, its accounts, and what can be done. */
 
-import { button, h, icon } from '../dom.js';
+import { button, h, icon, unusable } from '../dom.js';
 import { counts } from '../money.js';
 import { condition, consentLeft, isListed, isNew, isOpen } from '../store.js';
 import { partButton } from './manual-card.js';
@@ -200,19 +200,22 @@ function cardFoot(app, connection, operation) {
   const { words } = app;
   const { id, title: name } = connection;
   const { busy, ending, replacement, more, canAdd, repair } = offers(app.store, connection, operation);
-  const act = (verb, action, props = {}) => button(words.t(`action.${verb}`), {
-    'aria-label': words.t(`action.${verb}.at`, { name }),
-    data: { testid: verb.replaceAll('_', '-'), key: `${verb}-${id}` },
-    action,
-    ...props,
-  });
+  const act = (verb, action, { why = null, ...props } = {}) => {
+    const element = button(words.t(`action.${verb}`), {
+      'aria-label': words.t(`action.${verb}.at`, { name }),
+      data: { testid: verb.replaceAll('_', '-'), key: `${verb}-${id}` },
+      action,
+      ...props,
+    });
+    return why ? unusable(element, words.t(why), (text) => app.tell(text)) : element;
+  };
   const repairButton = repair && act(repair === 'manage' ? 'open_powens' : 'reconnect',
     () => app.visits.start(repair, connection), { kind: replacement ? 'quiet' : 'outline' });
-  const unchoosable = ending || connection.accounts.length === 0;
+  const unchoosable = (ending && 'why.ending') || (connection.accounts.length === 0 && 'why.no_accounts');
   return h('footer', { class: 'card-foot' },
     h('div', { class: 'card-actions' },
       !replacement && repairButton,
-      act('choose', () => app.choices.open(id), { kind: 'outline', disabled: unchoosable }),
+      act('choose', () => app.choices.open(id), { kind: 'outline', why: unchoosable }),
       canAdd && act('more', () => app.withView('more-accounts', (view) => view.openMoreAccounts(app, connection)), {
         kind: 'outline', icon: 'plus',
       })),
@@ -224,7 +227,7 @@ function cardFoot(app, connection, operation) {
         && h('p', { class: 'fine', data: { testid: 'connection-reason' } }, connection.status_reason.message),
       h('div', { class: 'card-actions' },
         replacement && repairButton,
-        act('refresh', () => app.operations.refresh(connection), { disabled: busy }),
+        act('refresh', () => app.operations.refresh(connection), { why: busy && 'why.busy' }),
         act('history', () => app.frame.showHistory(id)),
         !replacement && endButton(app, connection, 'quiet', ending))));
 }
@@ -249,13 +252,14 @@ function missingHint(app, connection, more) {
 }
 
 /** Null for a connection without a name, as nobody could type it. */
-function endButton({ operations, words }, connection, kind, disabled = false) {
+function endButton(app, connection, kind, ending = false) {
+  const { operations, words } = app;
   if (connection.institution.nameless) return null;
-  return button(words.t('action.end'), {
+  const end = button(words.t('action.end'), {
     kind: `${kind} bad`,
-    disabled,
     'aria-label': words.t('action.end.at', { name: connection.title }),
     data: { testid: 'end', key: `end-${connection.id}` },
     action: () => operations.end(connection),
   });
+  return ending ? unusable(end, words.t('why.ending'), (text) => app.tell(text)) : end;
 }

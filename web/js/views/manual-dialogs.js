@@ -38,7 +38,7 @@ async function add(app, { institution = '', type = 'checking' }) {
     ],
     confirm: words.t('manual.confirm'),
     cancel: words.t('action.cancel'),
-    ready: (form) => isComplete(words, form) && CURRENCY.test(typed(form, 'currency').trim()),
+    lacks: (form) => lacking(words, form),
     send: (form) => refusalOf(words, async () => {
       const bank = form.get('institution_name').trim();
       ({ data: added } = await api.change('POST', '/v1/accounts', {
@@ -72,7 +72,7 @@ async function edit(app, account) {
     ],
     confirm: words.t('action.save'),
     cancel: words.t('action.cancel'),
-    ready: (form) => isComplete(words, form),
+    lacks: (form) => lacking(words, form),
     send: (form) => refusalOf(words, async () => {
       const name = form.get('name').trim();
       const amount = form.get('balance');
@@ -116,9 +116,15 @@ function typeField(words, selected) {
 
 const typed = (form, name) => form.elements.namedItem(name).value;
 
-/** Whether there is a name, and a balance that can be read. */
-function isComplete(words, form) {
-  return typed(form, 'name').trim() !== '' && readAmount(typed(form, 'balance'), words.decimalMark) !== null;
+/** @returns {string|null} what the form lacks: a name, an amount, or a currency where it asks for one */
+function lacking(words, form) {
+  const { example } = words;
+  const amount = typed(form, 'balance');
+  if (typed(form, 'name').trim() === '') return words.t('manual.lacks.name');
+  if (amount.trim() === '') return words.t('manual.lacks.balance', { example });
+  if (readAmount(amount, words.decimalMark) === null) return words.t('manual.lacks.amount', { example });
+  const currency = form.elements.namedItem('currency');
+  return currency && !CURRENCY.test(currency.value.trim()) ? words.t('manual.lacks.currency') : null;
 }
 
 // --- past balances ---

@@ -128,7 +128,7 @@ export class MyDataPage {
       ],
       confirm: words.t('data.erase.confirm'),
       cancel: words.t('action.cancel'),
-      ready: (form) => form.elements.confirm.value.trim().toLowerCase() === word,
+      lacks: (form) => (form.elements.confirm.value.trim().toLowerCase() === word ? null : words.t('data.erase.lacks')),
       send: () => refusalOf(words, async () => {
         ({ data: begun } = await app.api.change('DELETE', '/v1/me', undefined));
       }),

@@ -4,6 +4,7 @@
  */
 
 import { button, fill, h, icon, keepingFocus } from '../dom.js';
+import { ACCOUNT_TYPES } from '../i18n.js';
 import { counts, totals } from '../money.js';
 import { inOrder, isNew } from '../store.js';
 import { cardSurroundings, institutionCard } from './institution-card.js';
@@ -11,11 +12,12 @@ import { manualCard, suggestedAccounts } from './manual-card.js';
 import { isUndoOpen, operationOf } from './operation-panel.js';
 import { digits } from './parts.js';
 import {
-  addInstitutionButton, addManualButton, emptySummary, findNeeds, needList, oldMoney, summary,
+  addInstitutionButton, addManualButton, emptySummary, findNeeds, findTwins, needList, oldMoney, summary,
 } from './summary.js';
 
 const MANY_INSTITUTIONS = 8; // cards can be folded
 const MANY_ACCOUNTS = 30; // there is a search
+const ORDERS = ['attention', 'name', 'balance'];
 
 /** A text as it is searched: without case and accents. */
 const searchable = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
@@ -25,6 +27,8 @@ export class AccountsPage {
   #expanded = new Set(); // ids of connections whose card is open
   #unfolded = new Set(); // ids of connections whose accounts that are not synchronised are shown
   #filter = '';
+  #type = ''; // of the accounts to show; empty: all
+  #order = ORDERS[0];
   #hits = 0; // accounts that the filter has found
   #foldable = false;
   #searchFrame = 0;
@@ -146,10 +150,11 @@ export class AccountsPage {
     const { words } = this.app;
     const needs = findNeeds(connections, words);
     const lines = needs.map((need) => [need.connection.id, need.title, need.message, need.flow]);
-    const signature = JSON.stringify([words.language, lines]);
+    const twins = findTwins(this.app.store);
+    const signature = JSON.stringify([words.language, lines, twins]);
     if (this.needsSignature === signature) return;
     this.needsSignature = signature;
-    fill(this.needs, needList(this.app, needs));
+    fill(this.needs, needList(this.app, needs, twins));
   }
 
   #renderSearch(wanted) {
@@ -163,7 +168,21 @@ export class AccountsPage {
       on: { input: () => this.#find(input.value) },
     });
     const label = h('label', { for: 'search', class: 'visually-hidden' }, words.t('search.label'));
-    this.search.replaceChildren(label, icon('search'), input);
+    const choice = (testid, options, value, set) => {
+      const select = h('select', { 'aria-label': words.t(`search.${testid}`), data: { testid, key: testid } },
+        options.map(([key, text]) => h('option', { value: key, selected: key === value }, text)));
+      select.addEventListener('change', () => {
+        set(select.value);
+        this.render();
+      });
+      return select;
+    };
+    const types = [['', words.t('search.all')], ...ACCOUNT_TYPES.map((type) => [type, words.t(`types.${type}`)])];
+    const orders = ORDERS.map((order) => [order, words.t(`search.by.${order}`)]);
+    this.search.replaceChildren(label, h('div', { class: 'search-box' }, icon('search'), input),
+      h('div', { class: 'search-choices' },
+        choice('type', types, this.#type, (type) => { this.#type = type; }),
+        choice('order', orders, this.#order, (order) => { this.#order = order; })));
   }
 
   #find(text) {
@@ -187,7 +206,9 @@ export class AccountsPage {
   }
 
   #institutionCards(connections) {
-    return inOrder(connections, this.app.words.locale).flatMap((connection) => {
+    const { config, words } = this.app;
+    const ordered = inOrder(connections, words.locale, this.#order, config.currency);
+    return ordered.flatMap((connection) => {
       const accounts = this.#matches(connection);
       if (accounts === null) return [];
       this.#hits += accounts.length;
@@ -201,10 +222,12 @@ export class AccountsPage {
 
   /** The accounts to show under the filter, or null when the whole institution is to be left out. */
   #matches({ institution, accounts }) {
-    if (!this.#filter || searchable(institution.name).includes(this.#filter)) return accounts;
+    const listed = this.#type ? accounts.filter(({ type }) => type === this.#type) : accounts;
+    if (this.#type && listed.length === 0) return null;
+    if (!this.#filter || searchable(institution.name).includes(this.#filter)) return listed;
     const { words } = this.app;
     const text = (account) => searchable(`${account.name} ${words.product(account)} ${digits(account) ?? ''}`);
-    const hits = accounts.filter((account) => text(account).includes(this.#filter));
+    const hits = listed.filter((account) => text(account).includes(this.#filter));
     return hits.length > 0 ? hits : null;
   }
 
@@ -213,14 +236,14 @@ export class AccountsPage {
     const operation = operationOf(app, connection);
     return JSON.stringify([
       connection, isNew(connection), operation, isUndoOpen(operation), cardSurroundings(app, connection),
-      app.words.language, app.store.online, this.#foldable, this.#filter,
+      app.words.language, app.store.online, this.#foldable, this.#filter, this.#type,
       this.#expanded.has(connection.id), Boolean(app.choices.draft(connection.id)),
       app.choices.refusal(connection.id),
     ]);
   }
 
   #cardState({ id }, accounts) {
-    const filtered = Boolean(this.#filter);
+    const filtered = Boolean(this.#filter || this.#type);
     const toggle = (set, wanted) => (wanted ? set.add(id) : set.delete(id));
     return {
       accounts,
@@ -232,14 +255,15 @@ export class AccountsPage {
       },
       unfolded: this.#unfolded.has(id) || filtered,
       unfold: (open) => {
-        if (!this.#filter) toggle(this.#unfolded, open); // else opened by the search, not by the person
+        if (!filtered) toggle(this.#unfolded, open); // else opened by the search, not by the person
       },
     };
   }
 
   #manualCards(manualAccounts) {
     const { app } = this;
-    const accounts = manualAccounts.filter((account) => searchable(account.name).includes(this.#filter));
+    const accounts = manualAccounts.filter(({ name, type }) => searchable(name).includes(this.#filter)
+      && (!this.#type || type === this.#type));
     this.#hits += accounts.length;
     if (accounts.length === 0) return [];
     const signature = JSON.stringify([app.words.language, accounts, suggestedAccounts(app.store, accounts)]);

@@ -113,14 +113,37 @@ function needsOf(connection, words, now) {
 const isUndecided = ({ duplicate_of: duplicate, status_reason: reason }) => !duplicate
   && reason?.who_must_act === 'user' && reason.next_step === 'manage';
 
-export function needList(app, needs) {
-  if (needs.length === 0) return null;
+/** Manual accounts that may be the same as a synchronised one, which their row asks about. */
+export function findTwins(store) {
+  return store.manualAccounts.filter((account) => account.enabled && (account.link_suggestions ?? []).some(
+    (suggestion) => store.account(suggestion.account_id),
+  ));
+}
+
+/** The question itself stands with the account, at the foot of the page. */
+function twinLine({ frame, words }, account) {
+  return h('li', { class: 'need', data: { testid: 'need', twin: account.id } },
+    icon('alert'),
+    h('div', { class: 'need-text' },
+      h('p', { class: 'need-title' }, words.t('needs.twin', { name: account.name })),
+      h('p', {}, words.t('needs.twin.detail'))),
+    button(words.t('needs.twin.see'), {
+      kind: 'outline',
+      'aria-label': words.t('needs.twin', { name: account.name }),
+      data: { testid: 'need-action', key: `twin-${account.id}` },
+      action: () => frame.showAccounts().focusAccount(account.id),
+    }));
+}
+
+export function needList(app, needs, twins) {
+  if (needs.length + twins.length === 0) return null;
+  const lines = [...needs.map((need) => needLine(app, need)), ...twins.map((account) => twinLine(app, account))];
   return [
     h('h2', { class: 'visually-hidden' }, app.words.t('needs.title')),
-    h('ul', {}, needs.slice(0, MOST_NEEDS).map((need) => needLine(app, need))),
-    needs.length > MOST_NEEDS && h('details', { data: { testid: 'more-needs' } },
-      h('summary', {}, icon('chevron'), app.words.t('needs.more', { count: needs.length - MOST_NEEDS })),
-      h('ul', {}, needs.slice(MOST_NEEDS).map((need) => needLine(app, need)))),
+    h('ul', {}, lines.slice(0, MOST_NEEDS)),
+    lines.length > MOST_NEEDS && h('details', { data: { testid: 'more-needs' } },
+      h('summary', {}, icon('chevron'), app.words.t('needs.more', { count: lines.length - MOST_NEEDS })),
+      h('ul', {}, lines.slice(MOST_NEEDS))),
   ];
 }
 
