@@ -107,7 +107,7 @@ openapi: $(DEV)/$(READY) ## Write docs/openapi.json anew, when the API was meant
 	@exec $(DEV)/bin/python -m tests.openapi
 
 .PHONY: record
-record: $(DEV)/$(READY) ## Record what today's code stores as a table of tests/released, on purpose only (TABLE=2)
+record: $(DEV)/$(READY) ## Record what today's code stores as a table of tests/released, on purpose only (TABLE=3)
 	RECORD=$(or $(TABLE),$(error TABLE is the number of the recording)) \
 	  $(DEV)/bin/pytest -q tests/integration/test_released_items.py -k leaves
 

@@ -10,6 +10,7 @@ from local.identity import Issuer
 from local.paths import STATE
 from tests.e2e.conftest import System
 from tests.polling import eventually
+from tests.worlds.events import STATE_EVENTS
 
 ALL = {"Compte courant EUR": True, "Compte courant USD": True, "Compte courant GBP": True}
 """The accounts of the sandbox's Revolut, all ticked."""
@@ -123,7 +124,7 @@ def folded(person: Person, connection_id: str) -> State:
     """What a consumer of the bus knows of a connection; its revision is -1 as long as one is missing in between."""
     details = {
         d["data"]["revision"]: d
-        for kind in ("AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved")
+        for kind in STATE_EVENTS
         for d in person.events(kind)
         if d["data"].get("connection_id") == connection_id
     }

@@ -5,6 +5,7 @@ from typing import Any
 from shared.domain.connection import connection_id
 from tests.integration.journey_steps import flip, kinds
 from tests.integration.world import World
+from tests.worlds.events import STATE_EVENTS
 from tests.worlds.folding import folded, shown
 
 
@@ -208,9 +209,7 @@ def test_folding_the_events_of_the_bus_gives_what_the_api_shows(world: World) ->
     assert folded([*reversed(world.aws.bus), *world.aws.bus], connection) == shown(held)
     newest = max(event["detail"]["data"]["revision"] for event in world.aws.bus)
     assert newest == held["revision"]
-    revisions = sorted(
-        {e["data"]["revision"] for k in ("AccountsUpdated", "ConnectionUpdated") for e in world.events(k)}
-    )
+    revisions = sorted({e["data"]["revision"] for kind in STATE_EVENTS for e in world.events(kind)})
     assert revisions == list(range(1, held["revision"] + 1))
 
 

@@ -8,10 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.domain.facts import FactType
+
 type Detail = Mapping[str, Any]
 """An event's detail: `metadata` and `data`."""
 
-STATE_EVENTS = ("AccountsUpdated", "ConnectionUpdated", "ConnectionRemoved")
+WITHOUT_REVISION = {FactType.OPERATION_ENDED, FactType.ACCOUNT_NOW_AVAILABLE, FactType.USER_ERASED}
+"""What changes no account and raises no revision of its own."""
+STATE_EVENTS = tuple(kind.value for kind in FactType if kind not in WITHOUT_REVISION)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from typing import Any
 from shared.contracts.events import EventDetail
 from shared.domain.connection import AccountType, connection_id
 from shared.domain.facts import AccountChange, Change, Fact, FactType
+from tests.worlds.events import WITHOUT_REVISION
 from tests.worlds.powens.model import Connection
 
 type Folded = dict[str, tuple[bool, AccountType, str | None]]
 """The state of a consumer: (enabled, type, currency) by account id."""
-
-_CHANGES_NO_ACCOUNT = {FactType.OPERATION_ENDED, FactType.ACCOUNT_NOW_AVAILABLE, FactType.USER_ERASED}
 
 
 def fold(facts: Iterable[Fact]) -> Folded:
@@ -24,7 +23,7 @@ def fold(facts: Iterable[Fact]) -> Folded:
     states: dict[str, Folded] = {}
     applied: dict[str, int] = {}
     for fact in sorted(facts, key=lambda fact: fact.revision):
-        if fact.type in _CHANGES_NO_ACCOUNT:
+        if fact.type in WITHOUT_REVISION:
             continue
         ordered = fact.connection_id or fact.accounts[0].account_id
         if fact.revision <= applied.get(ordered, 0):
