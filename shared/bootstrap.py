@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from shared.application.access import Access
 from shared.application.budget import Budget
 from shared.application.carry_out import CarryOut
 from shared.application.changes import Changes
+from shared.application.confirmation import ConfirmConnections
 from shared.application.erasure import BeginErasure, Erase
 from shared.application.housekeeping import KeepHouse
 from shared.application.institutions import Institutions, RefreshCatalogue, WatchIncidents
@@ -299,6 +300,7 @@ class Container:
             self.clock,
             self.budget,
             self.institutions.institution,
+            timedelta(minutes=self.settings.confirm_connections_within_minutes),
         )
 
     @cached_property
@@ -324,6 +326,7 @@ class Container:
             self.connection_store,
             self.powens_user_store,
             self.erasure_store,
+            self.connection_store,
             self.changes,
             self.queues,
             self.clock,
@@ -356,3 +359,7 @@ class Container:
         return ReturnFromWebview(
             self.session_store, self.powens_user_store, self.settings.return_to_allowed, self.clock
         )
+
+    @cached_property
+    def confirm_connections(self) -> ConfirmConnections:
+        return ConfirmConnections(self.session_store, self.changes, self.access, self.budget, self.clock, new_id)

@@ -21,7 +21,8 @@ def _from_env[S: BaseModel](settings: type[S], environment: Mapping[str, str]) -
 class Settings(BaseModel):
     """Each field is the environment variable of the same name in capitals; `template.yaml` sets them all.
 
-    `powens_calls_per_minute` 0 is no limit. `access_tokens_only` refuses tokens that do not say what they are for.
+    `powens_calls_per_minute` 0 is no limit. `confirm_connections_within_minutes` 0: no connection has to be confirmed.
+    `access_tokens_only` refuses tokens that do not say what they are for.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,6 +39,7 @@ class Settings(BaseModel):
     public_url: str
     return_to_allowed: tuple[str, ...]
     powens_calls_per_minute: NonNegativeInt = 0
+    confirm_connections_within_minutes: NonNegativeInt = 60
     access_tokens_only: bool = False
 
     @field_validator("return_to_allowed", mode="before")

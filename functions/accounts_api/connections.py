@@ -1,13 +1,22 @@
 """Connections: the list, one of them, the selection of its accounts, its refresh and its end, and what it lacks."""
 
 import hashlib
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import OPERATION_HEADERS, accepted, answers, json_reply, problems
+from functions.accounts_api.reply import (
+    OPERATION_HEADERS,
+    accepted,
+    answers,
+    done,
+    json_reply,
+    problems,
+    rendered_confirmation,
+)
 from functions.accounts_api.request import (
     AccountTypeName,
     ConnectionId,
@@ -22,6 +31,7 @@ from shared.application.operations import require_edition
 from shared.application.ports import Listed
 from shared.contracts.api.accounts import AccountRelations
 from shared.contracts.api.connections import (
+    ConnectionConfirmationRequest,
     ConnectionView,
     EndConnectionRequest,
     PreviewView,
@@ -39,11 +49,13 @@ from shared.contracts.api.institutions import (
 )
 from shared.contracts.api.operations import OperationView
 from shared.contracts.api.overview import ConnectionList, connection_list
+from shared.contracts.api.webview import ConfirmationView
 from shared.contracts.texts import unnamed_institution_names
 from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import diagnose
 from shared.domain.errors import InvalidInput, NotFound
+from shared.entrypoints.idempotency import answered_once
 
 _REVALIDATED = "private, no-cache"
 """The one answer that is kept, by its own screen, which asks each time whether it still holds (RFC 9111, 5.2.2).
@@ -165,6 +177,52 @@ def end_connection(
         typed=body.confirm,
         names_if_unnamed=unnamed_institution_names(),
     )
+
+
+@router.post(
+    "/v1/connections/<connection_id>/confirmation",
+    responses={
+        **answers(ConfirmationView, says="The connection is the user's, and shows soon."),
+        **problems(404, "connection_not_found"),
+        **problems(409, "confirmation_over"),
+        **problems(422, "account_mismatch"),
+        **problems(502, "forbidden_by_powens", "powens_user_gone"),
+        **problems(503, "powens_unavailable", "powens_busy", "secrets_unavailable", "key_service_unavailable"),
+    },
+)
+def confirm_connection(
+    connection_id: ConnectionId,
+    body: ConnectionConfirmationRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    """Confirm a new connection by one of its accounts.
+
+    For a user who has connected an institution and not come back from the Powens space to the app. The third wrong
+    answer ends the connection.
+    """
+    request = read_request(router.current_event)
+    attempt = partial(container().confirm_connections.by_account, request, connection_id, body.iban_last4)
+    status, answer = answered_once(container().answer_store, request, attempt, rendered_confirmation)
+    return json_reply(answer, status)
+
+
+@router.delete(
+    "/v1/connections/<connection_id>/confirmation",
+    responses={
+        204: {"description": "It is being ended."},
+        **problems(404, "connection_not_found"),
+        **problems(409, "already_confirmed"),
+    },
+)
+def deny_connection(
+    connection_id: ConnectionId,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    """Deny a new connection.
+
+    The user did not make it: it is ended at Powens, and nothing of it was kept.
+    """
+    return done(container().confirm_connections.deny, read_request(router.current_event), connection_id)
 
 
 @router.post(

@@ -9,9 +9,11 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
 from functions.accounts_api.container import container
+from shared.application.confirmation import Confirmation
 from shared.application.request import Request
 from shared.application.writing import Draft
 from shared.contracts.api.operations import operation_view
+from shared.contracts.api.webview import ConfirmationView
 from shared.domain.connection import Operation
 from shared.entrypoints.http import JSON, PROBLEM_JSON
 from shared.entrypoints.idempotency import answered_once
@@ -71,6 +73,11 @@ def accepted[**P](
 
 def operation_reply(body: str, status: int = 202) -> Response[Any]:
     return json_reply(body, status, {"Location": f"/v1/operations/{shown_id(body)}", "Retry-After": "1"})
+
+
+def rendered_confirmation(confirmation: Confirmation) -> tuple[int, str]:
+    view = ConfirmationView(connection_id=confirmation.connection_id, confirmed=confirmation.confirmed)
+    return 200 if confirmation.confirmed else 202, view.model_dump_json()
 
 
 def done[**P](

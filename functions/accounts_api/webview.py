@@ -2,6 +2,7 @@
 
 from base64 import b64decode, b64encode
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -9,10 +10,15 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answers, json_reply, problems
+from functions.accounts_api.reply import answers, json_reply, problems, rendered_confirmation
 from functions.accounts_api.request import IdempotencyKey, read_language, read_request
 from shared.application.webview import Visit
-from shared.contracts.api.webview import WebviewSessionRequest, WebviewSessionView
+from shared.contracts.api.webview import (
+    ConfirmationView,
+    WebviewConfirmationRequest,
+    WebviewSessionRequest,
+    WebviewSessionView,
+)
 from shared.domain.errors import AppError
 from shared.entrypoints.http import page
 from shared.entrypoints.idempotency import answered_once
@@ -47,7 +53,8 @@ def open_webview(
     """Open the Powens space.
 
     Where a user connects an institution and ticks accounts. Send the browser to `url`, which can be used once; it comes
-    back to `return_to`, and `result` in the query says `done`, `cancelled` or `failed` once that has been noted.
+    back to `return_to`, and `result` in the query says `done`, `cancelled` or `failed` once that has been noted. A
+    `return_code` beside it confirms a new connection.
     """
     request = read_request(router.current_event)
     user_id = request.user_id
@@ -75,6 +82,31 @@ def open_webview(
     return json_reply(answer, status)
 
 
+@router.post(
+    "/v1/webview-confirmations",
+    responses={
+        **answers(ConfirmationView, says="The connection is the user's, and shows soon."),
+        **answers(ConfirmationView, 202, says="It has not been read yet.", headers=["Retry-After"]),
+        **problems(404, "return_code_not_found", "visit_of_another_user", "connection_not_found"),
+        **problems(409, "confirmation_over"),
+    },
+)
+def confirm_webview(
+    body: WebviewConfirmationRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
+) -> Response[Any]:
+    """Confirm a new connection.
+
+    Who comes back from the Powens space after connecting an institution brings a `return_code`: send it with the token
+    of whoever is signed in there. A connection that nobody confirms in time is ended, as is one whose visit another
+    user had opened.
+    """
+    request = read_request(router.current_event)
+    attempt = partial(container().confirm_connections.by_return, request, body.return_code)
+    status, answer = answered_once(container().answer_store, request, attempt, rendered_confirmation)
+    return json_reply(answer, status, {"Retry-After": "1"} if status == HTTPStatus.ACCEPTED else {})
+
+
 @router.get("/v1/webview-return", include_in_schema=False)
 def return_from_webview() -> Response[Any]:
     """Where Powens sends the browser. No parameter is declared: a person is never shown why one is refused."""
@@ -84,6 +116,7 @@ def return_from_webview() -> Response[Any]:
     address = container().return_from_webview.run(
         query.get("state", ()),
         error=next(iter(query.get("error", ())), None),
+        named=(*query.get("connection_id", ()), *query.get("connection_ids", ())),
         correlation_id=event.request_context.request_id,
         missed=_missed,
     )

@@ -1,4 +1,4 @@
-"""Ends overdue operations, has read what did not come, queues late erasures again, opens and closes incidents.
+"""Ends what is overdue or unconfirmed, has read what did not come, queues late erasures again, watches incidents.
 
 Trigger: EventBridge Scheduler, each minute.
 
@@ -26,6 +26,7 @@ def container() -> Container:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     done = container().keep_house.run()
     count(Metric.OVERDUE_OPERATIONS, done.ended)
+    count(Metric.UNCONFIRMED_CONNECTIONS, done.unconfirmed)
     count(Metric.USERS_PLANNED, done.planned)
     count(Metric.LATE_ERASURES, done.late_erasures)
     measure(Metric.RECONCILIATION_LAG, timedelta(seconds=done.lag_seconds))

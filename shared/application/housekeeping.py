@@ -29,11 +29,13 @@ MOST_LOOKS = 1000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """How many operations were ended, users are going to be read back, erasures were found unfinished, incidents open.
+    And how many `unconfirmed` connections are going to be ended.
 
     `lag_seconds` is for how long the user who has waited for longest had been due to be looked at or read back.
     """
 
     ended: int
+    unconfirmed: int
     planned: int
     late_erasures: int
     lag_seconds: int
@@ -70,6 +72,13 @@ class LateErasures(Protocol):
         """Queue the work of an erasure anew and look again `at`; False when somebody else did, or it has ended."""
 
 
+class UnconfirmedConnections(Protocol):
+    """Connections that nobody has confirmed in time. Every method may raise StoreUnavailable."""
+
+    def due_unconfirmed(self, now: datetime, *, limit: int) -> list[tuple[str, str]]:
+        """(user id, connection id) of those whose end has to be asked for now."""
+
+
 class HintQueue(Protocol):
     def send(self, hints: Sequence[Hint]) -> None:
         """Queue hints for the read-back. Raises Unavailable when any was not queued."""
@@ -81,6 +90,7 @@ class KeepHouse:
     connections: Connections
     plan: ReconciliationPlan
     erasures: LateErasures
+    unconfirmed: UnconfirmedConnections
     changes: Changes
     queue: HintQueue
     clock: Clock
@@ -91,7 +101,13 @@ class KeepHouse:
     def run(self) -> Done:
         troubles: list[Exception] = []
         done: dict[str, int] = {}
-        for work in (self._end_overdue, self._queue_erasures, self._watch_incidents, self._plan_reconciliation):
+        for work in (
+            self._end_overdue,
+            self._end_unconfirmed,
+            self._queue_erasures,
+            self._watch_incidents,
+            self._plan_reconciliation,
+        ):
             try:
                 done |= work()
             except (AppError, ExceptionGroup) as trouble:
@@ -122,6 +138,28 @@ class KeepHouse:
         if held is None:
             raise NotFound("an operation without its connection", code="connection_not_found")
         return ledger.expire(held, self.clock())
+
+    def _end_unconfirmed(self) -> dict[str, int]:
+        """What a visit connected and nobody has confirmed is ended at Powens (ADR 0043)."""
+        due = self.unconfirmed.due_unconfirmed(self.clock(), limit=MOST_OPERATIONS)
+        troubles: list[AppError] = []
+        for user_id, connection_id in due:
+            operation_id = self.new_id()
+
+            def decide(held: Connection | None, _: tuple[Connection, ...], operation_id: str = operation_id) -> Outcome:
+                return ledger.end_unconfirmed(
+                    held, self.clock(), operation_id=operation_id, correlation_id=operation_id
+                )
+
+            try:
+                self.changes.apply(user_id, connection_id, decide, correlation_id=operation_id)
+            except NotFound:
+                continue  # the index lags behind: it is gone
+            except AppError as trouble:
+                troubles.append(trouble)
+        if troubles:
+            raise ExceptionGroup(f"{len(troubles)} of {len(due)} connections could not be ended", troubles)
+        return {"unconfirmed": len(due)}
 
     def _plan_reconciliation(self) -> dict[str, int]:
         """Queue a read-only hint for each user of whom something is due, and look at the others when it will be."""

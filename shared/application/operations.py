@@ -185,7 +185,7 @@ def _confirms(typed: str, name: str) -> bool:
 
 
 def _present(held: Connection | None) -> Connection:
-    """A connection that is ended is there no more, for a change as for a look."""
-    if held is None or held.removed_at is not None:
+    """A connection that is not shown is not there for a change either."""
+    if held is None or not held.shown:
         raise NotFound("no such connection", code="connection_not_found")
     return held

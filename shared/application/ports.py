@@ -78,7 +78,7 @@ class HeldItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What a user's list shows, as one query reads it. `all_connections` has the removed ones too."""
+    """What a user's list shows, as one query reads it. `all_connections` has those too that are not shown."""
 
     all_connections: tuple[Connection, ...] = ()
     manual_accounts: tuple[ManualAccount, ...] = ()
@@ -86,7 +86,7 @@ class Listed:
 
     @property
     def connections(self) -> tuple[Connection, ...]:
-        return tuple(c for c in self.all_connections if c.removed_at is None)
+        return tuple(c for c in self.all_connections if c.shown)
 
     def manual_account(self, account_id: str) -> ManualAccount | None:
         return next((account for account in self.manual_accounts if account.id == account_id), None)

@@ -111,7 +111,11 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """Answers hints about one Powens user. `institution` finds a bank in the catalogue by its id."""
+    """Answers hints about one Powens user.
+
+    `institution` finds a bank in the catalogue by its id. `confirm_within`: how long a new connection waits for its
+    user to confirm it; nothing: it need not.
+    """
 
     store: Connections
     users: KnownPowensUsers
@@ -121,6 +125,7 @@ class ReadBack:
     clock: Clock
     budget: Budget
     institution: Callable[[str], Institution | None]
+    confirm_within: timedelta
 
     def run(self, hints: Sequence[Hint]) -> Reading:
         """Read once what all `hints`, which are about one Powens user, ask to look at.
@@ -249,6 +254,7 @@ class ReadBack:
         hint, user_id = read.hint, read.access.user_id
 
         def decide(held: Connection | None, others: tuple[Connection, ...]) -> Outcome:
+            now = self.clock()
             if held is not None and held.removed_at is None:
                 read.late[seen.powens_id] = max(seen.read_started_at - due_at(held), timedelta())
             return ledger.reconcile(
@@ -258,8 +264,9 @@ class ReadBack:
                 powens_user_id=hint.powens_user_id,
                 trigger=_CAUSE[hint.origin],
                 correlation_id=hint.correlation_id,
-                now=self.clock(),
+                now=now,
                 others=others,
+                confirm_until=now + self.confirm_within if self.confirm_within else None,
             )
 
         try:

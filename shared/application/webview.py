@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from shared.application.access import Access
 from shared.application.budget import Budget
-from shared.application.ports import Answer, Appointments, Clock, Connections, PowensUsers
+from shared.application.confirmation import hash_of
+from shared.application.ports import Answer, Appointments, Clock, Connections, PowensUsers, TakenError
 from shared.application.removal import Removal
 from shared.application.request import Request
 from shared.application.writing import Draft
@@ -70,6 +71,9 @@ class SessionStore(Protocol):
     def add_hint(self, user_id: str, hint: Hint) -> None:
         """Queue a hint. Raises UserBeingErased also for a user who is another one at Powens by now."""
 
+    def add_return(self, session: WebviewSession, hint: Hint, *, code_hash: str, powens_connection_id: int) -> None:
+        """Queue a hint, and keep what a return code stands for. Raises as `add_hint`, TakenError for a later return."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenWebview:
@@ -104,7 +108,7 @@ class OpenWebview:
         powens_connection_id = None
         if connection_id is not None:
             connection = self.connections.connection(user_id, connection_id)
-            if connection is None or connection.removed_at is not None:
+            if connection is None or not connection.shown:
                 raise NotFound("no such connection", code="connection_not_found")
             powens_connection_id = connection.powens_id
         self.budget.admit(1, sweep=False)
@@ -158,6 +162,7 @@ class ReturnFromWebview:
         states: Sequence[str],
         *,
         error: str | None,
+        named: Sequence[str] = (),
         correlation_id: str,
         missed: Callable[[AppError], None],
     ) -> str | None:
@@ -167,27 +172,31 @@ class ReturnFromWebview:
         changed accounts, and one that is refused may succeed later. The address says `result` when that has been noted.
         Else it claims nothing, and webhooks or the next reconciliation bring what happened: the state is unknown, or
         `missed` is told why it could not be noted.
+
+        `named`: how Powens says which connection was made. The first success that names one gets a `return_code`, which
+        its app sends back with the token of whoever is signed in there (ADR 0043).
         """
         session = None
         try:
             session = self._session(states)
             if session is None:
                 return self._anywhere()
-            self._read_back(session, correlation_id)
+            code = self._read_back(session, _first_id(named) if error is None else None, correlation_id)
         except AppError as trouble:
             missed(trouble)
             return with_query(session.return_to, {}) if session is not None else self._anywhere()
         result = "done" if error is None else "cancelled" if error in ("access_denied", "tos_declined") else "failed"
-        return with_query(session.return_to, {"result": result})
+        return with_query(session.return_to, {"result": result} | ({"return_code": code} if code is not None else {}))
 
     def _session(self, states: Sequence[str]) -> WebviewSession | None:
         ours = [state for state in dict.fromkeys(states) if re.fullmatch(_STATE, state)]
         return next(filter(None, map(self.store.session, ours[:_MOST_STATES])), None)
 
-    def _read_back(self, session: WebviewSession, correlation_id: str) -> None:
+    def _read_back(self, session: WebviewSession, made: int | None, correlation_id: str) -> str | None:
+        """Queue the hint; the return code, if this return gets one."""
         access = self.users.access(session.user_id)
         if access is None or access.powens_user_id is None:
-            return
+            return None
         hint = Hint(
             powens_user_id=access.powens_user_id,
             powens_connection_id=session.powens_connection_id if session.flow == "reconnect" else None,
@@ -197,12 +206,24 @@ class ReturnFromWebview:
             correlation_id=correlation_id,
         )
         with suppress(UserBeingErased):  # with everything that there was to read back
+            if made is not None:
+                code = secrets.token_urlsafe(_STATE_BYTES)
+                with suppress(TakenError):  # an earlier return has the code
+                    self.store.add_return(session, hint, code_hash=hash_of(code), powens_connection_id=made)
+                    return code
             self.store.add_hint(session.user_id, hint)
+        return None
 
     def _anywhere(self) -> str | None:
         """The first page that a visit may come back to."""
         pages = (entry for entry in self.allowed if urlsplit(entry).scheme in ("https", "http"))
         return next(pages, None)
+
+
+def _first_id(named: Sequence[str]) -> int | None:
+    """The first connection at Powens that is named; lists have commas."""
+    ids = [part for value in named for part in value.split(",")]
+    return next((int(text) for text in ids if re.fullmatch(r"[1-9][0-9]{0,17}", text)), None)
 
 
 def may_return_to(address: str, allowed: Sequence[str]) -> bool:

@@ -12,6 +12,8 @@ from shared.domain.unknown import Stored
 
 _NAMESPACE = uuid.UUID("9a2cbb5e-55b5-4c43-9d3c-5d5f0c6a7c11")
 
+END_AGAIN_AFTER = timedelta(hours=1)
+"""When Powens still has an unconfirmed connection that it was asked to end."""
 MAX_ACCOUNTS = 300
 """Most accounts of a stored connection: so many always fit one DynamoDB item of 400 kB (ADR 0004)."""
 
@@ -214,12 +216,34 @@ class Account(Stored):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed(Stored):
+    """What is known of a connection of which nobody has shown that it is the user's own (ADR 0043).
+
+    It can be confirmed before `until`, and not once its end at Powens was asked for, last at `ending_since`.
+    `wrong_answers`: how often something was said about its accounts that Powens does not show.
+    """
+
+    until: datetime
+    wrong_answers: int = 0
+    ending_since: datetime | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """When its end has to be asked for, the first time or again."""
+        return self.until if self.ending_since is None else self.ending_since + END_AGAIN_AFTER
+
+    def may_be_confirmed(self, now: datetime) -> bool:
+        return self.ending_since is None and now < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection(Stored):
     """One connection of one user.
 
     `revision` grows by one with every published event and is what the API shows; `version` grows with every write and
     is what concurrent writers compare. A read that began before `read_started_at` or `written_at` changes nothing
-    (rule 7). `removed_at`: this is a tombstone. `plan_late_by` and `reads_in_vain`: see `expectation`.
+    (rule 7). `removed_at`: this is a tombstone. `unconfirmed`: nothing is kept of it but that it is there, and nobody
+    hears of it. `plan_late_by` and `reads_in_vain`: see `expectation`.
     """
 
     id: str
@@ -242,8 +266,14 @@ class Connection(Stored):
     read_started_at: datetime
     written_at: datetime | None = None
     removed_at: datetime | None = None
+    unconfirmed: Unconfirmed | None = None
     revision: int = 0
     version: int = 0
+
+    @property
+    def shown(self) -> bool:
+        """Whether its user sees it."""
+        return self.removed_at is None and self.unconfirmed is None
 
     def account(self, account_id: str) -> Account | None:
         """The account that has this id, or had it."""

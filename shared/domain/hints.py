@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.connection import Connection
+
 
 class HintOrigin(StrEnum):
     """Where the hint comes from; it is the `cause` of the changes that no choice explains."""
@@ -28,3 +30,15 @@ class Hint:
     reason: str
     received_at: datetime
     correlation_id: str
+
+
+def confirmed(connection: Connection, at: datetime, correlation_id: str) -> Hint:
+    """That a connection is its user's: what it has is to be read, as of a visit."""
+    return Hint(
+        powens_user_id=connection.powens_user_id,
+        powens_connection_id=connection.powens_id,
+        origin=HintOrigin.WEBVIEW,
+        reason="confirmed",
+        received_at=at,
+        correlation_id=correlation_id,
+    )

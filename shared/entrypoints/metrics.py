@@ -46,6 +46,7 @@ class Metric(StrEnum):
     SCREENS_TOLD = "ScreensTold"
     # housekeeping
     OVERDUE_OPERATIONS = "OverdueOperations"
+    UNCONFIRMED_CONNECTIONS = "UnconfirmedConnections"
     USERS_PLANNED = "UsersPlanned"
     LATE_ERASURES = "LateErasures"
     RECONCILIATION_LAG = "ReconciliationLag"  # seconds

@@ -28,6 +28,8 @@ BODIES: dict[str, object] = {
     "PATCH /v1/accounts/account_id": {"name": "Livret"},
     "PUT /v1/accounts/account_id/link": {"account_id": "x"},
     "POST /v1/wishes": {"institution_id": "x", "type": "savings"},
+    "POST /v1/webview-confirmations": {"return_code": "x"},
+    "POST /v1/connections/connection_id/confirmation": {"iban_last4": "0100"},
     "POST /v1/webview-sessions": {"flow": "connect", "return_to": "https://app.example.com/"},
 }
 

@@ -28,7 +28,12 @@ def test_the_list_is_one_query_and_nothing_else(world: World) -> None:
 
 
 def test_a_cold_list_asks_neither_the_key_nor_the_secrets(world: World) -> None:
-    assert world.api("GET", "/v1/connections").json == {"connections": [], "manual_accounts": [], "wishes": []}
+    assert world.api("GET", "/v1/connections").json == {
+        "connections": [],
+        "manual_accounts": [],
+        "wishes": [],
+        "unconfirmed": [],
+    }
     assert world.aws.calls == ["Query"]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -262,6 +262,11 @@ class World:
         state = dict(parse_qsl(opened.json["url"].partition("?")[2]))["state"]
         return self.api("GET", "/v1/webview-return", query=f"state={state}{query}", user=None)
 
+    def confirm(self, returned: Reply, *, user: str = "alice") -> Reply:
+        """The app sends back the code that the browser came back with."""
+        code = dict(parse_qsl(urlsplit(returned.headers["location"]).query))["return_code"]
+        return self.api("POST", "/v1/webview-confirmations", {"return_code": code}, user=user)
+
     def connect(
         self,
         *accounts: int,
@@ -283,7 +288,10 @@ class World:
         connection = self.powens.add_connection(powens_user, "Banque du Test", connection_id=connection_id, uuid=uuid)
         for account_id in accounts:
             self.powens.add_account(connection, account_id, disabled=account_id in disabled, type=kind)
-        assert self.come_back(opened, f"&connection_id={connection_id}").status == 303
+        returned = self.come_back(opened, f"&connection_id={connection_id}")
+        assert returned.status == 303
+        self.settle()
+        assert self.confirm(returned, user=user).status == 200
         self.settle()
         return connection
 

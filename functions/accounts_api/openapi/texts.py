@@ -12,6 +12,9 @@ how fresh they are, and what the user wants of them.
 after `Retry-After` seconds, until `ended_at` is set. Each change takes an `Idempotency-Key`: with the same key, a
 request can be repeated safely. `If-Match` refuses a choice that was made on a list that has changed since.
 
+**Connecting.** A new connection shows once its user has confirmed it by the `return_code` that the way back from the
+Powens space brings: `POST /v1/webview-confirmations`. Nobody else can, and what is not confirmed in time is ended.
+
 **Problems.** Every refusal is a problem (RFC 9457) with a stable `code`; each operation has an example of each of its
 codes, and docs/errors.md says of all of them who must act and whether to try again. Expect more codes than are listed.
 What API Gateway refuses by itself is not a problem but a `message`.

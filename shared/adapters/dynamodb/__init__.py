@@ -3,6 +3,7 @@
 | item | pk | sk | read by |
 | --- | --- | --- | --- |
 | connection with its accounts | USER#<user> | LIST#CONNECTION#<id> | the list (one Query), every change (GetItem) |
+| the same, while unconfirmed | USER#<user> | LIST#CONNECTION#<id> | index `due`, UNCONFIRMED#<shard> / <its end> |
 | manual account | USER#<user> | LIST#MANUAL#<id> | the list, with the same Query |
 | 20 older balances of a manual account | USER#<user> | BALANCES#<account>#<number> | Query, for its history |
 | wish | USER#<user> | LIST#WISH#<id> | the list, with the same Query |
@@ -15,7 +16,8 @@
 | the same, with the mark of an erasure | USER#<user> | PROFILE | also ERASURE#<shard> / <when to queue it again> |
 | reverse look-up | POWENS#<id_user> | USER | GetItem |
 | Webview session | SESSION#<state> | SESSION | GetItem, each time the browser comes back |
-| Webview session, by its user | USER#<user> | SESSION#<hash of state> | the export, the erasure |
+| Webview session, by its user | USER#<user> | SESSION#<hash of state> | the export, the erasure, a confirmation |
+| return of a Webview session | RETURN#<hash of its code> | RETURN | GetItem, to confirm what came of it |
 | open screen | USER#<user> | SOCKET#<id> | Query, for each event of the user |
 | open screen, by its id | SOCKET#<id> | SOCKET | GetItem, when it closes |
 | institutions in force | INSTITUTIONS | CATALOGUE | GetItem, once a minute in each process |

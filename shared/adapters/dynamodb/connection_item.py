@@ -6,14 +6,14 @@ from datetime import timedelta
 from functools import cache
 
 from shared.adapters.dynamodb.documents import Documents
-from shared.adapters.dynamodb.keys import expiry, user_key
+from shared.adapters.dynamodb.keys import expiry, instant, shard_of, user_key
 from shared.adapters.dynamodb.table import Item, Key, Write, store, unchanged
 from shared.domain.connection import Connection
 
 LARGEST_PLAIN_BYTES = 300_000
 """Of a document. A larger one is compressed: DynamoDB's items end at 400 kB (ADR 0004)."""
 TOMBSTONE_KEPT = timedelta(days=90)
-_OPTIONAL = ("document", "packed", "ttl")
+_OPTIONAL = ("document", "packed", "ttl", "due_pk", "due_sk")
 
 
 @cache
@@ -34,6 +34,9 @@ def put_connection(before: Connection | None, after: Connection) -> Write:
     }
     if after.removed_at is not None:
         item["ttl"] = expiry(after.removed_at, TOMBSTONE_KEPT)
+    elif after.unconfirmed is not None:
+        item["due_pk"] = f"UNCONFIRMED#{shard_of(after.id)}"
+        item["due_sk"] = f"{instant(after.unconfirmed.due_at)}#{after.id}"
     return store(item, _OPTIONAL, **unchanged(before.version if before is not None else None))
 
 

@@ -1,10 +1,11 @@
 """The connections with all that changes beside them, and the list that shows them."""
 
 from collections import defaultdict
+from datetime import datetime
 
 from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.connection_item import connection_key, connection_of, put_connection
-from shared.adapters.dynamodb.keys import partition_of
+from shared.adapters.dynamodb.keys import due_items, partition_of
 from shared.adapters.dynamodb.manual import manual_account_of, manual_writes
 from shared.adapters.dynamodb.markers import InstitutionMarkers
 from shared.adapters.dynamodb.operations import put_operation
@@ -14,13 +15,14 @@ from shared.adapters.dynamodb.table import Item, Table, Write
 from shared.adapters.dynamodb.wishes import wish_of, wish_writes
 from shared.application.changes import NOTHING_BESIDE, Beside
 from shared.application.ports import Answer, Listed
-from shared.contracts.messages import Command
+from shared.contracts.messages import Command, HintMessage
 from shared.domain.connection import Connection
+from shared.domain.hints import confirmed
 from shared.domain.ledger import Outcome
 
 
 class DynamoDBConnections:
-    """The port `ConnectionStore`."""
+    """The ports `ConnectionStore` and `UnconfirmedConnections`."""
 
     def __init__(self, table: Table, outbox: Outbox, markers: InstitutionMarkers) -> None:
         self.table = table
@@ -44,6 +46,10 @@ class DynamoDBConnections:
     def connection(self, user_id: str, connection_id: str) -> Connection | None:
         item = self.table.get(connection_key(user_id, connection_id))
         return connection_of(item) if item else None
+
+    def due_unconfirmed(self, now: datetime, *, limit: int) -> list[tuple[str, str]]:
+        due = due_items(self.table, "UNCONFIRMED", now, limit)
+        return [(item["pk"].removeprefix("USER#"), item["sk"].rpartition("#")[2]) for item in due]
 
     def save(
         self,
@@ -86,6 +92,13 @@ class DynamoDBConnections:
                 )
                 group = command.group_of(operation.kind)
                 writes.append(self.outbox.message(after.user_id, command, group=group))
+        if before is not None and before.unconfirmed is not None and after.shown:
+            # Nothing was kept of what earlier reads have shown.
+            writes.append(
+                self.outbox.message(
+                    after.user_id, HintMessage.of(confirmed(after, self.outbox.clock(), correlation_id))
+                )
+            )
         names = {known: a.shown_name for a in after.accounts for known in (a.id, *a.former_ids)}
         names |= {a.id: a.shown_name for a in before.accounts if a.id not in names} if before else {}
         writes += [self.outbox.event(f, names, after.institution.name, correlation_id) for f in outcome.facts]

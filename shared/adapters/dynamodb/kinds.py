@@ -11,7 +11,7 @@ from shared.adapters.dynamodb.connection_item import document_of
 from shared.adapters.dynamodb.live import socket_key
 from shared.adapters.dynamodb.powens_users import access_of
 from shared.adapters.dynamodb.table import Item, Key
-from shared.adapters.dynamodb.webview import session_key
+from shared.adapters.dynamodb.webview import return_key, session_key
 from shared.adapters.dynamodb.wishes import pointer_key, wish_of
 from shared.domain.errors import NewerVersion
 
@@ -79,6 +79,10 @@ def _attributes(*names: str) -> Callable[[Item], dict[str, object]]:
     return lambda item: {name: item[name] for name in names}
 
 
+def _of_session(item: Item) -> list[Key]:
+    return [session_key(item["state"]), *([return_key(item["return_hash"])] if "return_hash" in item else [])]
+
+
 KINDS = {
     "LIST#CONNECTION#": Kind("connection", _document),
     "LIST#MANUAL#": Kind("manual_account", _document),
@@ -89,9 +93,7 @@ KINDS = {
     "COMMAND#": Kind("message", lambda item: {"queue": item["queue"], "message": json.loads(item["body"])}),
     # Its look-up goes with the mark of the erasure, last: until then it is known whose the late webhooks are.
     "PROFILE": Kind("access", _access),
-    "SESSION#": Kind(
-        "webview_session", _attributes("flow", "return_to", "expires_at"), lambda item: [session_key(item["state"])]
-    ),
+    "SESSION#": Kind("webview_session", _attributes("flow", "return_to", "expires_at"), _of_session),
     "SOCKET#": Kind(
         "open_screen",
         _attributes("opened_at", "until"),

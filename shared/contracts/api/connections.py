@@ -30,6 +30,24 @@ class EndConnectionRequest(Accepted):
     """The institution's name as a person types it, or what it is called where it has none."""
 
 
+class ConnectionConfirmationRequest(Accepted):
+    """Shows that the user knows an account of a new connection."""
+
+    iban_last4: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{4}$")]
+    """The last four characters of the IBAN of one of its accounts."""
+
+
+class UnconfirmedView(Answered):
+    """A new connection that nobody has confirmed yet. Nothing is kept of it but that it is there."""
+
+    id: str
+    """Ours; it stays the same once the connection is confirmed."""
+    found_at: Timestamp
+    """When it was first seen."""
+    confirm_until: Timestamp
+    """When it is ended unless it is confirmed before."""
+
+
 class InstitutionView(Answered):
     """The institution of a connection."""
 

@@ -21,6 +21,22 @@ class WebviewSessionRequest(Accepted):
     """Of the Powens space; that of the request when absent."""
 
 
+class WebviewConfirmationRequest(Accepted):
+    """Shows that the person who came back from the Powens space is who opened the visit."""
+
+    return_code: Annotated[str, Field(min_length=1, max_length=200)]
+    """The parameter `return_code` of the address that the browser or the app came back to."""
+
+
+class ConfirmationView(Answered):
+    """How far a confirmation is."""
+
+    connection_id: str
+    """The connection that it is about."""
+    confirmed: bool
+    """False while the connection has not been read: ask again after `Retry-After` seconds."""
+
+
 class WebviewSessionView(Answered):
     """The way into the Powens space."""
 

@@ -12,7 +12,8 @@
 | 8 | a hint that came before the last read began needs no new read | `reconciler.covered` |
 
 `matching` and `copies` lie beside this package. Everything is level-triggered: no function applies a message, each one
-compares states, so repeating it is harmless.
+compares states, so repeating it is harmless. The rules are about connections that are their user's: of one that nobody
+has confirmed, nothing is kept (`confirmation`).
 """
 
 from shared.domain.ledger.choices import (
@@ -26,6 +27,7 @@ from shared.domain.ledger.choices import (
     selection,
     undo,
 )
+from shared.domain.ledger.confirmation import MOST_WRONG_ANSWERS, answer_wrongly, confirm, end_unconfirmed
 from shared.domain.ledger.endings import end_operation, expire, remove
 from shared.domain.ledger.order import Order, OrderResult, orders, record
 from shared.domain.ledger.outcome import OPERATION_DEADLINE, Outcome, then
@@ -35,16 +37,20 @@ from shared.domain.ledger.transition import MOST_RESTORATIONS
 __all__ = [
     "MOST_OPEN_OPERATIONS",
     "MOST_RESTORATIONS",
+    "MOST_WRONG_ANSWERS",
     "OPERATION_DEADLINE",
     "UNDO_FOR",
     "Order",
     "OrderResult",
     "Outcome",
     "Preview",
+    "answer_wrongly",
     "begin",
     "choose",
+    "confirm",
     "covered",
     "end_operation",
+    "end_unconfirmed",
     "expire",
     "orders",
     "preview",

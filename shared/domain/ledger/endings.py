@@ -90,6 +90,8 @@ def remove(connection: Connection, *, cause: Cause, at: datetime, now: datetime)
         accounts=lines,
     )
     closed = conclude(connection, now, cause, [])
+    if connection.unconfirmed is not None:
+        return closed
     return replace(closed, facts=(fact, *closed.facts))
 
 

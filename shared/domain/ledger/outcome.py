@@ -65,7 +65,12 @@ def conclude(connection: Connection, now: datetime, cause: Cause, lines: list[Ac
 def with_facts(
     connection: Connection, lines: list[AccountChange], cause: Cause, status: str, operations: tuple[Operation, ...]
 ) -> Outcome:
-    """The outcome with the facts that follow: account changes, a new status (`announced`), ended operations."""
+    """The outcome with the facts that follow: account changes, a new status (`announced`), ended operations.
+
+    Of an unconfirmed connection nobody hears anything.
+    """
+    if connection.unconfirmed is not None:
+        return Outcome(connection=connection, operations=operations)
     facts = []
     if lines:
         connection = replace(connection, revision=connection.revision + 1)

@@ -13,6 +13,7 @@ from shared.domain.connection import (
     ItemStatus,
     OperationKind,
     OperationStatus,
+    Unconfirmed,
     account_id,
     connection_id,
 )
@@ -20,6 +21,7 @@ from shared.domain.errors import TooManyAccounts
 from shared.domain.expectation import learned
 from shared.domain.facts import AccountChange, Cause, Change, change_of
 from shared.domain.ledger.accounts import described, merged_account, same_data
+from shared.domain.ledger.confirmation import still_unconfirmed
 from shared.domain.ledger.moves import Moves
 from shared.domain.ledger.outcome import Outcome, conclude, flip_lines, operation_of, with_end
 from shared.domain.ledger.transition import Transition
@@ -32,8 +34,12 @@ IDENTICAL = "identical_accounts"
 
 
 def covered(connection: Connection, received_at: datetime) -> bool:
-    """Rule 8: whether the last read began after a hint of `received_at`, so that it showed what the hint is about."""
-    return received_at < max(filter(None, (connection.read_started_at, connection.removed_at)))
+    """Rule 8: whether the last read began after a hint of `received_at`, so that it showed what the hint is about.
+
+    No read has shown anything of a connection that was only just confirmed.
+    """
+    unread = connection.shown and not connection.announced_status
+    return not unread and received_at < max(filter(None, (connection.read_started_at, connection.removed_at)))
 
 
 def reconcile(
@@ -47,18 +53,21 @@ def reconcile(
     now: datetime,
     others: Iterable[Connection] = (),
     denied: Container[int] = frozenset(),
+    confirm_until: datetime | None = None,
 ) -> Outcome:
     """The next state of a connection, from its stored state (None: not known yet) and one read of Powens.
 
-    `trigger`: the cause of changes that no choice explains. `others`: the user's other connections,
-    needed when an account is new to this one, as it may have moved. `denied`: Powens ids that
-    Powens did not know when it was given an order about them, just before the read. A read that
-    began before the last known write or read changes nothing (rule 7). Raises TooManyAccounts for a
-    connection that does not fit its item.
+    `trigger`: the cause of changes that no choice explains. `others`: the user's other connections, needed when an
+    account is new to this one, as it may have moved. `denied`: Powens ids that Powens did not know when it was given an
+    order about them, just before the read. `confirm_until`: when a connection that is new has to be confirmed; None: it
+    need not be. A read that began before the last known write or read changes nothing (rule 7). Raises TooManyAccounts
+    for a connection that does not fit its item.
     """
-    before = connection or _new_connection(observation, user_id, powens_user_id, now)
+    before = connection or _new_connection(observation, user_id, powens_user_id, now, confirm_until)
     if observation.read_started_at < max(filter(None, (before.read_started_at, before.written_at, before.removed_at))):
         return Outcome(connection=before)
+    if before.unconfirmed is not None:
+        return still_unconfirmed(before, observation)
     moves = Moves(before, observation, others)
     complete = bool(moves.shown) and not observation.unidentified
     here = replace(before, accounts=(*before.accounts, *moves.brought))
@@ -88,7 +97,9 @@ def reconcile(
     return replace(closed, others=moves.departures(now, trigger))
 
 
-def _new_connection(observation: ObservedConnection, user_id: str, powens_user_id: int, now: datetime) -> Connection:
+def _new_connection(
+    observation: ObservedConnection, user_id: str, powens_user_id: int, now: datetime, confirm_until: datetime | None
+) -> Connection:
     return Connection(
         id=connection_id(observation.powens_id),
         user_id=user_id,
@@ -97,6 +108,7 @@ def _new_connection(observation: ObservedConnection, user_id: str, powens_user_i
         institution=observation.institution,
         created_at=now,
         read_started_at=observation.read_started_at,
+        unconfirmed=Unconfirmed(until=confirm_until) if confirm_until is not None else None,
     )
 
 

@@ -26,8 +26,9 @@ from shared.adapters.dynamodb.wishes import DynamoDBWishes
 from shared.application.access import PowensUserStore, TokenStore
 from shared.application.budget import BudgetStore
 from shared.application.changes import ConnectionStore
+from shared.application.confirmation import Returns
 from shared.application.erasure import ErasureStore
-from shared.application.housekeeping import DueOperations, LateErasures, ReconciliationPlan
+from shared.application.housekeeping import DueOperations, LateErasures, ReconciliationPlan, UnconfirmedConnections
 from shared.application.manual import ManualAccountStore
 from shared.application.ports import Answers
 from shared.application.read_back import KnownPowensUsers
@@ -71,6 +72,8 @@ class Stores:
     manual: ManualAccountStore
     wishes: WishStore
     sessions: SessionStore
+    returns: Returns
+    unconfirmed: UnconfirmedConnections
     budget: BudgetStore
     sent: Callable[[], Sent]
 
@@ -93,6 +96,8 @@ def in_memory() -> Stores:
         manual=InMemoryManualAccounts(memory),
         wishes=InMemoryWishes(memory),
         sessions=InMemorySessions(memory),
+        returns=InMemorySessions(memory),
+        unconfirmed=InMemoryConnections(memory),
         budget=InMemoryBudget(),
         sent=sent,
     )
@@ -125,6 +130,8 @@ def dynamodb(client: Any) -> Stores:
         manual=DynamoDBManualAccounts(table, outbox),
         wishes=DynamoDBWishes(table, outbox),
         sessions=DynamoDBWebviewSessions(table, outbox),
+        returns=DynamoDBWebviewSessions(table, outbox),
+        unconfirmed=DynamoDBConnections(table, outbox, markers),
         budget=DynamoDBBudget(table),
         sent=sent,
     )

@@ -9,7 +9,7 @@ from shared.application.changes import Beside
 from shared.application.housekeeping import DueOperation
 from shared.application.ports import Answer, StaleWriteError, TakenError
 from shared.domain import ledger, manual, wishes
-from shared.domain.connection import Connection, OperationKind, account_id
+from shared.domain.connection import Connection, OperationKind, Unconfirmed, account_id
 from shared.domain.errors import UserBeingErased
 from shared.domain.facts import Cause
 from shared.domain.ledger import Outcome
@@ -175,3 +175,21 @@ def test_an_open_operation_is_due_once_its_deadline_has_passed(stores: Stores) -
     assert now is not None
     save(stores, now, ledger.expire(now, late))
     assert stores.operations.due_operations(late, limit=100) == []
+
+
+def test_an_unconfirmed_connection_is_found_when_it_is_due_and_read_once_it_is_confirmed(stores: Stores) -> None:
+    at_powens(stores)
+    until = stores.clock() + timedelta(hours=1)
+    decided = replace(discovered().connection, accounts=(), unconfirmed=Unconfirmed(until=until))
+    save(stores, None, Outcome(connection=decided))
+    held = stores.connections.connection(USER, decided.id)
+    assert held is not None
+    assert held.unconfirmed == decided.unconfirmed
+    assert stores.connections.listed(USER).connections == ()
+    assert stores.unconfirmed.due_unconfirmed(until - timedelta(seconds=1), limit=10) == []
+    assert stores.unconfirmed.due_unconfirmed(until + timedelta(seconds=1), limit=10) == [(USER, held.id)]
+
+    save(stores, held, ledger.confirm(held, stores.clock()))
+    assert stores.unconfirmed.due_unconfirmed(until + timedelta(days=1), limit=10) == []
+    [message] = stores.sent().messages
+    assert (message["powens_connection_id"], message["origin"]) == (held.powens_id, "webview")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.application.confirmation import Return
 from shared.application.ports import Answer, TakenError
 from shared.application.webview import WebviewSession
 from shared.domain.errors import UserBeingErased
@@ -55,6 +56,28 @@ def test_a_hint_is_queued_for_the_user_of_that_moment(stores: Stores) -> None:
     stores.sessions.add_hint(USER, HINT)
     [message] = stores.sent().messages
     assert (message["powens_user_id"], message["origin"]) == (POWENS_USER, "webview")
+
+
+def test_only_the_first_return_that_names_a_connection_keeps_its_code(stores: Stores) -> None:
+    at_powens(stores)
+    session = opened(stores)
+    assert (stores.returns.returned("hash-1"), set(stores.returns.named(USER))) == (None, set())
+    stores.sessions.add_return(session, HINT, code_hash="hash-1", powens_connection_id=80)
+    with pytest.raises(TakenError):
+        stores.sessions.add_return(session, HINT, code_hash="hash-2", powens_connection_id=81)
+    assert stores.returns.returned("hash-1") == Return(user_id=USER, powens_connection_id=80)
+    assert stores.returns.returned("hash-2") is None
+    assert (set(stores.returns.named(USER)), set(stores.returns.named("bob"))) == ({80}, set())
+    assert len(stores.sent().messages) == 1
+
+
+def test_a_return_of_a_user_who_is_being_erased_keeps_no_code(stores: Stores) -> None:
+    at_powens(stores)
+    session = opened(stores)
+    marked(stores)
+    with pytest.raises(UserBeingErased):
+        stores.sessions.add_return(session, HINT, code_hash="hash-1", powens_connection_id=80)
+    assert stores.returns.returned("hash-1") is None
 
 
 def test_a_user_who_is_being_erased_has_no_visit_and_no_hint(stores: Stores) -> None:

@@ -1,6 +1,7 @@
 """Visits to the Webview: one user at Powens however many devices come, and a way back for everybody."""
 
 from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -8,8 +9,16 @@ from shared.application.access import CLAIM_FOR, WAIT_FOR
 from shared.application.webview import Flow
 from shared.application.writing import write
 from shared.contracts.messages import HintMessage
-from shared.domain.errors import AppError, InvalidInput, NotFound, PowensUnavailable, Unavailable, UserBeingErased
-from tests.builders import USER, observed_account
+from shared.domain.errors import (
+    AppError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PowensUnavailable,
+    Unavailable,
+    UserBeingErased,
+)
+from tests.builders import POWENS_CONNECTION, USER, observed, observed_account
 from tests.unit.application.world import ALICE, APP, ID, World
 
 
@@ -23,9 +32,9 @@ def visit(world: World, flow: Flow = "connect", connection_id: str | None = None
     return opened.url.rpartition("/")[2]
 
 
-def come_back(world: World, *states: str, error: str | None = None) -> str | None:
+def come_back(world: World, *states: str, error: str | None = None, named: tuple[str, ...] = ()) -> str | None:
     missed: list[AppError] = []
-    where = world.return_from_webview.run(states, error=error, correlation_id="c", missed=missed.append)
+    where = world.return_from_webview.run(states, error=error, named=named, correlation_id="c", missed=missed.append)
     assert missed == []
     return where
 
@@ -139,3 +148,35 @@ def test_an_erasure_that_begins_while_a_visit_opens_wins(world: World) -> None:
     with pytest.raises(UserBeingErased):
         visit(world)
     assert world.memory.sessions == {}
+
+
+def code(where: str | None) -> str | None:
+    return dict(parse_qsl(urlsplit(where or "").query)).get("return_code")
+
+
+def test_of_two_returns_that_race_one_gets_the_code_and_both_are_read_back(world: World) -> None:
+    state = visit(world)
+    others: list[str | None] = []
+
+    def other() -> None:
+        others.append(come_back(world, state, named=("77",)))
+
+    world.just_before_the_next_write(other)
+    mine = come_back(world, state, named=("77",))
+    assert [code(where) is not None for where in (mine, *others)] == [False, True]
+    assert len(world.memory.messages) == 2
+
+
+def test_a_confirmation_that_loses_a_race_against_the_end_is_refused() -> None:
+    world = World(confirm_within=timedelta(hours=1))
+    state = visit(world)
+    world.powens.connections[POWENS_CONNECTION] = observed(observed_account(1))
+    returned = code(come_back(world, state, named=(str(POWENS_CONNECTION),)))
+    assert returned is not None
+    world.hint()
+    world.just_before_the_next_write(lambda: write(lambda: world.confirm.deny(ALICE, ID)))
+    with pytest.raises(Conflict):
+        write(lambda: world.confirm.by_return(ALICE, returned))
+    world.work()
+    assert world.powens.connections == {}
+    assert world.told() == []

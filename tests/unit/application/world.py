@@ -5,13 +5,14 @@ Time moves a millisecond each time that it is read, and when something sleeps or
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 
 from shared.application.access import Access
 from shared.application.budget import Budget
 from shared.application.carry_out import CarryOut
 from shared.application.changes import Changes
+from shared.application.confirmation import ConfirmConnections
 from shared.application.erasure import BeginErasure, Erase
 from shared.application.operations import RecordOperation
 from shared.application.read_back import ReadBack, Reading
@@ -61,7 +62,7 @@ class Seal:
 class World:
     """Alice, and whatever her requests and Powens' hints begin."""
 
-    def __init__(self, *, calls_per_minute: int = 0) -> None:
+    def __init__(self, *, calls_per_minute: int = 0, confirm_within: timedelta = timedelta(0)) -> None:
         self.clock = RunningClock()
         self.memory = Memory(self.clock)
         self.powens = PowensInMemory(self.clock)
@@ -88,7 +89,9 @@ class World:
             self.clock,
             self.budget,
             institution=lambda _: None,
+            confirm_within=confirm_within,
         )
+        self.confirm = ConfirmConnections(sessions, self.changes, self.access, self.budget, self.clock, self.new_id)
         self.open_webview = OpenWebview(
             sessions,
             self.connections,

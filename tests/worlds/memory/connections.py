@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.application.changes import NOTHING_BESIDE, Beside, ConnectionStore
-from shared.application.housekeeping import DueOperation, DueOperations
+from shared.application.housekeeping import DueOperation, DueOperations, UnconfirmedConnections
 from shared.application.ports import Answer, Answers, Listed
-from shared.contracts.messages import Command
+from shared.contracts.messages import Command, HintMessage
 from shared.domain.connection import Connection, Operation
+from shared.domain.hints import confirmed
 from shared.domain.ledger import Outcome
 from tests.worlds.memory.manual import put_manual
 from tests.worlds.memory.state import Key, Memory, require, unchanged
@@ -28,6 +29,12 @@ class InMemoryConnections:
             manual_accounts=tuple(_of(user_id, self.memory.manual_accounts)),
             wishes=tuple(_of(user_id, self.memory.wishes)),
         )
+
+    def due_unconfirmed(self, now: datetime, *, limit: int) -> list[tuple[str, str]]:
+        waiting = (
+            (c.unconfirmed.due_at, key) for key, c in self.memory.connections.items() if _waits(c) and c.unconfirmed
+        )
+        return [key for due, key in sorted(waiting) if due <= now][:limit]
 
     def save(
         self,
@@ -50,13 +57,13 @@ class InMemoryConnections:
         )
         memory.keep(after.user_id, answer)
         for was, change in changes:
-            self._put(was, change)
+            self._put(was, change, correlation_id)
         for account, changed in beside.manual:
             put_manual(memory, account, changed)
         for _, granted in beside.wishes:
             put_wish(memory, granted)
 
-    def _put(self, before: Connection | None, outcome: Outcome) -> None:
+    def _put(self, before: Connection | None, outcome: Outcome, correlation_id: str) -> None:
         after = outcome.connection
         self.memory.connections[_key(after)] = replace(after, version=after.version + 1)
         known = {operation.id for operation in before.operations} if before is not None else set()
@@ -70,6 +77,9 @@ class InMemoryConnections:
                     correlation_id=operation.correlation_id,
                 )
                 self.memory.messages.append(command)
+        if before is not None and before.unconfirmed is not None and after.shown:
+            hint = confirmed(after, self.memory.clock(), correlation_id)
+            self.memory.messages.append(HintMessage.of(hint))
         self.memory.facts += outcome.facts
 
 
@@ -99,6 +109,10 @@ class InMemoryAnswers:
         self.memory.keep(user_id, answer)
 
 
+def _waits(connection: Connection) -> bool:
+    return connection.unconfirmed is not None and connection.removed_at is None
+
+
 def _key(connection: Connection) -> Key:
     return connection.user_id, connection.id
 
@@ -111,3 +125,4 @@ def _of[T](user_id: str, things: dict[Key, T]) -> Iterator[T]:
 _connections: type[ConnectionStore] = InMemoryConnections
 _operations: type[DueOperations] = InMemoryOperations
 _answers: type[Answers] = InMemoryAnswers
+_unconfirmed: type[UnconfirmedConnections] = InMemoryConnections

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from shared.application.confirmation import Return
 from shared.application.ports import Answer, Clock, StaleWriteError, TakenError
 from shared.application.webview import WebviewSession
 from shared.contracts.messages import Command, EraseUser, HintMessage
@@ -65,6 +66,8 @@ class Memory:
     balances: dict[Key, dict[int, tuple[BalancePoint, ...]]] = field(default_factory=dict)
     wishes: dict[Key, Wish] = field(default_factory=dict)
     sessions: dict[Key, WebviewSession] = field(default_factory=dict)
+    returns: dict[str, tuple[str, Return]] = field(default_factory=dict)
+    """The state of the visit, and what its return code stands for, by the hash of the code."""
     answers: dict[Key, tuple[Answer, datetime]] = field(default_factory=dict)
     receipts: dict[Key, Erasure] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
