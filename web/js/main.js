@@ -75,6 +75,7 @@ class App {
   #listen() {
     const { frame, store } = this;
     store.addEventListener('change', () => frame.render());
+    store.addEventListener('change', () => this.visits.askWhose());
     store.addEventListener('checked', () => frame.renderState());
     store.addEventListener('signed-out', () => this.#signedOut());
     store.addEventListener('operation-ended', ({ detail }) => this.#operationEnded(detail));

@@ -41,6 +41,10 @@ export const memory = {
   get demoUser() { return read('sessionStorage', 'demo-user'); },
   set demoUser(value) { write('sessionStorage', 'demo-user', value); },
 
+  /** Shows, with the person’s token, that they came back from Powens. It survives signing in, and is of this tab. */
+  get returnCode() { return read('sessionStorage', 'return-code'); },
+  set returnCode(value) { write('sessionStorage', 'return-code', value); },
+
   /** @returns {{user: string, flow: string, connectionId: string|null, institution: string|null, at: number}|null} */
   visit(user) {
     const visit = read('localStorage', 'visit');

@@ -151,6 +151,7 @@ export class Store extends EventTarget {
     this.connections = null; // null: nothing was ever received
     this.manualAccounts = [];
     this.wishes = [];
+    this.unconfirmed = [];
     this.incidents = [];
     this.#incidentsAt = 0;
     this.failure = null; // Problem | Unreachable of the last attempt
@@ -254,6 +255,7 @@ export class Store extends EventTarget {
       this.connections = numbered(answer.data.connections.map((connection) => named(connection, this.words)));
       this.manualAccounts = answer.data.manual_accounts.map((account) => ({ ...account, twin: this.#twin(account) }));
       this.wishes = answer.data.wishes ?? [];
+      this.unconfirmed = answer.data.unconfirmed ?? [];
       this.#slow = SLOW_FIRST_MS;
       this.#fastStep = 0;
     } catch (error) {

@@ -28,6 +28,7 @@ from tests.web.stub.accounts import (
     wishes,
 )
 from tests.web.stub.connections import (
+    connection_confirmation,
     connection_end,
     connections,
     erase,
@@ -36,6 +37,7 @@ from tests.web.stub.connections import (
     refresh,
     selection,
     undo,
+    webview_confirmation,
     webview_session,
 )
 from tests.web.stub.controls import cut, expire, requests, reset, set_user, settings, sockets, users
@@ -62,6 +64,8 @@ app = Starlette(
         Route("/v1/history", history),
         Route("/v1/me", erase, methods=["DELETE"]),
         Route("/v1/me/export", export),
+        Route("/v1/webview-confirmations", webview_confirmation, methods=["POST"]),
+        Route("/v1/connections/{id}/confirmation", connection_confirmation, methods=["POST", "DELETE"]),
         Route("/v1/webview-sessions", webview_session, methods=["POST"]),
         Route("/v1/accounts", accounts, methods=["POST"]),
         Route("/v1/accounts/{id}", account, methods=["DELETE", "PATCH"]),

@@ -19,6 +19,7 @@ def connection_of(data: Json, connection_id: str) -> Json | None:
 @api
 async def connections(request: Request, data: Json, user: str) -> Response:
     body = {name: data[name] for name in ("connections", "manual_accounts", "wishes")}
+    body["unconfirmed"] = data.get("unconfirmed", [])
     etag = '"' + hashlib.sha256(json.dumps(body).encode()).hexdigest()[:16] + '"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"ETag": etag})
@@ -214,3 +215,30 @@ async def webview_session(request: Request, data: Json, user: str) -> Response:
         f"&language={body['language']}&user={user}&return_to={quote(body['return_to'], safe='')}"
     )
     return JSONResponse({"url": url, "expires_at": now(1800)}, 201)
+
+
+@api
+async def webview_confirmation(request: Request, data: Json, user: str) -> Response:
+    """The code is the name of the user who opened the visit."""
+    opener = (await request.json())["return_code"]
+    if opener != user:
+        return problem(404, "visit_of_another_user", "Ce lien a été ouvert par une autre personne.")
+    if state.settings["reading"] > 0:
+        state.settings["reading"] -= 1
+        return JSONResponse({"connection_id": "new", "confirmed": False}, 202, {"Retry-After": "0"})
+    data["connections"] += data.pop("waiting", [])
+    return JSONResponse({"connection_id": "new", "confirmed": True})
+
+
+@api
+async def connection_confirmation(request: Request, data: Json, user: str) -> Response:
+    if request.method == "POST":
+        if (await request.json())["iban_last4"] != "0112":
+            return problem(422, "account_mismatch", "Aucun compte ne se termine ainsi.", field="iban_last4")
+        data["connections"] += data.pop("waiting", [])
+    data["unconfirmed"] = []
+    return (
+        JSONResponse({"connection_id": "new", "confirmed": True})
+        if request.method == "POST"
+        else Response(status_code=204)
+    )

@@ -13,6 +13,11 @@ from tests.web.stub.state import now, problem, state
 WEB = Path(__file__).resolve().parents[3] / "web"
 
 
+def return_code(end: str) -> str:
+    code = state.settings["return_code"]
+    return f"&return_code={code}" if code and end == "done" else ""
+
+
 async def powens(request: Request) -> Response:
     """A Webview in three links. Every value in it comes from the page under test, on loopback."""
     query = request.query_params
@@ -27,7 +32,7 @@ async def powens(request: Request) -> Response:
                     if account["id"] in state.settings["webview_disables"]:
                         account.update(enabled=False, status="disabled")
                         connection["revision"] += 1
-        return RedirectResponse(f"{query['return_to']}?result={query['end']}", 303)
+        return RedirectResponse(f"{query['return_to']}?result={query['end']}{return_code(query['end'])}", 303)
     links = "".join(
         f'<li><a data-testid="{end}" href="{request.url.include_query_params(end=end)}">{end}</a></li>'.replace(
             "&", "&amp;"

@@ -29,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "demo": True,
     "currency": "EUR",  # the main one, as config.json says it
     "host_user": None,  # outside the demo: who the host application's session belongs to
+    "reading": 0,  # how often a confirmation is answered that the new connection has not been read yet
+    "return_code": None,  # what a visit that ends with "done" brings back
     "webview_enables": [],  # account ids ticked by a visit that ends with "done"
     "webview_disables": [],  # and those unticked
     "webview_adds": [],  # connections made by such a visit

@@ -13,6 +13,7 @@ const NEEDS_PERSON = ['action_required', 'failed'];
 
 export class Visits {
   #result = null; // what the return address said, until the person was told
+  #asked = new Set(); // ids of connections of which it was asked whose they are
   #visit = null; // {result, name, before, resume, at}: the one that the notice is about
   #changedHere = new Set(); // connections that the person has changed on this page since
   #said = ''; // the notice as it was shown last
@@ -21,10 +22,11 @@ export class Visits {
     this.app = app;
   }
 
-  /** Takes the `result` out of the return address, so that a reload does not tell it again. */
+  /** Takes the `result` out of the return address, so that a reload does not tell it again, and the return code. */
   readReturn() {
     const address = new URL(location.href);
     const result = address.searchParams.get('result');
+    memory.returnCode = address.searchParams.get('return_code') ?? memory.returnCode;
     if (result === null) return;
     history.replaceState(null, '', address.pathname + address.hash);
     if (RESULTS.includes(result)) this.#result = result;
@@ -64,6 +66,7 @@ export class Visits {
     const result = this.#result ?? (visit ? 'unknown' : null);
     this.#result = null;
     memory.endVisit();
+    if (memory.returnCode !== null) this.app.view('confirmation').then((view) => view?.sendCode(this.app));
     if (result === null) return;
     this.#visit = {
       result,
@@ -151,6 +154,12 @@ export class Visits {
     const accountNews = [told('return.came', came), told('return.went', went)].filter(Boolean);
     if (accountNews.length > 0) sentences.unshift(words.t('return.arrived'), ...accountNews);
     return [sentences.join(' '), sentences.length > 0 && settled];
+  }
+
+  /** Of a new bank that the person has not come back from, it is asked whose it is. */
+  async askWhose() {
+    if (this.app.store.unconfirmed.every(({ id }) => this.#asked.has(id))) return;
+    (await this.app.view('confirmation'))?.askWhose(this.app, this.#asked);
   }
 
   #resumeButton({ flow, connectionId, institution }) {
