@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
@@ -32,14 +33,17 @@ class Doors:
 
 def seed(doors: Doors) -> None:
     """Raises SeedFailed."""
+    made: dict[str, list[int]] = {}
     with httpx.Client(timeout=30) as client:
         # One user after the other up to here, as a new user is recognised by being the newest.
         for user, banks in BANKS.items():
             with _explained(user):
-                _connect(client, doors, user, banks)
-        for user, banks in BANKS.items():
+                made[user] = _connect(client, doors, user, banks)
+        for user, numbers in made.items():
             with _explained(user):
-                _wait(client, doors, user, len(banks))
+                for number in numbers:
+                    take_in(client, doors.api, doors.headers(user), number)
+                _wait(client, doors, user, len(numbers))
 
 
 @contextlib.contextmanager
@@ -52,7 +56,8 @@ def _explained(user: str) -> Iterator[None]:
         raise SeedFailed(f"{user}: an answer without {error}") from error
 
 
-def _connect(client: httpx.Client, doors: Doors, user: str, banks: tuple[str, ...]) -> None:
+def _connect(client: httpx.Client, doors: Doors, user: str, banks: tuple[str, ...]) -> list[int]:
+    """The ids at Powens of the connections."""
     # A Webview session is what makes the user known at Powens.
     opened = client.post(
         f"{doors.api}/v1/webview-sessions",
@@ -61,10 +66,33 @@ def _connect(client: httpx.Client, doors: Doors, user: str, banks: tuple[str, ..
     )
     opened.raise_for_status()
     newest = client.get(f"{doors.sandbox}/sandbox/users").raise_for_status().json()["users"][0]["id"]
+    numbers = []
     for bank in banks:
-        client.post(
+        made = client.post(
             f"{doors.sandbox}/sandbox/connections", json={"id_user": newest, "connector": bank, "enabled": "all"}
-        ).raise_for_status()
+        )
+        numbers.append(int(made.raise_for_status().json()["id"]))
+    return numbers
+
+
+def take_in(client: httpx.Client, api: str, headers: dict[str, str], powens_connection_id: int) -> None:
+    """As who has made a connection in the Powens space comes back to the app, which confirms it (ADR 0043).
+
+    Raises SeedFailed when it has not been read in time.
+    """
+    body = {"flow": "connect", "return_to": f"{api}/"}
+    opened = client.post(f"{api}/v1/webview-sessions", json=body, headers=headers).raise_for_status().json()
+    state = parse_qs(urlsplit(opened["url"]).query)["state"][0]
+    way_back = {"state": state, "connection_id": str(powens_connection_id)}
+    returned = client.get(f"{api}/v1/webview-return", params=way_back, follow_redirects=False)
+    code = parse_qs(urlsplit(returned.headers["location"]).query)["return_code"][0]
+    deadline = time.monotonic() + SEED_SECONDS
+    while time.monotonic() < deadline:
+        confirmed = client.post(f"{api}/v1/webview-confirmations", json={"return_code": code}, headers=headers)
+        if confirmed.raise_for_status().json()["confirmed"]:
+            return
+        time.sleep(0.1)
+    raise SeedFailed(f"connection {powens_connection_id} cannot be confirmed after {SEED_SECONDS:.0f} s")
 
 
 def _wait(client: httpx.Client, doors: Doors, user: str, wanted: int) -> None:
@@ -72,7 +100,8 @@ def _wait(client: httpx.Client, doors: Doors, user: str, wanted: int) -> None:
     deadline = time.monotonic() + SEED_SECONDS
     while True:
         shown = client.get(f"{doors.api}/v1/connections", headers=headers).raise_for_status().json()["connections"]
-        if len(shown) == wanted:
+        # A connection that is confirmed shows a moment before what it has.
+        if len(shown) == wanted and all(connection["revision"] for connection in shown):
             return
         if time.monotonic() > deadline:
             raise SeedFailed(f"{user}: {len(shown)} of {wanted} connections show after {SEED_SECONDS:.0f} s")

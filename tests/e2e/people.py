@@ -8,6 +8,7 @@ import httpx
 
 from local.identity import Issuer
 from local.paths import STATE
+from local.seed import take_in
 from tests.e2e.conftest import System
 from tests.polling import eventually
 from tests.worlds.events import STATE_EVENTS
@@ -38,7 +39,8 @@ class Person:
                 "/sandbox/connections", json={"id_user": self.powens_user, "connector": connector, "enabled": "all"}
             )
             self.powens_connection: int = made.raise_for_status().json()["id"]
-            eventually(lambda: self.connections() and self.at_rest(), seconds=20)
+            self.take_in(self.powens_connection)
+            eventually(lambda: self.connection["revision"] and self.at_rest(), seconds=20)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +58,10 @@ class Person:
             return None if answer.status_code == 503 and "retry-after" in answer.headers else answer
 
         return str(eventually(opened, seconds=30, every=0.5).raise_for_status().json()["url"])
+
+    def take_in(self, powens_connection_id: int) -> None:
+        """Come back to the app after this connection was made, and confirm it."""
+        take_in(self.api, self.system.url, {}, powens_connection_id)
 
     def connections(self) -> list[dict[str, Any]]:
         shown: list[dict[str, Any]] = self.api.get("/v1/connections").raise_for_status().json()["connections"]

@@ -203,7 +203,7 @@ class Storm:
         return int(newest[0]["id"]) if newest else 0
 
     def _arrive(self) -> None:
-        # Nobody tells of the new connections: one reconciliation takes them in, which is quicker.
+        # No webhook tells of the new connections: who comes back has them read, and a reconciliation has their data.
         self._lose_webhooks(1)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda one: one.arrive("revolut"), self.people))

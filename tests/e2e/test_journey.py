@@ -84,6 +84,41 @@ def test_an_account_added_in_the_powens_space_appears_and_is_told_on_the_bus(pag
     assert all(line["enabled"] for line in added)
 
 
+def connect_revolut(page: Page) -> None:
+    """In the Powens space, up to the end of the visit."""
+    page.get_by_test_id("accept-terms").click()
+    page.locator('[data-testid=institution][data-slug="revolut"]').click()
+    page.get_by_test_id("bank-approve").click()
+    page.get_by_label("Compte courant EUR").set_checked(True)
+    page.get_by_test_id("finish").click()
+
+
+def test_a_new_bank_is_its_users_who_comes_back_and_nobody_elses(page: Page, browser: Browser, system: System) -> None:
+    sign_in(page, system, "carol")
+    with system.api("carol") as api:
+        body = {"flow": "connect", "return_to": f"{system.url}/"}
+        sent_to_somebody = api.post("/v1/webview-sessions", json=body).raise_for_status().json()["url"]
+    victim = browser.new_context(locale="fr-FR")
+    victim.set_default_timeout(PATIENCE)
+    theirs = victim.new_page()
+    sign_in(theirs, system, "bob")
+    expect(rows(theirs, "Banque Horizon", enabled=True).first).to_be_visible(timeout=PATIENCE)
+    theirs.goto(sent_to_somebody)
+    connect_revolut(theirs)
+    expect(theirs.get_by_test_id("notice")).to_contain_text("ouvert par une autre personne", timeout=PATIENCE)
+    expect(institution(theirs, "Revolut")).to_have_count(0)
+    victim.close()
+
+    page.get_by_test_id("add-institution").first.click()
+    connect_revolut(page)
+    page.wait_for_url(f"{system.url}/**")
+    expect(rows(page, "Revolut", enabled=True)).not_to_have_count(0, timeout=PATIENCE)
+    with system.api("carol") as api:
+        shown = api.get("/v1/connections").raise_for_status().json()
+    assert [connection["institution"]["name"] for connection in shown["connections"]] == ["Revolut"]
+    assert shown["unconfirmed"] == []
+
+
 def test_unticked_accounts_stop_and_their_sibling_is_untouched(page: Page, system: System) -> None:
     sign_in(page, system, "alice")
     expect(rows(page, "Revolut", enabled=True)).to_have_count(3, timeout=PATIENCE)

@@ -230,6 +230,11 @@ class Journey:
     def _banks(self) -> list[str]:
         return sorted(connection["institution"]["name"] for connection in self.person.connections())
 
+    def _take_in_all(self) -> None:
+        """The person says in the app of everything at Powens that it is theirs."""
+        for connection in self.powens.connections(self.person):
+            self.person.take_in(connection["id"])
+
     def _choose(self, slug: str) -> None:
         self.page.get_by_test_id("accept-terms").click()
         self.page.locator(f'[data-testid=institution][data-slug="{slug}"]').click()
@@ -244,6 +249,7 @@ class Journey:
             self.page.get_by_label(name).set_checked(True)
         self.page.get_by_test_id("finish").click()
         self.page.wait_for_url(f"{self.system.url}/**")
+        self._take_in_all()
         self.person.wait(lambda: bool(self.person.connections()) and self.person.agreed(ALL), seconds=30)
         self.page.goto(address)
         if self.values["spent_code"] == "redirect":
@@ -304,6 +310,7 @@ class Journey:
         self.page.wait_for_url(f"{self.system.url}/**")
         kept = ["Banque Horizon"] if self.values["cancelled_connect"] == "kept" else []
         assert self.powens.banks(self.person) == [*kept, "Nef & Rive", "Thames Mutual"]
+        self._take_in_all()
         self.person.wait(lambda: self._banks() == self.powens.banks(self.person), seconds=30)
         (empty,) = (c for c in self.person.connections() if c["institution"]["name"] == "Nef & Rive")
         assert empty["accounts"] == []

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -131,7 +132,26 @@ class Witness:
     def connect(self, bank: str, enabled: str | list[str] = "all") -> str:
         body = {"id_user": self.powens_user, "connector": bank, "enabled": enabled}
         made = self.powens.post("/sandbox/connections", json=body).raise_for_status().json()
+        self._take_in(made["id"])
         return connection_id(made["id"])
+
+    def _take_in(self, number: int) -> None:
+        """Back in the app, which confirms what was made."""
+
+        def returned() -> str | None:
+            # A visit gives its code once, and an answer may be lost on its way.
+            state = parse_qs(urlsplit(self.webview("connect")).query)["state"][0]
+            query = {"state": state, "connection_id": str(number)}
+            back = self.ask("GET", "/v1/webview-return", params=query, follow_redirects=False)
+            return next(iter(parse_qs(urlsplit(back.headers["location"]).query).get("return_code", ())), None)
+
+        code = eventually(returned, seconds=ANSWER_SECONDS, every=0.3)
+
+        def confirmed() -> bool:
+            answer = self.ask("POST", "/v1/webview-confirmations", json={"return_code": code})
+            return bool(answer.raise_for_status().json()["confirmed"])
+
+        eventually(confirmed, seconds=ANSWER_SECONDS, every=0.3)
 
     def twins(self, first: str, second: str) -> None:
         """These two connections show the same accounts."""
