@@ -8,6 +8,7 @@ from itertools import chain
 
 import pytest
 
+from tests.simulation import mutations_of_visits  # noqa: F401 - registers some of them
 from tests.simulation.mutations import MUTATIONS, Mutation
 from tests.simulation.plan import plan_of
 from tests.simulation.run import run, shrink

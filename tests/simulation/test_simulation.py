@@ -31,6 +31,9 @@ MET = (
     "worker of the release before",
     "wish granted",
     "wish open",
+    "never confirmed",
+    "confirmed by a stranger",
+    "confirmed by an account",
     *(f"return {how}" for how in WAYS_BACK),
 )
 """What a run comes to besides."""

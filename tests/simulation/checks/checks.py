@@ -1,6 +1,7 @@
 """What must hold once faults have ended and time has passed: Powens, the newest choices, events and our API agree."""
 
 from tests.simulation.checks.check import Check
+from tests.simulation.checks.confirmations import Confirmations
 from tests.simulation.checks.deliveries import Deliveries
 from tests.simulation.checks.expectations import Expectations
 from tests.simulation.checks.hints import Hints
@@ -81,6 +82,7 @@ class Checks(Check):
         deliveries.queues()
         deliveries.events()
         deliveries.screens()
+        Confirmations(*about).unconfirmed()
         self.operations.operations()
         self.operations.refreshes()
         traces.erasures()

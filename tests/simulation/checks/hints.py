@@ -3,6 +3,9 @@
 from tests.simulation.checks.check import Check
 from tests.simulation.engine import MICROSECONDS
 
+TAKEN_IN = 600 * MICROSECONDS
+"""Longer than a connection is read after its confirmation."""
+
 
 class Hints(Check):
     """Accepted hints and what they were about."""
@@ -31,7 +34,7 @@ class Hints(Check):
         changed = world.powens.changed.get(powens_id, 0)
         if connection is None or emitted < changed or world.powens.misread.get(connection.user, -1) >= emitted:
             return
-        if connection.user in world.powens.erasing:
+        if connection.user in world.powens.erasing or self.unconfirmed(powens_id):
             return
         for real in world.powens.reals.values():
             there = oracle.living(real)
@@ -42,3 +45,9 @@ class Hints(Check):
                 held is not None and (held["enabled"] is not there.disabled or "choice" in held),
                 f"{real.name} of {powens_id} was never read: its webhook was accepted long ago",
             )
+
+    def unconfirmed(self, powens_id: int) -> bool:
+        """Whether nothing of it is to be kept, or was until a moment ago."""
+        document = self.oracle.document(powens_id)
+        lately = self.world.engine.at - self.oracle.confirmed_at.get(powens_id, -TAKEN_IN)
+        return lately < TAKEN_IN or (document is not None and bool(document.get("unconfirmed")))

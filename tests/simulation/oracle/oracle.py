@@ -51,6 +51,8 @@ class Oracle(Choices):
         """Real accounts of which a balance was ever written down."""
         self.successes: dict[str, list[tuple[int, str | None]]] = {}
         """By connection of ours, when which last success was written down."""
+        self.confirmed_at: dict[int, int] = {}
+        """When which connection ceased to be unconfirmed."""
         self.certain = 0
         self.uncertain = 0
         world.watchers.append(self._written)
@@ -173,6 +175,8 @@ class Oracle(Choices):
             return
         was, now = json.loads(before["document"]["S"]), json.loads(after["document"]["S"])
         self.successes.setdefault(now["id"], []).append((self.world.engine.at, now.get("last_success_at")))
+        if was.get("unconfirmed") and not now.get("unconfirmed"):
+            self.confirmed_at[now["powens_id"]] = self.world.engine.at
         self._unread(was, now)
         self._bind(now)
         for account in now.get("accounts", []):

@@ -29,6 +29,8 @@ class Devices:
         self.last: dict[str, int] = {}
         """When a user last asked for something."""
         self.removed: dict[str, int] = {}
+        self.confirmed: set[str] = set()
+        """Our ids of the connections that their users have said to be theirs; it may not have gone through."""
 
     def roll(self, action: Action, *names: object) -> float:
         return self.world.chance.roll("act", action.number, *names)
@@ -96,6 +98,7 @@ class Devices:
                 revision >= known.get(name, 0),
                 f"{action.who} sees revision {revision} of a connection after {known.get(name)}",
             )
+            self.world.invariant(name in self.confirmed, f"{action.who} sees a connection that nobody has confirmed")
             self.world.invariant(name not in removed, f"{action.who} sees a connection again that she had removed")
             user.revisions[name] = max(revision, user.revisions.get(name, 0))
         user.screens[self._device(action)] = listed

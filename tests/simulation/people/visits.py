@@ -1,12 +1,14 @@
 """Visits of the Webview: users connect, tick and repair there, and come back in every way."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from shared.domain.connection import connection_id
 from tests.simulation.banks import BANKS
 from tests.simulation.people.devices import Devices
-from tests.simulation.people.memory import Action
+from tests.simulation.people.memory import USERS, Action
+from tests.simulation.world.http_api import Reply
 from tests.worlds.deployment import ORIGIN
 from tests.worlds.powens.model import Account, Connection
 
@@ -34,37 +36,36 @@ class Visits(Devices):
             known.append(powens_user)
         return query["state"]
 
-    def _return(self, action: Action, state: str, connections: list[int], query: str = "") -> None:
-        """Back to our app; some never come."""
+    def _return(self, action: Action, state: str, connections: list[int], query: str = "") -> str | None:
+        """Back to our app, with the return code if there is one; some never come."""
         if self.roll(action, "return") < 0.2:
             self.tell(action, "leaves the Webview without coming back")
-            return
+            return None
         how = self.pick(action, "way back", [*WAYS_BACK, *["once"] * 6])
         self.world.powens.drawn[f"return {how}"] += 1
         known = f"state={state}"
+        code = None
         match how:
             case "after a refusal":
-                self._come_back(action, f"{known}&error=access_denied", connections)
+                self._come_back(action, f"{known}&error=access_denied{query}", connections)
             case "without its state":
-                self._come_back(action, query.removeprefix("&"), [])
-                return
+                return self._come_back(action, query.removeprefix("&"), [])
             case "with an empty error":
                 query += "&error=&error_description="
             case "twice":
-                self._come_back(action, known + query, connections)
+                code = self._come_back(action, known + query, connections)
             case "late":
                 self.world.engine.wait(2400)
-                self._come_back(action, known + query, [])
-                return
-        self._come_back(action, known + query, connections)
+                return self._come_back(action, known + query, [])
+        return self._come_back(action, known + query, connections) or code
 
-    def _come_back(self, action: Action, query: str, connections: list[int]) -> None:
+    def _come_back(self, action: Action, query: str, connections: list[int]) -> str | None:
         """A browser comes from Powens: its user always lands in the app, and a visit that is known is a hint."""
         world = self.world
         emitted = world.engine.at
         reply, _ = self.ask(action, "GET", "/v1/webview-return", query=query)
         if reply is None or reply.status >= 500:
-            return
+            return None
         world.invariant(reply.status == 303, f"who comes back from Powens is shown a {reply.status}")
         noted = "result=" in reply.location  # without, it says that it was not
         erased = any(user in world.powens.erasing for user in self.powens_users[action.who])
@@ -72,6 +73,9 @@ class Visits(Devices):
         world.invariant(noted or not undisturbed or not connections, "a return from Powens is thrown away")
         for powens_id in connections if noted else []:
             world.hinted[powens_id] = max(world.hinted.get(powens_id, 0), emitted)
+        code = dict(parse_qsl(reply.location.partition("?")[2])).get("return_code")
+        world.invariant(code is None or "connection_id=" in query, "a return that names no connection gets a code")
+        return code
 
     def connect(self, action: Action) -> None:
         """A bank is connected, with some of its accounts ticked."""
@@ -93,7 +97,52 @@ class Visits(Devices):
         self.world.powens.emit("connection-synced", made)
         for account in made.accounts.values():
             self.world.powens.emit("account-found", made, account)
-        self._return(action, state, [made.id], f"&connection_id={made.id}")
+        self._confirm(action, made, self._return(action, state, [made.id], f"&connection_id={made.id}"))
+
+    def _confirm(self, action: Action, made: Connection, code: str | None) -> None:
+        """Most say that it is theirs: with the code, or by an IBAN. Of some it was a stranger who followed the link."""
+        dice = self.roll(action, "confirms")
+        if dice < 0.06:
+            self.tell(action, f"never confirms connection {made.id}")
+            self.world.powens.drawn["never confirmed"] += 1
+            return
+        if dice < 0.14 and code is not None:
+            self.tell(action, f"is not who made connection {made.id}: a stranger comes back from it")
+            self.world.powens.drawn["confirmed by a stranger"] += 1
+            stranger = next(name for name in USERS if name != action.who)
+            reply = self._send_code(replace(action, who=stranger), code)
+            self.world.invariant(reply is None or reply.status != 200, "a stranger confirms a connection")
+            return
+        self.confirmed.add(connection_id(made.id))
+        reply = self._send_code(action, code) if code is not None else None
+        if reply is None or reply.status != 200:
+            self.world.powens.drawn["confirmed by an account"] += 1
+            self._name_an_account(action, made)
+
+    def _send_code(self, action: Action, code: str) -> Reply | None:
+        """The last answer. The app asks again until the connection has been read."""
+        reply = None
+        for attempt in range(14):
+            key = f"key-{action.number}-{action.who}-code-{attempt}"
+            body = {"return_code": code}
+            reply, _ = self.ask(action, "POST", "/v1/webview-confirmations", body, idempotency_key=key)
+            if reply is not None and reply.status != 202:
+                break
+            self.world.engine.wait(1 + 4 * attempt)
+        return reply
+
+    def _name_an_account(self, action: Action, made: Connection) -> None:
+        for attempt in range(6):
+            self.world.engine.wait(20 + 60 * attempt)
+            known = [account.iban for account in made.accounts.values() if account.iban]
+            if not known:
+                return
+            body = {"iban_last4": known[0][-4:]}
+            path = f"/v1/connections/{connection_id(made.id)}/confirmation"
+            key = f"key-{action.number}-account-{attempt}"
+            reply, _ = self.ask(action, "POST", path, body, idempotency_key=key)
+            if reply is not None and reply.status in (200, 409, 422):
+                return
 
     def manage(self, action: Action) -> None:
         """Tick and untick in the Webview."""
