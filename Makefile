@@ -28,8 +28,8 @@ help: ## Explain the targets
 # --- running -------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start the whole system offline (PORT=8080, POWENS_SANDBOX_PORT=8081)
-	@exec $(LOCAL)/bin/python -m local run
+run: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start the whole system offline (PORT=8080, POWENS_SANDBOX_PORT=8081, PARAMETERS="Name=value …")
+	@exec $(LOCAL)/bin/python -m local run $(addprefix --parameter=,$(PARAMETERS))
 
 .PHONY: events
 events: $(LOCAL)/$(READY) ## Show the events on the bus of the running system, as they come

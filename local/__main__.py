@@ -26,6 +26,9 @@ def main() -> int:
     run.add_argument("--sandbox-port", type=int, default=_port("POWENS_SANDBOX_PORT", 8081), help="0 takes a free one")
     run.add_argument("--state", type=Path, help="folder for logs and scratch files")
     run.add_argument("--no-demo-data", action="store_true")
+    run.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template, instead of its default"
+    )
     run.add_argument("--ignore-edits", action="store_true", help="run what was built, whatever is saved meanwhile")
     commands.add_parser("events", help="show the events of the running system")
     commands.add_parser("catalogue", help="renew the catalogue of institutions of the running system")
@@ -58,6 +61,13 @@ def _port(name: str, default: int) -> int:
     return int(value)
 
 
+def _parameter(said: str) -> tuple[str, str]:
+    name, equals, value = said.partition("=")
+    if not name or not equals:
+        sys.exit(f"{said} is not NAME=VALUE")
+    return name, value
+
+
 def _state(port: int) -> Path:
     """The system on the usual port has `.local/logs`; another one beside it gets a folder of its own."""
     return STATE if port == 8080 else STATE / str(port)
@@ -76,6 +86,7 @@ def _run(given: argparse.Namespace) -> int:
         given.state or _state(given.port),
         demo_data=not given.no_demo_data,
         follow_edits=not given.ignore_edits,
+        parameters=dict(_parameter(said) for said in given.parameter),
     )
 
     def say(line: str) -> None:

@@ -85,10 +85,12 @@ def take_in(client: httpx.Client, api: str, headers: dict[str, str], powens_conn
     state = parse_qs(urlsplit(opened["url"]).query)["state"][0]
     way_back = {"state": state, "connection_id": str(powens_connection_id)}
     returned = client.get(f"{api}/v1/webview-return", params=way_back, follow_redirects=False)
-    code = parse_qs(urlsplit(returned.headers["location"]).query)["return_code"][0]
+    codes = parse_qs(urlsplit(returned.headers["location"]).query).get("return_code")
+    if codes is None:
+        return  # nothing has to be confirmed
     deadline = time.monotonic() + SEED_SECONDS
     while time.monotonic() < deadline:
-        confirmed = client.post(f"{api}/v1/webview-confirmations", json={"return_code": code}, headers=headers)
+        confirmed = client.post(f"{api}/v1/webview-confirmations", json={"return_code": codes[0]}, headers=headers)
         if confirmed.raise_for_status().json()["confirmed"]:
             return
         time.sleep(0.1)

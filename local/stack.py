@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,7 +52,7 @@ class CannotStart(RuntimeError):
 @dataclass(frozen=True)
 class Settings:
     """`port` and `sandbox_port` 0 take free ones. `state` is the folder for logs and scratch files. `follow_edits`:
-    code that is saved while the system runs is run by it.
+    code that is saved while the system runs is run by it. `parameters`: values for parameters of the template, by name.
     """
 
     port: int = 8080
@@ -60,6 +60,7 @@ class Settings:
     state: Path = STATE
     demo_data: bool = True
     follow_edits: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def logs(self) -> Path:
@@ -147,7 +148,7 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         endpoint = InvokeEndpoint(plane)
         await endpoint.start()
         cleanup.push_async_callback(endpoint.stop)
-        parameters = _parameters(url, sandbox_url)
+        parameters = {**settings.parameters, **_parameters(url, sandbox_url)}
 
         def deployed() -> tuple[Processed, Deployment]:
             create_secrets(double, keys.secrets)

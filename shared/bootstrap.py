@@ -357,7 +357,11 @@ class Container:
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:
         return ReturnFromWebview(
-            self.session_store, self.powens_user_store, self.settings.return_to_allowed, self.clock
+            self.session_store,
+            self.powens_user_store,
+            self.settings.return_to_allowed,
+            self.clock,
+            confirmed=self.settings.confirm_connections_within_minutes > 0,
         )
 
     @cached_property

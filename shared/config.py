@@ -39,7 +39,7 @@ class Settings(BaseModel):
     public_url: str
     return_to_allowed: tuple[str, ...]
     powens_calls_per_minute: NonNegativeInt = 0
-    confirm_connections_within_minutes: NonNegativeInt = 60
+    confirm_connections_within_minutes: NonNegativeInt = 0
     access_tokens_only: bool = False
 
     @field_validator("return_to_allowed", mode="before")

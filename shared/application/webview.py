@@ -149,13 +149,15 @@ class OpenWebview:
 class ReturnFromWebview:
     """The browser comes back, at least once: late, twice, after a refusal, or with a `state` that is not ours.
 
-    Whoever comes is a person who wants to be back in the app, so this raises nothing.
+    Whoever comes is a person who wants to be back in the app, so this raises nothing. `confirmed`: new connections are
+    to be confirmed, so a return may get a code.
     """
 
     store: SessionStore
     users: PowensUsers
     allowed: Sequence[str]
     clock: Clock
+    confirmed: bool
 
     def run(
         self,
@@ -181,7 +183,9 @@ class ReturnFromWebview:
             session = self._session(states)
             if session is None:
                 return self._anywhere()
-            code = self._read_back(session, _first_id(named) if error is None else None, correlation_id)
+            code = self._read_back(
+                session, _first_id(named) if self.confirmed and error is None else None, correlation_id
+            )
         except AppError as trouble:
             missed(trouble)
             return with_query(session.return_to, {}) if session is not None else self._anywhere()

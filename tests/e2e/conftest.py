@@ -83,8 +83,8 @@ def started(state: Path) -> Iterator[System]:
     """A system of its own on free ports, which keeps its logs in the folder `state`."""
     output = state / "launcher.log"
     command = [str(LOCAL_PYTHON), "-m", "local", "run", "--port=0", "--sandbox-port=0", f"--state={state}"]
-    # Somebody may go on working meanwhile.
-    command.append("--ignore-edits")
+    # Somebody may go on working meanwhile. People here confirm their banks, as the page does (ADR 0043).
+    command += ["--ignore-edits", "--parameter=ConfirmConnectionsWithinMinutes=60"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV_"))}
     # What Powens does at leisure is hurried, so that a test of a lost delivery takes seconds.
     environment["POWENS_SANDBOX_WEBHOOK_RETRY_INTERVAL"] = "1"

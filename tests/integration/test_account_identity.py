@@ -1,7 +1,6 @@
 """An account stays itself: recreated at Powens, seen through two connections, moved to another."""
 
 from shared.domain.connection import connection_id
-from tests.integration.api_steps import take_in
 from tests.integration.world import World
 from tests.worlds.powens.model import Connection
 
@@ -48,7 +47,6 @@ def twice(world: World) -> tuple[Connection, Connection]:
     world.powens.add_account(second, 2, iban=old.iban, number=old.number, last_update=old.last_update)
     world.webhook("connection-synced", second)
     world.settle()
-    take_in(world, second)
     return first, second
 
 

@@ -23,6 +23,16 @@ HOUR = timedelta(hours=1)
 BANK = "338178e6-3d01-564f-9a7b-000000000077"
 
 
+@pytest.fixture(autouse=True)
+def _clients_that_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFIRM_CONNECTIONS_WITHIN_MINUTES", "60")
+
+
+@pytest.fixture
+def _clients_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFIRM_CONNECTIONS_WITHIN_MINUTES", "0")
+
+
 def connected(world: World, *, way_back: str = "&connection_id=77") -> tuple[Connection, Reply]:
     """A bank that somebody has connected in a visit of alice's, and the browser's way back."""
     opened = world.open_webview()
@@ -310,11 +320,9 @@ def test_an_erasure_leaves_neither_a_return_nor_an_unconfirmed_connection(world:
     assert left <= {"RECEIPT", "ERASED", "BUDGET"}
 
 
+@pytest.mark.usefixtures("_clients_that_do_not")
 def test_where_clients_do_not_confirm_a_connection_shows_as_ever(world: World) -> None:
-    from functions.read_back.app import container
-
-    container().settings = container().settings.model_copy(update={"confirm_connections_within_minutes": 0})
     made, returned = connected(world)
+    assert code_of(returned) is None
     world.settle()
     assert world.enabled(made) == {1}
-    assert world.confirm(returned).json["confirmed"] is True

@@ -18,7 +18,6 @@ from shared.config import PowensSecret
 from shared.domain.connection import MAX_ACCOUNTS, Account, Choice, account_id, connection_id
 from shared.domain.errors import Misconfigured
 from shared.domain.ledger import Outcome
-from tests.integration.api_steps import take_in
 from tests.integration.world import World
 from tests.worlds.powens.fake import error
 from tests.worlds.triggers import event_file
@@ -86,7 +85,6 @@ def test_a_connection_whose_accounts_all_have_the_longest_names_is_kept_and_told
         world.powens.add_account(made, powens_id, name=name)
     world.come_back(opened, "&connection_id=77")
     world.settle()
-    take_in(world, made)
     shown = world.held(made)["accounts"]
     assert {account["name"] for account in shown} == {name[: 200 // len(name[0].encode())]}
     assert max(map(size, world.items())) < 400_000

@@ -3,7 +3,6 @@
 import pytest
 
 from shared.domain.connection import MAX_ACCOUNTS, connection_id
-from tests.integration.api_steps import take_in
 from tests.integration.world import World
 from tests.worlds.powens.fake import error
 from tests.worlds.powens.model import Connector
@@ -81,7 +80,6 @@ def test_an_odd_bank_stops_neither_a_sweep_nor_a_return_of_the_others(world: Wor
     world.powens.add_account(third, 4)
     world.come_back(opened)
     world.settle()
-    take_in(world, third)
     assert world.enabled(healthy) == {1}
     shown = {c["id"] for c in world.api("GET", "/v1/connections").json["connections"]}
     assert shown == {connection_id(powens_id) for powens_id in (77, 78, 79)}
@@ -139,7 +137,6 @@ def nameless(world: World) -> str:
     made.odd = {"connector": None}
     world.come_back(opened, "&connection_id=77")
     world.settle()
-    take_in(world, made)
     return connection_id(77)
 
 

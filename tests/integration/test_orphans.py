@@ -10,7 +10,6 @@ from functions.orphan_check import app as orphan_check
 from shared.application import orphans
 from shared.domain.connection import connection_id
 from shared.domain.errors import Misconfigured
-from tests.integration.api_steps import take_in
 from tests.integration.world import FUNCTIONS, KilledError, World, killed_at
 from tests.worlds.deployment import IDENTITY_KEY, aws_client
 from tests.worlds.powens.fake import CLIENT_ID, CLIENT_SECRET, USERS_TOKEN, error
@@ -172,9 +171,8 @@ def test_a_connection_that_nobody_told_us_of_is_taken_in_by_the_reconciliation_a
     world.clock.advance(hours=13)
     world.keep_house()
     world.settle()
-    assert counted(world, "AdoptedConnections") == [1]
-    take_in(world, silent)
     assert world.enabled(silent) == {2}
+    assert counted(world, "AdoptedConnections") == [1]
     assert counted(world, "LostConnections") == [0]
 
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from shared.adapters.dynamodb.keys import instant
 from shared.application.webview import BACK_WITHIN
 from shared.domain.expectation import FIRST_RETRY, GRACE, LIST_EVERY, SPREAD
-from tests.integration.api_steps import take_in
 from tests.integration.world import World
 from tests.worlds.deployment import TABLE
 from tests.worlds.powens.fake import SYNCHRONISED_EVERY, error
@@ -84,7 +83,6 @@ def test_a_bank_that_somebody_went_to_connect_is_found_whoever_comes_back(world:
     world.powens.add_account(stranger, 9)
     pass_time(world, world.clock.now + BACK_WITHIN + timedelta(minutes=1))
     assert world.enabled(connection) == {1}
-    take_in(world, stranger)
     assert world.held(stranger)["institution"]["name"] == "Banque Verveine"
 
 

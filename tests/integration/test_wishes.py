@@ -7,7 +7,6 @@ import pytest
 from functions.accounts_api.container import container
 from shared.application.ports import StaleWriteError
 from shared.domain.connection import AccountType
-from tests.integration.api_steps import take_in
 from tests.integration.aws import throttled
 from tests.integration.world import Reply, World
 from tests.worlds.deployment import resources
@@ -183,8 +182,6 @@ def test_a_connection_that_is_added_grants_what_was_wished_of_its_institution(wo
     world.powens.add_account(again, 9, type="livret_a")
     world.come_back(opened, "&connection_id=90")
     world.settle()
-    assert wishes(world)[0]["available_at"] is None, "nobody has confirmed it"
-    take_in(world, again)
     assert wishes(world)[0]["available_at"] is not None
     assert len(world.events("AccountNowAvailable")) == 1
 
@@ -259,7 +256,6 @@ def many(world: World, count: int, bank: str = BANK) -> list[str]:
         world.powens.add_account(connection, 1000 + number)
         world.come_back(opened, f"&connection_id={100 + number}")
         world.settle()
-        take_in(world, connection, user=user)
         assert wish(world, user=user, bank=bank).status == 201
     return users
 

@@ -32,7 +32,7 @@ OTHERS: Mapping[str, str] = {
     "PowensWebviewUrl": "https://other.example.com",
     "PowensDomain": "other.biapi.pro",
     "PowensCallsPerMinute": "60",
-    "ConfirmConnectionsWithinMinutes": "0",
+    "ConfirmConnectionsWithinMinutes": "60",
     "PowensSecretName": "other/powens",
     "WebhookSecretName": "other/webhook",
     "WebhookSecretVersionId": "0" * 32,

@@ -48,6 +48,7 @@ MODULES: dict[str, Any] = {
 }
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SETTINGS = ENVIRONMENT | {
+    "CONFIRM_CONNECTIONS_WITHIN_MINUTES": "60",
     "LIVE_ENDPOINT": "https://live.example.com/live",
     "JWT_ISSUER": "https://login.example.com",
     "JWT_AUDIENCE": "synced-accounts",

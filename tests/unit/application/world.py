@@ -103,7 +103,9 @@ class World:
             self.clock,
             self.budget,
         )
-        self.return_from_webview = ReturnFromWebview(sessions, self.users, [APP], self.clock)
+        self.return_from_webview = ReturnFromWebview(
+            sessions, self.users, [APP], self.clock, confirmed=bool(confirm_within)
+        )
         self.begin_erasure = BeginErasure(erasures, self.users, self.clock, self.new_id)
         self.erase = Erase(erasures, self.users, self.access, self.clock, lambda: self.seconds_left, self.budget)
 
