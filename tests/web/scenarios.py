@@ -6,20 +6,30 @@ from typing import Any
 Json = dict[str, Any]
 
 
+PROVIDER_TYPES = {
+    "securities": "market",
+    "life_insurance": "lifeinsurance",
+    "employee_savings": "pee",
+    "other": "unknown",
+}
+
+
 def moment(**offset: float) -> str:
     return (datetime.now(UTC) + timedelta(**offset)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def account(account_id: str, name: str, *, balance: str | None = "100.00", currency: str = "EUR", **more: Any) -> Json:
     enabled = more.pop("enabled", True)
+    kind = more.get("type", "checking")
     return {
         "id": account_id,
         "kind": "synced",
         "connection_id": account_id.split(".", maxsplit=1)[0],
         "name": name,
         "type": "checking",
-        "provider_type": "checking",
-        "iban_last4": "0185",
+        "provider_type": PROVIDER_TYPES.get(kind, kind),
+        # As in the sandbox: only current accounts and their cards have an IBAN.
+        "iban_last4": "0185" if kind in ("checking", "card") else None,
         "number_last4": None,
         "balance": balance,
         "currency": currency,
@@ -152,8 +162,16 @@ def horizon() -> Json:
             account("hor.cc", "Compte chèques", balance="1204.55"),
             # Banks give a card the IBAN of its account, and a securities account often no number at all.
             account("hor.card", "Carte Visa", type="card", balance="-312.90"),
-            account("hor.la", "Livret A", type="savings", balance="8650.00", enabled=False, iban_last4="7712"),
-            account("hor.pea", "PEA", type="securities", balance=None, enabled=False, iban_last4=None),
+            account(
+                "hor.la",
+                "Livret A",
+                type="savings",
+                provider_type="livret_a",
+                balance="8650.00",
+                enabled=False,
+                number_last4="7712",
+            ),
+            account("hor.pea", "PEA", type="securities", provider_type="pea", balance=None, enabled=False),
         ],
         institution={"id": "i-hor", "name": "Banque Horizon", "logo_url": None, "color": "#0f766e"},
     )
@@ -198,12 +216,12 @@ def oddly_named() -> Json:
             "Caisse régionale de crédit agricole mutuel de Provence-Alpes-Côte d’Azur et de la vallée du Rhône",
             [
                 account("odd.long", "COMPTE-CHEQUES-" * 12, balance="12345678901234.56"),
-                account("odd.emoji", "👨‍👩‍👧‍👦 Vacances 🏖️", type="savings", iban_last4=None),
+                account("odd.emoji", "👨‍👩‍👧‍👦 Vacances 🏖️", type="savings"),
                 account("odd.rtl", "حساب التوفير (1)", balance="-5.00"),
                 account(
                     "odd.copy", "Compte joint", **copy_of("rtl.1", "Un autre exemplaire a des données plus récentes.")
                 ),
-                account("odd.none", "", type="loan", iban_last4=None, balance=None),
+                account("odd.none", "", type="loan", balance=None),
             ],
         ),
         connection("rtl", "بنك الأفق", [account("rtl.1", "חשבון משותף")]),

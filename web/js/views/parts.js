@@ -116,7 +116,8 @@ export function cardTotals({ config, words }, accounts) {
   const data = { testid: 'card-totals', counts: String(!elsewhere) };
   return h('ul', { class: 'card-totals', 'aria-label': words.t('card.totals'), data },
     shown.map(([currency, amount]) => h('li', {}, words.money(amount, currency))),
-    elsewhere && h('li', { class: 'facts' }, words.t('card.totals.elsewhere')));
+    elsewhere && h('li', { class: 'facts' },
+      words.t(accounts.some((account) => account.twin) ? 'card.totals.twins' : 'card.totals.elsewhere')));
 }
 
 // --- buttons ---
