@@ -228,6 +228,7 @@ NEEDED = {
     },
     "HousekeepingFunctionName": {
         "read an item",
+        "list a user",
         "read what is about institutions",
         "list a user",
         "write a transaction",
