@@ -98,4 +98,5 @@ def test_every_item_outside_a_users_partition_that_names_the_user_is_reached_fro
     filled(world)
     outside = {item["pk"]["S"].partition("#")[0] for item in world.items() if not item["pk"]["S"].startswith("USER#")}
     # What lies at an institution names nobody: its keys hold a keyed hash, which goes with the connection.
-    assert outside == {"INSTITUTION", "POWENS", "SESSION", "SOCKET"}
+    # A return is named by the session of its visit.
+    assert outside == {"INSTITUTION", "POWENS", "RETURN", "SESSION", "SOCKET"}

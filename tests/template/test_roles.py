@@ -230,7 +230,6 @@ NEEDED = {
         "read an item",
         "list a user",
         "read what is about institutions",
-        "list a user",
         "write a transaction",
         "find what is due",
         "send a hint",
