@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import (
     OPERATION_HEADERS,
-    answered,
+    answering,
     answers,
     done,
     json_reply,
@@ -86,7 +86,7 @@ def add_manual_account(
         account, listed = added
         return 201, _account(account.id, listed, request.language)
 
-    status, answer = answered(
+    status, answer = answering().once(
         render,
         container().manual_accounts.add,
         request,
@@ -209,7 +209,7 @@ def change_account(
     """
     request = read_request(router.current_event)
     # `_change` decides all: a request that is repeated is answered as it was, whatever has changed.
-    status, answer = answered(lambda rendered: rendered, _change, request, account_id, body)
+    status, answer = answering().once(lambda rendered: rendered, _change, request, account_id, body)
     return operation_reply(answer) if status == HTTPStatus.ACCEPTED else json_reply(answer, status)
 
 
@@ -250,7 +250,7 @@ def _changed[**P](
         account, listed = changed
         return 200, _account(account.id, listed, request.language)
 
-    status, body = answered(render, use_case, request, *args, **kwargs)
+    status, body = answering().once(render, use_case, request, *args, **kwargs)
     return json_reply(body, status)
 
 

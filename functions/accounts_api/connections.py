@@ -1,7 +1,6 @@
 """Connections: the list, one of them, the selection of its accounts, its refresh and its end, and what it lacks."""
 
 import hashlib
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,6 +10,7 @@ from functions.accounts_api.container import container
 from functions.accounts_api.reply import (
     OPERATION_HEADERS,
     accepted,
+    answering,
     answers,
     done,
     json_reply,
@@ -55,7 +55,6 @@ from shared.domain import ledger
 from shared.domain.connection import AccountType, Connection
 from shared.domain.diagnosis import diagnose
 from shared.domain.errors import InvalidInput, NotFound
-from shared.entrypoints.idempotency import answered_once
 
 _REVALIDATED = "private, no-cache"
 """The one answer that is kept, by its own screen, which asks each time whether it still holds (RFC 9111, 5.2.2).
@@ -201,8 +200,8 @@ def confirm_connection(
     answer ends the connection.
     """
     request = read_request(router.current_event)
-    attempt = partial(container().confirm_connections.by_account, request, connection_id, body.iban_last4)
-    status, answer = answered_once(container().answer_store, request, attempt, rendered_confirmation)
+    by_account = container().confirm_connections.by_account
+    status, answer = answering().once(rendered_confirmation, by_account, request, connection_id, body.iban_last4)
     return json_reply(answer, status)
 
 

@@ -9,7 +9,7 @@ from functions.accounts_api.container import container
 from functions.accounts_api.reply import (
     ERASURE_RETRY_AFTER,
     OPERATION_HEADERS,
-    answered,
+    answering,
     answers,
     json_reply,
     problems,
@@ -73,6 +73,6 @@ def erase_me(
     def render(erasure: Erasure) -> tuple[int, str]:
         return 202, erasure_view(erasure).model_dump_json()
 
-    status, body = answered(render, container().begin_erasure.run, request)
+    status, body = answering().once(render, container().begin_erasure.run, request)
     location = f"/v1/operations/{shown_id(body)}"
     return json_reply(body, status, {"Location": location, "Retry-After": ERASURE_RETRY_AFTER})

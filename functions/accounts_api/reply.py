@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Concatenate
 
 from aws_lambda_powertools.event_handler import Response
@@ -16,7 +15,7 @@ from shared.contracts.api.operations import operation_view
 from shared.contracts.api.webview import ConfirmationView
 from shared.domain.connection import Operation
 from shared.entrypoints.http import JSON, PROBLEM_JSON
-from shared.entrypoints.idempotency import answered_once
+from shared.entrypoints.idempotency import Answering
 
 OPERATION_HEADERS = ("Location", "Retry-After")
 """Of an answer that an operation begins with."""
@@ -48,15 +47,9 @@ def shown_id(body: str) -> str:
     return shown
 
 
-def answered[T, **P](
-    render: Callable[[T], tuple[int, str]],
-    use_case: Callable[Concatenate[Request, P], Draft[T]],
-    request: Request,
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> tuple[int, str]:
-    """Status and body of what `render` makes of what `use_case(request, *args, **kwargs)` drafts, once per key."""
-    return answered_once(container().answer_store, request, partial(use_case, request, *args, **kwargs), render)
+def answering() -> Answering:
+    """Answers a mutation once per idempotency key."""
+    return Answering(container().answer_store)
 
 
 def accepted[**P](
@@ -67,7 +60,7 @@ def accepted[**P](
     def render(operation: Operation) -> tuple[int, str]:
         return 202, operation_view(operation, request.language).model_dump_json()
 
-    status, body = answered(render, use_case, request, *args, **kwargs)
+    status, body = answering().once(render, use_case, request, *args, **kwargs)
     return operation_reply(body, status)
 
 
@@ -84,5 +77,5 @@ def done[**P](
     use_case: Callable[Concatenate[Request, P], Draft[Any]], request: Request, *args: P.args, **kwargs: P.kwargs
 ) -> Response[Any]:
     """204 when what `use_case(request, *args, **kwargs)` drafts is written, once per idempotency key."""
-    status, _ = answered(lambda _: (204, ""), use_case, request, *args, **kwargs)
+    status, _ = answering().once(lambda _: (204, ""), use_case, request, *args, **kwargs)
     return Response(status_code=status)

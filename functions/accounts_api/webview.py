@@ -1,7 +1,7 @@
 """Visits to the Powens Webview: the way there, and the way back."""
 
 from base64 import b64decode, b64encode
-from functools import partial
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answers, json_reply, problems, rendered_confirmation
+from functions.accounts_api.reply import answering, answers, json_reply, problems, rendered_confirmation
 from functions.accounts_api.request import IdempotencyKey, read_language, read_request
 from shared.application.webview import Visit
 from shared.contracts.api.webview import (
@@ -21,7 +21,6 @@ from shared.contracts.api.webview import (
 )
 from shared.domain.errors import AppError
 from shared.entrypoints.http import page
-from shared.entrypoints.idempotency import answered_once
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
@@ -58,26 +57,24 @@ def open_webview(
     """
     request = read_request(router.current_event)
     user_id = request.user_id
-    attempt = partial(
+
+    def render(visit: Visit) -> tuple[int, str]:
+        return 201, WebviewSessionView(url=visit.url, expires_at=visit.expires_at).model_dump_json()
+
+    # The address holds a code that opens the user's Powens space: it is kept sealed, or not at all.
+    sealed = replace(
+        answering(),
+        seal=lambda text: b64encode(container().seal.seal(user_id, text)).decode(),
+        unseal=lambda text: container().seal.unseal(user_id, b64decode(text)),
+    )
+    status, answer = sealed.once(
+        render,
         container().open_webview.run,
         request,
         flow=body.flow,
         connection_id=body.connection_id,
         language=body.language,
         return_to=body.return_to,
-    )
-
-    def render(visit: Visit) -> tuple[int, str]:
-        return 201, WebviewSessionView(url=visit.url, expires_at=visit.expires_at).model_dump_json()
-
-    # The address holds a code that opens the user's Powens space: it is kept sealed, or not at all.
-    status, answer = answered_once(
-        container().answer_store,
-        request,
-        attempt,
-        render,
-        seal=lambda text: b64encode(container().seal.seal(user_id, text)).decode(),
-        unseal=lambda text: container().seal.unseal(user_id, b64decode(text)),
     )
     return json_reply(answer, status)
 
@@ -102,8 +99,8 @@ def confirm_webview(
     user had opened.
     """
     request = read_request(router.current_event)
-    attempt = partial(container().confirm_connections.by_return, request, body.return_code)
-    status, answer = answered_once(container().answer_store, request, attempt, rendered_confirmation)
+    by_return = container().confirm_connections.by_return
+    status, answer = answering().once(rendered_confirmation, by_return, request, body.return_code)
     return json_reply(answer, status, {"Retry-After": "1"} if status == HTTPStatus.ACCEPTED else {})
 
 

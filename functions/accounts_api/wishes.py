@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answered, answers, done, json_reply, problems
+from functions.accounts_api.reply import answering, answers, done, json_reply, problems
 from functions.accounts_api.request import IdempotencyKey, WishId, read_request
 from shared.application.wishes import RecordedWish
 from shared.contracts.api.wishes import WishRequest, WishView, wish_view
@@ -36,7 +36,7 @@ def add_wish(
     def render(recorded: RecordedWish) -> tuple[int, str]:
         return 201 if recorded.is_new else 200, wish_view(recorded.wish).model_dump_json()
 
-    status, answer = answered(render, container().wishes.add, request, body.institution_id, body.type)
+    status, answer = answering().once(render, container().wishes.add, request, body.institution_id, body.type)
     return json_reply(answer, status)
 
 
