@@ -76,6 +76,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         powens_webhook._sqs.cache_clear()
 
 
+@pytest.fixture
+def clients_that_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New connections have to be confirmed (ADR 0043), in whatever world comes after."""
+    monkeypatch.setenv("CONFIRM_CONNECTIONS_WITHIN_MINUTES", "60")
+
+
 @pytest.fixture(params=TABLES, ids=lambda path: path.name)
 def table(request: pytest.FixtureRequest) -> Path:
     """A recording of what released code left."""

@@ -22,14 +22,11 @@ CONFIRMATION = f"/v1/connections/{OURS}/confirmation"
 HOUR = timedelta(hours=1)
 BANK = "338178e6-3d01-564f-9a7b-000000000077"
 
-
-@pytest.fixture(autouse=True)
-def _clients_that_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONFIRM_CONNECTIONS_WITHIN_MINUTES", "60")
+pytestmark = pytest.mark.usefixtures("clients_that_confirm")
 
 
 @pytest.fixture
-def _clients_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clients_that_do_not(clients_that_confirm: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONFIRM_CONNECTIONS_WITHIN_MINUTES", "0")
 
 

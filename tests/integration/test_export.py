@@ -94,6 +94,7 @@ def test_every_kind_of_item_in_a_users_partition_says_how_it_is_exported_and_era
         assert sort_key.startswith(tuple(KINDS)), f"{sort_key} has no entry in KINDS"
 
 
+@pytest.mark.usefixtures("clients_that_confirm")
 def test_every_item_outside_a_users_partition_that_names_the_user_is_reached_from_inside(world: World) -> None:
     filled(world)
     outside = {item["pk"]["S"].partition("#")[0] for item in world.items() if not item["pk"]["S"].startswith("USER#")}
