@@ -68,7 +68,7 @@ def _puts(write: Write, sort: str) -> bool:
     return write.kind == "Put" and str(write.content["sk"]).startswith(sort)
 
 
-@mutation(57)
+@mutation(11)
 def a_connection_is_written_over_whatever_somebody_else_wrote() -> Any:
     def unconditional(real: Any, before: Any, after: Any) -> Any:
         write = real(before, after)
@@ -100,7 +100,7 @@ def the_second_event_of_a_transaction_is_forgotten() -> Any:
     return _transaction(changed)
 
 
-@mutation(136)
+@mutation(133)
 def events_are_published_beside_the_outbox_s_failures() -> Any:
     def put(real: Any, self: Any, images: Any) -> int:
         with contextlib.suppress(AppError):
@@ -110,7 +110,7 @@ def events_are_published_beside_the_outbox_s_failures() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(3)
+@mutation(1)
 def partial_failures_of_put_events_are_ignored() -> Any:
     def put(real: Any, self: Any, images: Any) -> int:
         events = [image for image in images if "detail_type" in image]
@@ -154,7 +154,7 @@ def accounts_are_read_without_all() -> Any:
     return _method(PowensUser, "_accounts", lambda real, self, what, path: real(self, what, path.removesuffix("?all")))
 
 
-@mutation(8)
+@mutation(10)
 def accounts_are_updated_without_all() -> Any:
     def call(real: Any, self: Any, what: str, method: str, url: str, **named: Any) -> Any:
         return real(self, what, method, url.removesuffix("?all") if method == "POST" else url, **named)
@@ -162,7 +162,7 @@ def accounts_are_updated_without_all() -> Any:
     return _method(PowensUser, "_call", call)
 
 
-@mutation(6)
+@mutation(1)
 def an_account_that_an_answer_leaves_out_is_closed_at_once() -> Any:
     return mock.patch.object(reconciler, "MISSING_FOR", timedelta())
 
@@ -174,7 +174,7 @@ def an_account_that_comes_back_disabled_is_taken_for_a_choice() -> Any:
     )
 
 
-@mutation(6)
+@mutation(12)
 def an_undo_restores_what_was_chosen() -> Any:
     return mock.patch.object(ledger, "undo", lambda operation, now: {i.account_id: i.wanted for i in operation.items})
 
@@ -207,7 +207,7 @@ def the_user_s_token_is_logged() -> Any:
     return _method(Access, "_open", open_access)
 
 
-@mutation(5)
+@mutation(40)
 def a_hint_counts_as_covered_by_a_read_that_began_before_it() -> Any:
     def covered(real: Any, connection: Any, received_at: Any) -> bool:
         return bool(real(connection, received_at - timedelta(seconds=30)))
@@ -220,7 +220,7 @@ def a_user_whose_creation_was_cut_short_is_created_again() -> Any:
     return _method(Access, "_resume", lambda real, self, powens_user_id: None)
 
 
-@mutation(100)
+@mutation(137)
 def an_answer_is_not_kept_for_its_key() -> Any:
     def draft(real: Any, self: Any, *args: Any, **named: Any) -> Any:
         made = real(self, *args, **named)
@@ -243,7 +243,7 @@ def copies_are_ranked_by_age() -> Any:
     return _method(copies, "_rank", rank)
 
 
-@mutation(93)
+@mutation(355)
 def an_iban_identifies_without_the_type() -> Any:
     return mock.patch.object(matching, "account_type", return_value="account")
 
@@ -253,7 +253,7 @@ def a_filler_number_identifies() -> Any:
     return mock.patch.object(answers, "identifying_number", lambda number: number)
 
 
-@mutation(3)
+@mutation(6)
 def one_field_that_cannot_be_read_makes_the_answer_unusable() -> Any:
     def read(real: Any, self: Any, name: str, convert: Any) -> Any:
         value = self.item.get(name)
@@ -267,12 +267,12 @@ def an_id_that_is_only_absent_is_taken_over() -> Any:
     return mock.patch.object(matching, "MISSING_FOR", timedelta())
 
 
-@mutation(5)
+@mutation(23)
 def an_account_that_moved_stays_where_it_was() -> Any:
     return mock.patch.object(Moves, "departures", return_value=())
 
 
-@mutation(3)
+@mutation(1)
 def no_balance_overwrites_the_last_good_one() -> Any:
     def described(real: Any, account: Any, seen: Any, failing: bool) -> Any:
         return replace(real(account, seen, failing), balance=seen.balance)
@@ -280,7 +280,7 @@ def no_balance_overwrites_the_last_good_one() -> Any:
     return _method(reconciler, "described", described)
 
 
-@mutation(80)
+@mutation(102)
 def an_older_date_ends_a_refresh() -> Any:
     def end(real: Any, transition: Any, before: Any) -> None:
         if transition.connection.last_success_at != before.last_success_at:
@@ -294,7 +294,7 @@ def an_older_date_ends_a_refresh() -> Any:
     return _method(reconciler, "_end_refreshes", end)
 
 
-@mutation(29)
+@mutation(203)
 def a_list_ends_with_its_first_page() -> Any:
     return mock.patch.object(lists, "_total_of", return_value=None)
 
@@ -325,7 +325,7 @@ def the_second_return_of_a_visit_is_thrown_away() -> Any:
     return _method(DynamoDBWebviewSessions, "session", session)
 
 
-@mutation(74)
+@mutation(199)
 def a_selection_that_cannot_be_read_counts_as_unticked() -> Any:
     return _method(
         answers,
@@ -382,6 +382,6 @@ def what_powens_plans_is_not_waited_for() -> Any:
     return _method(expectation, "_plan", lambda real, connection: real(replace(connection, next_try=None)))
 
 
-@mutation(9)
+@mutation(20)
 def nobody_is_expected_back_from_the_webview() -> Any:
     return mock.patch.object(webview, "BACK_WITHIN", timedelta(days=400))
