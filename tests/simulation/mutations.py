@@ -294,7 +294,7 @@ def an_older_date_ends_a_refresh() -> Any:
     return _method(reconciler, "_end_refreshes", end)
 
 
-@mutation(203)
+@mutation(277)
 def a_list_ends_with_its_first_page() -> Any:
     return mock.patch.object(lists, "_total_of", return_value=None)
 
@@ -348,7 +348,7 @@ def a_screen_is_told_after_its_token_has_expired() -> Any:
     )
 
 
-@mutation(138)
+@mutation(12)
 def a_screen_is_forgotten_while_it_is_being_opened() -> Any:
     return mock.patch.object(live, "SETTLED_AFTER", timedelta())
 

@@ -21,6 +21,8 @@ READ_SECONDS = 37 * 3600
 """Within which every connection is read, whatever Powens says."""
 LAST_SCREENS = 1000
 """The first number of the actions that open a screen for every user when nothing goes wrong any more."""
+LAST_NEWS = (0.1, 300)
+"""When something changes beneath these screens: while they may still be opening, and when they are open."""
 
 
 class Checks(Check):
@@ -46,6 +48,9 @@ class Checks(Check):
         world.engine.tell("--- from here on nothing goes wrong")
         for number, user in enumerate(USERS):
             self.people.act(Action(LAST_SCREENS + number, world.engine.at, "watch", user))
+            for nth, seconds in enumerate(LAST_NEWS):
+                news = Action(LAST_SCREENS + number + 10 * (nth + 1), world.engine.at, "sync", user)
+                world.engine.after(seconds, lambda news=news: self.people.act(news))  # type: ignore[misc]
         world.run_for(QUIET_SECONDS)
         self.send_dead_letters_back()
         self.hints.hinted()

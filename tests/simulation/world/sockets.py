@@ -44,7 +44,9 @@ class Sockets(Processes):
         self.engine.wait_for(task)
         opened = task.finished and task.error is None and task.result["statusCode"] == 200
         if opened:
-            self.engine.wait(self.chance.between(0.01, 0.8, "handshake", socket_id))
+            # Mobile networks: what happens meanwhile finds a socket that is stored and not open yet.
+            slow = self.chance.roll("slow handshake", socket_id) < 0.2
+            self.engine.wait(self.chance.between(0.01, 20 if slow else 0.8, "handshake", socket_id))
             self.aws.sockets[socket_id] = hear
         return opened
 
