@@ -15,6 +15,7 @@ from functions.accounts_api.request import IdempotencyKey, read_language, read_r
 from shared.application.webview import Visit
 from shared.contracts.api.webview import (
     ConfirmationView,
+    PendingConfirmationView,
     WebviewConfirmationRequest,
     WebviewSessionRequest,
     WebviewSessionView,
@@ -83,7 +84,7 @@ def open_webview(
     "/v1/webview-confirmations",
     responses={
         **answers(ConfirmationView, says="The connection is the user's, and shows soon."),
-        **answers(ConfirmationView, 202, says="It has not been read yet.", headers=["Retry-After"]),
+        **answers(PendingConfirmationView, 202, says="It has not been read yet.", headers=["Retry-After"]),
         **problems(404, "return_code_not_found", "visit_of_another_user", "connection_not_found"),
         **problems(409, "confirmation_over"),
     },

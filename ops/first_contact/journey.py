@@ -218,11 +218,22 @@ class Journey:
             patience = 600.0
 
         def shown() -> Mapping[str, Any] | None:
-            connections: list[Mapping[str, Any]] = self._app("GET", "/v1/connections")["connections"]
+            listed = self._app("GET", "/v1/connections")
+            for waiting in listed["unconfirmed"]:
+                self._confirm(waiting["id"])
+            connections: list[Mapping[str, Any]] = listed["connections"]
             return next((item for item in connections if item["accounts"]), None)
 
         self._connection, _ = self._eventually(shown, patience, "it is not shown")
         return f"after {(self.clock() - began).total_seconds():.1f} s"
+
+    def _confirm(self, connection: str) -> None:
+        """By one of its accounts, as who did not come back through the app (ADR 0043)."""
+        path = f"/users/{self._powens_user}/accounts?all"
+        accounts = self.powens.call("read the accounts", "GET", path, token=self._powens_token).get("accounts", ())
+        iban = next((str(item["iban"]) for item in accounts if item.get("iban")), None)
+        if iban is not None:
+            self._app("POST", f"/v1/connections/{connection}/confirmation", {"iban_last4": iban[-4:]})
 
     def look_at_the_connection(self) -> str:
         base = f"/users/{self._powens_user}"

@@ -60,6 +60,8 @@ BODIES: dict[str, object] = {
     "PUT /v1/accounts/{}/link": {"account_id": "x"},
     "POST /v1/wishes": {"institution_id": "x", "type": "checking"},
     "POST /v1/webview-sessions": {"flow": "connect", "return_to": f"{ORIGIN}/"},
+    "POST /v1/webview-confirmations": {"return_code": "x"},
+    "POST /v1/connections/{}/confirmation": {"iban_last4": "0112"},
 }
 
 

@@ -88,7 +88,7 @@ def test_a_joined_account_is_neither_joined_again_nor_deleted(world: World) -> N
         assert (refused.status, refused.json["code"]) == (409, "account_already_joined")
     deleted = world.api("DELETE", path, accept_language="en")
     assert (deleted.status, deleted.json["code"]) == (409, "account_is_joined")
-    assert "joined" in deleted.json["detail"]
+    assert "linked to a synchronised one" in deleted.json["detail"]
     assert manual(world, path)["linked_account_id"] == ids[1]
     part(world, path)
     assert world.api("DELETE", path).status == 204

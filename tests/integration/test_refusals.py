@@ -78,7 +78,7 @@ PATH = f"/v1/connections/{connection_id(77)}"
             "/v1/accounts",
             {"name": "x", "type": "checking", "currency": "XXY", "balance": "1"},
             "",
-            [("currency", "unknown_currency", "There is no such currency.")],
+            [("currency", "unknown_currency", "This currency does not exist.")],
         ),
     ],
 )

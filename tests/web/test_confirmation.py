@@ -70,7 +70,9 @@ def test_who_closed_the_tab_confirms_by_an_account_of_the_bank(screen: Screen, s
     assert screen.axe() == []
     page.get_by_test_id("confirm-mine").click()
     dialog = page.get_by_test_id("confirm-connection")
-    expect(dialog.get_by_test_id("confirm")).to_be_disabled()
+    expect(dialog.get_by_test_id("confirm")).to_have_accessible_description(
+        "Saisissez les 4 derniers caractères d’un IBAN."
+    )
     dialog.get_by_test_id("confirm-iban").fill("9999")
     assert screen.axe() == []
     dialog.get_by_test_id("confirm").click()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
+from tests.polling import eventually
 from tests.web import scenarios
 from tests.web.scenarios import account, connection, moment
 from tests.web.screen import DESKTOP, PHONE, OpenScreen, Screen, Stub
@@ -154,13 +155,13 @@ def test_a_long_list_is_sorted_and_narrowed_to_a_type(screen: Screen, stub: Stub
     banks[6].update(status="failed", freshness="stale")
     stub.reset(scenarios.demo(scenarios.user(*banks)))
     page = screen.open()
-    assert names(page)[:3] == ["Banque 7", "Banque 1", "Banque 2"]
+    eventually(lambda: names(page)[:3] == ["Banque 7", "Banque 1", "Banque 2"])
     page.get_by_test_id("order").select_option("name")
-    assert names(page)[:3] == ["Banque 1", "Banque 2", "Banque 3"]
+    eventually(lambda: names(page)[:3] == ["Banque 1", "Banque 2", "Banque 3"])
     page.get_by_test_id("order").select_option("balance")
-    assert names(page)[:3] == ["Banque 10", "Banque 9", "Banque 8"]
+    eventually(lambda: names(page)[:3] == ["Banque 10", "Banque 9", "Banque 8"])
     page.get_by_test_id("type").select_option("securities")
-    assert names(page) == ["Banque 8", "Banque 4"]
+    eventually(lambda: names(page) == ["Banque 8", "Banque 4"])
     expect(page.get_by_test_id("account")).to_have_count(2)
     assert screen.axe() == []
     screen.shot("narrowed")

@@ -37,6 +37,10 @@ class ConfirmationView(Answered):
     """False while the connection has not been read: ask again after `Retry-After` seconds."""
 
 
+class PendingConfirmationView(ConfirmationView):
+    """A confirmation of a connection that has not been read yet."""
+
+
 class WebviewSessionView(Answered):
     """The way into the Powens space."""
 

@@ -82,7 +82,7 @@ async function mine({ api, notices, store, words }, { id }) {
     ],
     confirm: words.t('action.confirm'),
     cancel: words.t('action.cancel'),
-    ready: (form) => /^[0-9A-Za-z]{4}$/.test(form.elements.iban_last4.value.trim()),
+    lacks: (form) => (/^[0-9A-Za-z]{4}$/.test(form.elements.iban_last4.value.trim()) ? null : words.t('confirm.lacks')),
     send: (form) => refusalOf(words, () => api.change(
       'POST', path`/v1/connections/${id}/confirmation`, { iban_last4: form.get('iban_last4').trim() },
     )),
