@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ops.first_contact import unknowns
 from ops.first_contact.findings import Finding, NotNow, Wrong, found
@@ -61,6 +62,7 @@ class Journey:
     _refused_hook: int | None = None
     _webview: str = field(default="", repr=False)
     _powens_connection: int = 0
+    _code: str = field(default="", repr=False)
 
     def steps(self) -> Iterator[Finding]:
         """In their order. What one lacks because an earlier one failed is skipped, and says so."""
@@ -219,21 +221,28 @@ class Journey:
 
         def shown() -> Mapping[str, Any] | None:
             listed = self._app("GET", "/v1/connections")
-            for waiting in listed["unconfirmed"]:
-                self._confirm(waiting["id"])
+            if listed["unconfirmed"]:
+                self._confirm()
             connections: list[Mapping[str, Any]] = listed["connections"]
             return next((item for item in connections if item["accounts"]), None)
 
         self._connection, _ = self._eventually(shown, patience, "it is not shown")
         return f"after {(self.clock() - began).total_seconds():.1f} s"
 
-    def _confirm(self, connection: str) -> None:
-        """By one of its accounts, as who did not come back through the app (ADR 0043)."""
-        path = f"/users/{self._powens_user}/accounts?all"
-        accounts = self.powens.call("read the accounts", "GET", path, token=self._powens_token).get("accounts", ())
-        iban = next((str(item["iban"]) for item in accounts if item.get("iban")), None)
-        if iban is not None:
-            self._app("POST", f"/v1/connections/{connection}/confirmation", {"iban_last4": iban[-4:]})
+    def _confirm(self) -> None:
+        """Come back from the visit as the browser does, and confirm what was made in it (ADR 0043)."""
+        shown = self.powens.listed(
+            "read the connections", f"/users/{self._powens_user}/connections", "connections", token=self._powens_token
+        )
+        state = parse_qs(urlsplit(self._webview).query).get("state", [""])[0]
+        way_back = urlencode({"state": state, "connection_id": shown[0]["id"]})
+        address = f"{self.system.parameters['PublicUrl']}/v1/webview-return?{way_back}"
+        returned = self.send("GET", address, headers={}, body=None, seconds=SECONDS)
+        query = parse_qs(urlsplit(returned.headers.get("location", "")).query)
+        # Only the first return gets one: later ones, of a person's browser too, do without.
+        self._code = query.get("return_code", [self._code])[0]
+        if self._code:
+            self._app("POST", "/v1/webview-confirmations", {"return_code": self._code})
 
     def look_at_the_connection(self) -> str:
         base = f"/users/{self._powens_user}"
