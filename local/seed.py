@@ -80,18 +80,21 @@ def take_in(client: httpx.Client, api: str, headers: dict[str, str], powens_conn
 
     Raises SeedFailed when it has not been read in time.
     """
+    deadline = time.monotonic() + SEED_SECONDS
     body = {"flow": "connect", "return_to": f"{api}/"}
-    opened = client.post(f"{api}/v1/webview-sessions", json=body, headers=headers).raise_for_status().json()
-    state = parse_qs(urlsplit(opened["url"]).query)["state"][0]
+    opened = client.post(f"{api}/v1/webview-sessions", json=body, headers=headers)
+    while opened.status_code == 503 and time.monotonic() < deadline:  # Powens may be busy
+        time.sleep(0.5)
+        opened = client.post(f"{api}/v1/webview-sessions", json=body, headers=headers)
+    state = parse_qs(urlsplit(opened.raise_for_status().json()["url"]).query)["state"][0]
     way_back = {"state": state, "connection_id": str(powens_connection_id)}
     returned = client.get(f"{api}/v1/webview-return", params=way_back, follow_redirects=False)
     codes = parse_qs(urlsplit(returned.headers["location"]).query).get("return_code")
     if codes is None:
         return  # nothing has to be confirmed
-    deadline = time.monotonic() + SEED_SECONDS
     while time.monotonic() < deadline:
         confirmed = client.post(f"{api}/v1/webview-confirmations", json={"return_code": codes[0]}, headers=headers)
-        if confirmed.raise_for_status().json()["confirmed"]:
+        if confirmed.status_code != 503 and confirmed.raise_for_status().json()["confirmed"]:
             return
         time.sleep(0.1)
     raise SeedFailed(f"connection {powens_connection_id} cannot be confirmed after {SEED_SECONDS:.0f} s")
