@@ -324,11 +324,14 @@ class Storm:
         with ThreadPoolExecutor(4) as pool:
             for found in pool.map(lambda one: one.troubles(), self.people):
                 troubles += found
-        while True:
-            self.report.events = events = published(self.system, self.operator, self.people, self.since)
-            if not events.lost or time.monotonic() > deadline:
-                break
-            time.sleep(0.3)  # what is lost at the deadline is reported with the rest, and not raised alone
+
+        def all_came() -> bool:
+            # What is lost at the deadline is reported with the rest, and not raised alone.
+            self.report.events = published(self.system, self.operator, self.people, self.since)
+            return not self.report.events.lost or time.monotonic() > deadline
+
+        eventually(all_came, seconds=self.plan.quiet_seconds, every=0.3)
+        events = self.report.events
         troubles += events.violations()
         for one in self.people:
             troubles += fold_is_the_state(events, one.shown, ())

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.connection_item import connection_key, connection_of, put_connection
-from shared.adapters.dynamodb.keys import due_items, partition_of
+from shared.adapters.dynamodb.keys import due_items, partition_of, user_of
 from shared.adapters.dynamodb.manual import manual_account_of, manual_writes
 from shared.adapters.dynamodb.markers import InstitutionMarkers
 from shared.adapters.dynamodb.operations import put_operation
@@ -49,7 +49,7 @@ class DynamoDBConnections:
 
     def due_unconfirmed(self, now: datetime, *, limit: int) -> list[tuple[str, str]]:
         due = due_items(self.table, "UNCONFIRMED", now, limit)
-        return [(item["pk"].removeprefix("USER#"), item["sk"].rpartition("#")[2]) for item in due]
+        return [(user_of(item), item["sk"].rpartition("#")[2]) for item in due]
 
     def save(
         self,
