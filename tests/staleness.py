@@ -194,7 +194,7 @@ class _User:
             self._read_all(now)
             self._plan(now + READ_TWICE_A_DAY * (1 - 0.1 * self.dice.random()))
             return
-        due = all_due_at(self.user_id, [mine.held for mine in self.connections], self.listed_at)
+        due = all_due_at(self.user_id, [mine.held for mine in self.connections], self.listed_at, None)
         assert due is not None
         if due > now:
             self._plan(due)

@@ -181,13 +181,14 @@ class KeepHouse:
         # Queued first: killed in between, it is queued twice.
         self.queue.send([self._hint(access, now) for access, _ in due])
         for access, at in due:
-            self.plan.look_at(access, asked_again_at(at, now), listed_at=now)
+            self.plan.look_at(access, asked_again_at(at, now, access.back_at), listed_at=now)
         return {"planned": len(due), "lag_seconds": round(waited.total_seconds())}
 
     def _due_at(self, access: PowensAccess, now: datetime) -> datetime:
         if not access.only_look:
             return now
-        return all_due_at(access.user_id, self.connections.listed(access.user_id).connections, access.listed_at) or now
+        held = self.connections.listed(access.user_id).connections
+        return all_due_at(access.user_id, held, access.listed_at, access.back_at) or now
 
     def _hint(self, access: PowensAccess, now: datetime) -> Hint:
         assert access.powens_user_id is not None  # noqa: S101 - the caller has looked

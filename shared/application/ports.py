@@ -33,8 +33,9 @@ class PowensAccess:
     """A user's account at Powens. `sealed_token` is encrypted; None while the Powens user is being created.
 
     `reconcile_at` is when housekeeping comes next: if `only_look`, to see whether something is due, and else to have
-    all of the user's connections read, as it last did at `listed_at`. `erasure`: the user is being erased, and only
-    that may go on. `renewing_until`: somebody who was forbidden something is getting another token.
+    all of the user's connections read, as it last did at `listed_at`. `back_at`: when somebody who went to the Webview
+    should be back. `erasure`: the user is being erased, and only that may go on. `renewing_until`: somebody who was
+    forbidden something is getting another token.
     """
 
     user_id: str
@@ -43,6 +44,7 @@ class PowensAccess:
     reconcile_at: datetime | None = None
     only_look: bool = False
     listed_at: datetime | None = None
+    back_at: datetime | None = None
     erasure: Erasure | None = None
     renewing_until: datetime | None = None
 
@@ -147,6 +149,9 @@ class Appointments(Protocol):
 
     def bring_forward(self, user_id: str, at: datetime) -> None:
         """Have the user read back `at`, whatever is due, unless that is planned for earlier."""
+
+    def expect_back(self, user_id: str, at: datetime) -> None:
+        """Have the user read back `at`, besides whatever is planned."""
 
 
 class PowensUser(Protocol):

@@ -133,7 +133,7 @@ class OpenWebview:
                 raise NotFound("no such connection", code="connection_not_found") from None
             _, powens = self.access.ensure(user_id)
             code = powens.temporary_code()
-        self.appointments.bring_forward(user_id, self.clock() + BACK_WITHIN)
+        self.appointments.expect_back(user_id, self.clock() + BACK_WITHIN)
         visit = Visit(
             url=self.webview_url(flow, language or request.language, code, session.state, powens_connection_id),
             expires_at=session.expires_at,

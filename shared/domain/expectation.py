@@ -58,17 +58,25 @@ def due_at(connection: Connection) -> datetime:
     return min([due, *(since + MISSING_FOR for since in missing if since + MISSING_FOR > read)])
 
 
-def all_due_at(user_id: str, connections: Iterable[Connection], listed_at: datetime | None) -> datetime | None:
-    """When to read all of a user's connections, last listed at `listed_at`. None: at once, as nobody ever did."""
+def all_due_at(
+    user_id: str, connections: Iterable[Connection], listed_at: datetime | None, back_at: datetime | None
+) -> datetime | None:
+    """When to read all of a user's connections, last listed at `listed_at`. None: at once, as nobody ever did.
+
+    `back_at`: when the user should be back from the Webview; what happened there shows in a list from then on.
+    """
     if listed_at is None:
         return None
     dates = [due_at(connection) for connection in connections if connection.removed_at is None]
+    if back_at is not None and back_at > listed_at:
+        dates.append(back_at)
     return min([*dates, listed_at + LIST_EVERY * (1 - 0.1 * _share(user_id))])
 
 
-def asked_again_at(due: datetime, now: datetime) -> datetime:
+def asked_again_at(due: datetime, now: datetime, back_at: datetime | None = None) -> datetime:
     """When to look whether a read that was asked for `now` has been made, and else to ask again."""
-    return now + min(max(FIRST_RETRY, now - due), USUAL_INTERVAL)
+    again = now + min(max(FIRST_RETRY, now - due), USUAL_INTERVAL)
+    return min(again, back_at) if back_at is not None and back_at > now else again
 
 
 def learned(before: Connection, after: Connection, trigger: Cause) -> Connection:

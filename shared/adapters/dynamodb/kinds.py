@@ -62,6 +62,7 @@ def _access(item: Item) -> dict[str, object]:
         "token": "kept encrypted, and shown to nobody" if access.sealed_token is not None else None,
         "next_reconciliation_at": item["due_sk"] if "due_sk" in item and access.erasure is None else None,
         "last_listed_at": item.get("listed_at"),
+        "back_from_webview_at": item.get("back_at"),
         "being_erased": access.erasure is not None,
     }
 

@@ -29,6 +29,7 @@ def access_of(item: Item) -> PowensAccess:
         # Code of before moved `due_sk` alone, and meant a read.
         only_look="due_sk" in item and item.get("look_at") == item["due_sk"],
         listed_at=time("listed_at"),
+        back_at=time("back_at"),
         renewing_until=time("renewing_until"),
         erasure=Erasure(
             id=item["erasure_id"],
@@ -158,6 +159,15 @@ class DynamoDBPowensUsers:
         return self.table.attempt(update(profile_key(access.user_id), change, "due_sk = :seen", **values))
 
     def bring_forward(self, user_id: str, at: datetime) -> None:
-        # A mere look that comes before is none the worse for coming a little later, as a read.
+        # A mere look that comes before is none the worse for coming when Powens may be asked again, as a read.
         condition = "(due_sk > :at OR attribute_exists(look_at)) AND attribute_not_exists(erasure_id)"
         self.table.attempt(update(profile_key(user_id), "SET due_sk = :at REMOVE look_at", condition, at=instant(at)))
+
+    def expect_back(self, user_id: str, at: datetime) -> None:
+        def noted(change: str, planned: str) -> bool:
+            condition = f"{planned} AND attribute_not_exists(erasure_id)"
+            return self.table.attempt(update(profile_key(user_id), change, condition, at=instant(at)))
+
+        # A look finds out that somebody should be back.
+        if not noted("SET back_at = :at, due_sk = :at, look_at = :at", "due_sk > :at"):
+            noted("SET back_at = :at", "attribute_exists(due_sk)")

@@ -159,6 +159,23 @@ def test_a_read_takes_the_place_of_a_look_whichever_was_to_come_first(stores: St
     assert (planned.only_look, planned.reconcile_at, planned.listed_at) == (False, after(hours=hours), NOW)
 
 
+@pytest.mark.parametrize(("hours", "comes"), [(1, 1), (3, 2)])
+def test_who_is_expected_back_is_looked_at_then_and_not_later_for_what_else_is_planned(
+    stores: Stores, hours: int, comes: int
+) -> None:
+    at_powens(stores)
+    stores.users.look_at(access(stores), after(hours=2), listed_at=NOW)
+    stores.users.expect_back(USER, after(hours=hours))
+    planned = access(stores)
+    assert (planned.only_look, planned.reconcile_at) == (True, after(hours=comes))
+    assert (planned.back_at, planned.listed_at) == (after(hours=hours), NOW)
+
+
+def test_nobody_who_never_was_at_powens_is_expected_back(stores: Stores) -> None:
+    stores.users.expect_back(USER, after(hours=1))
+    assert stores.users.access(USER) is None
+
+
 def test_nobody_who_is_being_erased_is_looked_at(stores: Stores) -> None:
     at_powens(stores)
     stores.users.look_at(access(stores), after(hours=2), listed_at=NOW)
@@ -167,4 +184,6 @@ def test_nobody_who_is_being_erased_is_looked_at(stores: Stores) -> None:
     assert not access(stores).only_look
     assert not stores.users.look_at(before, after(hours=3), listed_at=NOW)
     stores.users.bring_forward(USER, NOW)
+    stores.users.expect_back(USER, NOW)
+    assert access(stores).back_at is None
     assert stores.users.due_accesses(after(days=1), limit=100) == []

@@ -180,18 +180,31 @@ def test_users_who_are_expected_at_one_moment_are_due_one_after_the_other() -> N
 def test_a_user_is_due_when_the_first_connection_is() -> None:
     soon, later = planned(after(hours=9)), planned(after(hours=20), id="another")
     gone = planned(after(hours=4), id="gone", removed_at=NOW)
-    assert all_due_at("alice", [later, gone, soon], NOW) == due_at(soon)
+    assert all_due_at("alice", [later, gone, soon], NOW, None) == due_at(soon)
 
 
 def test_all_of_a_user_is_listed_now_and_then_whatever_is_expected() -> None:
-    due = all_due_at("alice", [], NOW)
+    due = all_due_at("alice", [], NOW, None)
     assert due is not None
     assert NOW + LIST_EVERY * 0.9 <= due <= NOW + LIST_EVERY
-    assert all_due_at("alice", [planned(after(days=300), read_started_at=after(days=300))], NOW) == due
+    assert all_due_at("alice", [planned(after(days=300), read_started_at=after(days=300))], NOW, None) == due
 
 
 def test_somebody_whom_nobody_ever_listed_is_due() -> None:
-    assert all_due_at("alice", [planned()], None) is None
+    assert all_due_at("alice", [planned()], None, None) is None
+
+
+def test_who_should_be_back_from_the_webview_is_listed_once_from_then_on() -> None:
+    held, back = [planned()], after(hours=1)
+    assert all_due_at("alice", held, NOW, back) == back
+    assert all_due_at("alice", held, back, back) == due_at(*held)
+    assert all_due_at("alice", held, after(minutes=59), back) == back
+
+
+def test_who_is_read_before_coming_back_is_looked_at_again_then() -> None:
+    assert asked_again_at(NOW, NOW, after(minutes=20)) == after(minutes=20)
+    assert asked_again_at(NOW, NOW, after(hours=2)) == NOW + FIRST_RETRY
+    assert asked_again_at(NOW, NOW, after(hours=-2)) == NOW + FIRST_RETRY
 
 
 def test_a_read_that_was_asked_for_and_never_made_is_asked_for_again_ever_more_seldom() -> None:

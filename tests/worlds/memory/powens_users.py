@@ -18,6 +18,7 @@ def access_of(user_id: str, profile: Profile) -> PowensAccess:
         reconcile_at=profile.due_at,
         only_look=profile.only_look,
         listed_at=profile.listed_at,
+        back_at=profile.back_at,
         erasure=profile.erasure,
         renewing_until=profile.renewing_until,
     )
@@ -129,6 +130,15 @@ class InMemoryPowensUsers:
         later = profile.due_at is not None and (profile.due_at > at or profile.only_look)
         if later and profile.erasure is None:
             profile.due_at, profile.only_look = at, False
+
+    def expect_back(self, user_id: str, at: datetime) -> None:
+        self.memory.before_write()
+        profile = self._profile(user_id)
+        if profile.due_at is None or profile.erasure is not None:
+            return
+        profile.back_at = at
+        if profile.due_at > at:
+            profile.due_at, profile.only_look = at, True
 
 
 class _AllPorts(PowensUserStore, TokenStore, KnownPowensUsers, ReconciliationPlan, Protocol): ...

@@ -50,6 +50,7 @@ class Profile:
     due_at: datetime | None = None
     only_look: bool = False
     listed_at: datetime | None = None
+    back_at: datetime | None = None
     erasure: Erasure | None = None
 
 
