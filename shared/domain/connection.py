@@ -175,7 +175,8 @@ class Account(Stored):
     read did not show whether it is enabled.
 
     `missing_since`: the first complete answer that lacked it. `unseen_since`: the first answer at all that did; a
-    release that does not know it stored None.
+    release that does not know it stored None. `ambiguous`: it was new when another account, from
+    which nothing tells it, got a new Powens id that may as well be its own (rule 3).
     """
 
     id: str
@@ -205,6 +206,7 @@ class Account(Stored):
     repairs: tuple[datetime, ...] = ()
     former_ids: tuple[str, ...] = ()
     unreadable: bool = False
+    ambiguous: bool = False
 
     @property
     def type(self) -> AccountType:

@@ -160,11 +160,13 @@ _REASONS = ("copy_not_enabled", "copy_not_shown", "copy_connection_not_working",
 
 def _rank(holding: Holding, working: dict[str, bool]) -> tuple[bool, bool, bool, float, datetime, str]:
     account, connection = holding
-    newest = account.last_success_at or connection.last_success_at or _NEVER
+    failing = account_trouble(account, connection) is not None
+    # A success of the connection is none of an account that fails in it.
+    newest = account.last_success_at or (None if failing else connection.last_success_at) or _NEVER
     return (
         not account.enabled,
         account.missing_since is not None,
-        not working[connection.id] or account_trouble(account, connection) is not None,
+        failing or not working[connection.id],
         -newest.timestamp(),
         account.discovered_at,
         account.id,

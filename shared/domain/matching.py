@@ -55,13 +55,22 @@ class Succession:
     that only the user can separate from others. `absorbed`: two stored accounts that are the same
     and neither of which the read shows, our id of the older one by our id of the newer one.
     `waiting`: our ids of accounts that are the same too, but the newest of which has been absent for
-    too short a time to say that the bank closed it.
+    too short a time to say that the bank closed it. `ambiguous`: the Powens ids left over, each of
+    which may as well be that of an account which was matched with another of them.
     """
 
     heir_of: dict[str, int] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
     absorbed: dict[str, str] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
+    ambiguous: set[int] = field(default_factory=set)
+
+    def match(self, older: Account, heir: Keys, *, sure: bool) -> None:
+        """`sure`: the heir is this account's, or it does not matter whose of several it is."""
+        first_id = self.absorbed.get(older.id, older.id)
+        self.heir_of[first_id] = heir.powens_id
+        if not sure or (isinstance(heir, Account) and heir.ambiguous):
+            self.tied.add(first_id)
 
 
 def gone(
@@ -117,9 +126,8 @@ def succession(
         if a.id in certain
         or (gone(a, observed_by_id.get(a.powens_id), started_at, complete=complete, denied=denied) and alone(a))
     ]
-    # What cannot be read is kept as it is held, so it takes no other account over.
-    kept = {observed.powens_id for observed in observation if observed.unreadable or not observed.deleted}
-    hidden = [account for account in accounts if account.powens_id not in kept]
+    living = {observed.powens_id for observed in observation if not observed.deleted}
+    hidden = [account for account in accounts if account.powens_id not in living]
     result = Succession()
     left = _absorb(lost, hidden, result)
     while left:
@@ -167,7 +175,7 @@ def _may_follow(older: Account, heir: Keys, started_at: datetime) -> bool:
         return False
     if not isinstance(heir, Account):
         return True
-    last_shown = _went(older) or older.closed_at or started_at
+    last_shown = _went(older) or started_at
     # Two of one number that were shown together under two names are pockets, and neither is the other made anew.
     side_by_side = heir.discovered_at < last_shown
     return (
@@ -196,7 +204,7 @@ def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, resu
             mine = [h for h in heirs if same(older, h) and _may_follow(older, h, started_at)]
             rivals = [a for a in olders if mine and same(a, mine[0])]
             if len(mine) == 1 and len(rivals) == 1:
-                result.heir_of[result.absorbed.get(older.id, older.id)] = mine[0].powens_id
+                result.match(older, mine[0], sure=True)
                 olders.remove(older)
                 heirs.remove(mine[0])
     # In the order of their ids, accounts with a custom name first, so that no custom name is lost.
@@ -205,11 +213,10 @@ def _decide(olders: list[Account], heirs: list[Keys], started_at: datetime, resu
     pairs = [(o, h) for o, h in zip_longest(olders, heirs) if o is not None and h is not None]
     agreed = len({older.wanted for older in olders}) == 1 and len(heirs) <= len(olders)
     for older, heir in pairs:
-        if not _may_follow(older, heir, started_at):
-            continue
-        result.heir_of[result.absorbed.get(older.id, older.id)] = heir.powens_id
-        if not agreed:
-            result.tied.add(result.absorbed.get(older.id, older.id))
+        if _may_follow(older, heir, started_at):
+            result.match(older, heir, sure=agreed)
+    if olders:
+        result.ambiguous |= {heir.powens_id for heir in heirs[len(olders) :]}
 
 
 def _came_instead(older: Account, hidden: list[Account], lost: list[Account]) -> Account | None:
@@ -236,8 +243,8 @@ def _came_instead(older: Account, hidden: list[Account], lost: list[Account]) ->
 
 
 def _went(account: Account) -> datetime | None:
-    """The first answer that lacked an account since it was last shown."""
-    return account.unseen_since or account.missing_since
+    """The first answer that lacked an account, or called it deleted, since it was last shown as living."""
+    return account.unseen_since or account.missing_since or account.closed_at
 
 
 def _same_number(one: Keys, other: Keys) -> bool:

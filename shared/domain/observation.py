@@ -40,7 +40,7 @@ class ObservedAccount:
 
     `disabled` (nobody ticked it) and `deleted` (the bank no longer shows it) are different things. `iban_key` and
     `number_key` are keyed hashes, equal exactly when the IBAN or number is. `unreadable`: Powens' answer about the
-    selection cannot be read, so `disabled` and `deleted` have no meaning.
+    selection cannot be read, so `disabled` has no meaning; an account that is `deleted` needs none.
     """
 
     powens_id: int

@@ -160,6 +160,8 @@ def account_from(
     if iban is None and number is None and written_iban:
         number = misshapen_iban(written_iban)
     selection = _selection(item, on_unreadable)
+    # Only what clearly says so closes an account: "0", "null", a date of zeros do not.
+    deleted = fields.flag("deleted", default=False)
     return ObservedAccount(
         powens_id=powens_id,
         name=fields.name("name") or fields.name("original_name"),
@@ -167,8 +169,7 @@ def account_from(
         currency=fields.read("currency", as_currency),
         balance=fields.read("balance", as_amount),
         disabled=True if selection is None else selection,
-        # Only what clearly says so closes an account: "0", "null", a date of zeros do not.
-        deleted=fields.flag("deleted", default=False),
+        deleted=deleted,
         iban_key=identity(iban) if iban else None,
         iban_last4=iban[-4:] if iban else None,
         number_key=identity(number) if number else None,
@@ -176,7 +177,7 @@ def account_from(
         source_id=fields.read("id_source", lambda value: as_id(value, "account.id_source")),
         error=fields.trouble("error"),
         last_update=fields.past("last_update", read_started_at),
-        unreadable=selection is None,
+        unreadable=selection is None and not deleted,
     )
 
 

@@ -155,6 +155,9 @@ def _apply_accounts(transition: Transition, moves: Moves, matches: Succession, *
             _arrive(transition, moves.arriving[observed.powens_id], observed)
         elif not observed.deleted:
             _discover(transition, observed)
+    for account in transition.connection.accounts:
+        if account.powens_id in matches.ambiguous:
+            transition.put(replace(account, ambiguous=True))
 
 
 # --- one account -----------------------------------------------------------------------------------------------------
@@ -196,8 +199,7 @@ def _discover(transition: Transition, observed: ObservedAccount) -> None:
     ids = {id_ for account in transition.connection.accounts for id_ in (account.id, *account.former_ids)}
     account = described(
         Account(
-            # An account that has another Powens id now keeps our id, which its first Powens id may
-            # need again.
+            # An account that has another Powens id now keeps our id, which its first Powens id may need again.
             id=next(new for nth in count() if (new := account_id(observed.powens_id, nth)) not in ids),
             powens_id=observed.powens_id,
             name=observed.name,
@@ -253,10 +255,8 @@ def _update(
 ) -> None:
     """Update a known account.
 
-    `reopened`: its connection was removed until now. `returned`: it was closed, or had another
-    Powens id, until now.
-    `merged`: it was two stored accounts until now. `tied`: only the user knows which of several
-    accounts it is.
+    `reopened`: its connection was removed until now. `returned`: it was closed, or had another Powens id, until now.
+    `merged`: it was two stored accounts until now. `tied`: only the user knows which of several accounts it is.
     """
     account = replace(
         described(before, observed, transition.failing(observed)),
@@ -265,8 +265,7 @@ def _update(
         unreadable=observed.unreadable,
     )
     if observed.unreadable:
-        # Nothing is known about its selection: this is no choice, no closing and no effect of an
-        # order.
+        # Nothing is known about its selection: this is no choice, no closing and no effect of an order.
         transition.put(account)
         if reopened:
             transition.lines.append(change_of(account, Change.ADDED))

@@ -200,8 +200,9 @@ class Oracle(Choices):
         )
 
     def _unread(self, was: dict[str, Any], now: dict[str, Any]) -> None:
-        """An account whose selection cannot be read stays as it was held, until Powens no longer has its id."""
+        """An account whose selection cannot be read stays as it was held, until Powens calls it deleted or forgets."""
         unreadable, gone_since = self.world.powens.unreadable, self.world.powens.gone_since
+        there = self.world.powens.connections.get(now["powens_id"])
         if not unreadable:
             return
         held = {account["powens_id"]: account for account in was.get("accounts", [])}
@@ -214,6 +215,8 @@ class Oracle(Choices):
             gone = gone_since.get(account["powens_id"])
             if gone is not None and began > START + timedelta(microseconds=gone) - SKEW:
                 continue  # absent, and no longer there to be read
+            if there is not None and (shown := there.accounts.get(account["powens_id"])) is not None and shown.deleted:
+                continue
             if began > START + timedelta(microseconds=since) + SKEW:
                 same = all(account.get(name) == known.get(name) for name in ("enabled", "closed_at"))
                 chosen = account["wanted"] != known["wanted"]

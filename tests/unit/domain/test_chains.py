@@ -51,6 +51,18 @@ def test_an_order_to_an_id_that_powens_does_not_know_makes_one_of_all_that_came_
     assert ids(outcome.connection) == [(account_id(1), 3, True)]
 
 
+def test_a_link_whose_selection_could_never_be_read_is_still_one_of_the_chain() -> None:
+    """Powens calls the first id deleted at once, so no answer ever lacked it."""
+    odd = replace(shown(2), unreadable=True)
+    held = read(held_under(1), OTHER, shown(1, deleted=True), odd, at=after(hours=2)).connection
+    gone = [shown(1, deleted=True), shown(2, deleted=True)]
+    outcome = read(held, OTHER, *gone, replace(shown(3), disabled=True), at=after(hours=3))
+    assert ids(outcome.connection) == [(account_id(1), 3, True)]
+    assert [order.powens_id for order in ledger.orders(outcome.connection)] == [3], (
+        "it was wanted, and needs no question"
+    )
+
+
 def test_an_account_that_came_while_another_could_not_be_identified_is_that_one_when_both_are_deleted() -> None:
     held = held_under(1)
     nameless = replace(observed(OTHER, at=after(hours=2)), unidentified=1)

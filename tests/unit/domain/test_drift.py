@@ -1,6 +1,5 @@
 """Drift that is put right, up to a point; and one real account that showed as two for a while."""
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -223,20 +222,6 @@ def test_one_that_came_instead_of_another_and_is_gone_with_it_leaves_one_that_is
         (account_id(3), True),
     }
     assert orders(outcome.connection) == ()
-
-
-def test_one_that_came_instead_of_another_and_cannot_be_read_is_kept_as_it_is_held() -> None:
-    held = connection(account(1, iban_key=IBAN), account(3))
-    absent = read(held, shown(2, disabled=True), observed_account(3), at=after(minutes=1)).connection
-    odd = replace(shown(2, deleted=True, disabled=True), unreadable=True)
-    outcome = read(absent, odd, observed_account(3), at=after(hours=25)).connection
-    assert [(a.id, a.powens_id, a.enabled, a.closed_at is None) for a in outcome.accounts] == [
-        (account_id(1), 1, True, False),
-        (account_id(3), 3, True, True),
-        (account_id(2), 2, False, True),
-    ]
-    later = read(outcome, shown(2, deleted=True, disabled=True), observed_account(3), at=after(hours=26)).connection
-    assert [(a.id, a.closed_at is None) for a in later.accounts] == [(account_id(1), False), (account_id(3), True)]
 
 
 def test_a_connection_wrong_only_in_its_order_of_discovery_is_left_alone() -> None:

@@ -79,6 +79,13 @@ def test_a_copy_that_was_never_read_well_takes_the_success_of_its_connection() -
     assert counted([connection(account(1, iban_key="iban")), new]) == {account_id(1): account_id(2)}
 
 
+def test_a_failing_copy_that_was_never_read_well_takes_no_success_of_its_connection() -> None:
+    failing = replace(account(1, iban_key="iban", error="websiteUnavailable"), last_success_at=None)
+    synchronised = connection(failing, last_success_at=after(hours=1))
+    broken = connection(account(2, iban_key="iban", discovered_at=after(days=1)), powens_id=78, state="wrongpass")
+    assert counted([synchronised, broken]) == {account_id(1): account_id(2)}
+
+
 def test_an_account_and_what_shows_instead_of_it_are_copies_until_the_old_id_is_gone() -> None:
     absent = account(1, iban_key="iban", missing_since=after(minutes=1))
     newcomer = account(2, iban_key="iban", discovered_at=after(minutes=1))

@@ -79,6 +79,20 @@ def test_a_choice_on_its_way_to_one_of_two_that_nobody_can_tell_apart_ends_with_
     assert (asked.choice, asked.problem) == (None, "identical_accounts")
 
 
+def test_a_tie_is_remembered_for_the_one_that_could_not_be_identified_when_it_was_decided() -> None:
+    """Powens made both anew, and one old id could not be read just then: which new one is whose stays unknown."""
+    held = pockets("Compte", "Compte", wanted=(False, True))
+    half = replace(observed(gone(1), *made_anew("Compte", "Compte")[2:], at=after(minutes=1)), unidentified=1)
+    decided = read(held, seen=half)
+    assert orders(decided.connection) == ()
+    outcome = read(decided.connection, *made_anew("Compte", "Compte"), at=after(minutes=2))
+    assert [(a.id, a.powens_id, a.wanted, a.problem) for a in outcome.connection.accounts] == [
+        (account_id(1), 11, False, None),
+        (account_id(2), 12, True, "identical_accounts"),
+    ]
+    assert orders(outcome.connection) == ()
+
+
 def test_a_pocket_that_is_closed_beside_one_that_came_a_little_later_takes_no_other_with_it() -> None:
     """An answer that leaves one of two pockets out makes one younger than the other: it is still another account."""
     closed = account(1, iban_key=IBAN, number_key="n", name="Vacances", enabled=True)

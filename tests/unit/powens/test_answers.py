@@ -165,6 +165,11 @@ def test_an_account_whose_selection_cannot_be_read_says_so(value: object) -> Non
     assert (read.disabled, read.unreadable) == (True, True)
 
 
+def test_an_account_that_is_clearly_deleted_is_so_whatever_its_selection_looks_like() -> None:
+    read = observed_account(disabled={}, deleted="2026-03-01 10:23:20")
+    assert (read.deleted, read.unreadable) == (True, False)
+
+
 def test_an_account_that_does_not_say_whether_it_is_disabled_is_not_taken_for_an_enabled_one() -> None:
     silent = account_json()
     del silent["disabled"]
