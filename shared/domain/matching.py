@@ -173,6 +173,8 @@ def _absorb(lost: list[Account], hidden: list[Account], result: Succession) -> l
 def _may_follow(older: Account, heir: Keys, started_at: datetime) -> bool:
     if older.powens_id == heir.powens_id or not same_keys(older, heir):
         return False
+    if heir.powens_id < older.powens_id and not _same_name(older, heir):
+        return False  # Powens counts upwards: a pocket that an earlier answer left out, not one made anew
     if not isinstance(heir, Account):
         return True
     last_shown = _went(older) or started_at

@@ -93,6 +93,20 @@ def test_a_tie_is_remembered_for_the_one_that_could_not_be_identified_when_it_wa
     assert orders(outcome.connection) == ()
 
 
+def test_a_pocket_that_the_first_answer_left_out_is_not_the_one_that_is_closed_when_it_shows() -> None:
+    """Both have one IBAN and one number, but Powens knew the one that shows first, and under another name."""
+    held = choose(connection(account(3, iban_key=IBAN, name="Vacances")), {3: False}).connection
+    seen = [observed_account(1, iban_key=IBAN, name="Compte"), gone(3)]
+    outcome = read(held, *seen, at=after(minutes=1))
+    assert [(a.id, a.powens_id, a.wanted, a.closed_at is None) for a in outcome.connection.accounts] == [
+        (account_id(3), 3, False, False),
+        (account_id(1), 1, True, True),
+    ]
+    assert 1 not in {order.powens_id for order in orders(outcome.connection)}
+    under_its_name = [observed_account(1, iban_key=IBAN, name="VACANCES"), gone(3)]
+    assert [a.id for a in read(held, *under_its_name, at=after(minutes=1)).connection.accounts] == [account_id(3)]
+
+
 def test_a_pocket_that_is_closed_beside_one_that_came_a_little_later_takes_no_other_with_it() -> None:
     """An answer that leaves one of two pockets out makes one younger than the other: it is still another account."""
     closed = account(1, iban_key=IBAN, number_key="n", name="Vacances", enabled=True)
