@@ -1,11 +1,11 @@
 """What a newer release may have left: members, attributes and values that today's code does not know."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.integration.world import World
 from tests.worlds.deployment import TABLE
+from tests.worlds.documents import content_of, with_content
 
 NEWER = {"plan": "B", "levels": [1, {"é": None}]}
 """As one member."""
@@ -23,15 +23,15 @@ def stored(world: World, sort: str) -> Iterator[dict[str, Any]]:
 
 def document(world: World, sort: str) -> Any:
     [item] = stored(world, sort)
-    return json.loads(item["document"]["S"])
+    return content_of(item)
 
 
 def rewrite(world: World, sort: str, change: Callable[[Any], object], **attributes: dict[str, Any]) -> None:
     """A newer release writes the documents of these items anew, and gives the items `attributes`."""
     for item in list(stored(world, sort)):
-        content = json.loads(item["document"]["S"])
+        content = content_of(item)
         change(content)
-        put_item(world, {**item, "document": {"S": json.dumps(content)}, **attributes})
+        put_item(world, with_content(item, content) | attributes)
 
 
 def parts(node: Any) -> Iterator[dict[str, Any]]:

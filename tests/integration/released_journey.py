@@ -207,7 +207,7 @@ def _renewed_token(world: World, _: pytest.MonkeyPatch) -> None:
 
 def _large_connection(world: World, patch: pytest.MonkeyPatch) -> None:
     with patch.context() as small:
-        small.setattr("shared.adapters.dynamodb.connection_item.LARGEST_PLAIN_BYTES", 100)
+        small.setattr("shared.adapters.dynamodb.connection_item._WRITE_UNIT_BYTES", 100)
         world.connect(21, user="user-5", connection_id=LARGE, uuid=REVOLUT)
 
 

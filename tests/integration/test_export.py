@@ -10,6 +10,7 @@ from shared.adapters import dynamodb
 from shared.adapters.dynamodb.kinds import KINDS
 from tests.integration.erasure_steps import filled
 from tests.integration.world import World
+from tests.worlds.documents import content_of, with_content
 
 
 def exported(world: World, user: str = "alice") -> list[dict[str, Any]]:
@@ -56,13 +57,13 @@ def test_an_export_can_be_saved_as_a_file(world: World) -> None:
 def test_a_page_of_an_export_fits_an_answer_of_lambda_whatever_is_held(world: World) -> None:
     world.connect(1)
     [stored] = [item for item in world.items() if item["sk"]["S"].startswith("LIST#CONNECTION#")]
-    document = json.loads(stored["document"]["S"])
+    document = content_of(stored)
     # The widest text: each character is escaped twice on its way through Lambda.
-    wide = json.dumps(document | {"accounts": [{"name": '"' * 185_000}]})
+    wide = document | {"accounts": [{"name": '"' * 185_000}]}
     with world.looking():
         for number in range(6):
-            key = {"sk": {"S": f"LIST#CONNECTION#{number}"}, "document": {"S": wide}}
-            world.dynamodb.put_item(TableName="accounts-table", Item=stored | key)
+            item = with_content(stored, wide) | {"sk": {"S": f"LIST#CONNECTION#{number}"}}
+            world.dynamodb.put_item(TableName="accounts-table", Item=item)
     query, pages = "", 0
     while True:
         event_answer = world.api("GET", "/v1/me/export", query=query)

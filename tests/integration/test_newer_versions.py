@@ -10,6 +10,7 @@ from shared.domain.connection import connection_id
 from tests.integration.newer_steps import NEWER, put_item, rewrite, stored
 from tests.integration.world import World
 from tests.worlds.deployment import TABLE
+from tests.worlds.documents import content_of, with_content
 from tests.worlds.powens.model import Connection
 
 HINT = {
@@ -105,7 +106,7 @@ def _of_version(world: World, sort: str, version: int) -> None:
 def test_an_item_of_a_newer_version_is_left_alone_until_a_newer_release_reads_it(
     world: World, connection: Connection
 ) -> None:
-    before = [item["document"] for item in stored(world, "LIST#CONNECTION#")]
+    before = [content_of(item) for item in stored(world, "LIST#CONNECTION#")]
     _of_version(world, "LIST#CONNECTION#", 2)
     kept = list(stored(world, "LIST#CONNECTION#"))
     listed = world.api("GET", "/v1/connections")
@@ -116,7 +117,7 @@ def test_an_item_of_a_newer_version_is_left_alone_until_a_newer_release_reads_it
     assert world.metric("NewerVersions") == 2
     assert list(stored(world, "LIST#CONNECTION#")) == kept
     [item] = kept
-    put_item(world, {**item, "document": before[0], "schema_version": {"N": "1"}})
+    put_item(world, with_content(item, before[0]) | {"schema_version": {"N": "1"}})
     connection.accounts[2].disabled = True
     world.settle()
     assert world.enabled(connection) == {1}

@@ -9,6 +9,7 @@ import pytest
 from shared.domain.connection import connection_id
 from tests.integration.newer_steps import NEWER, document, mark, marked, parts, put_item, rewrite, stored
 from tests.integration.world import World
+from tests.worlds.documents import content_of
 from tests.worlds.powens.model import Connection, Connector
 
 MANUAL = {"name": "Livret", "type": "savings", "currency": "EUR", "balance": "10"}
@@ -48,9 +49,7 @@ def test_they_go_with_an_account_to_another_connection(world: World) -> None:
     world.webhook("connection-synced", second)
     world.settle()
     [moved] = [
-        a
-        for item in stored(world, f"LIST#CONNECTION#{connection_id(78)}")
-        for a in json.loads(item["document"]["S"])["accounts"]
+        a for item in stored(world, f"LIST#CONNECTION#{connection_id(78)}") for a in content_of(item)["accounts"]
     ]
     assert (moved["id"], moved["newer"]) == (account["id"], NEWER)
 
@@ -59,17 +58,13 @@ def test_a_packed_document_keeps_them_too(
     world: World, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewrite(world, "LIST#CONNECTION#", mark)
-    with monkeypatch.context() as small:
-        small.setattr("shared.adapters.dynamodb.connection_item.LARGEST_PLAIN_BYTES", 100)
-        world.choose(connection, 1)
+    for unit, attribute, chosen in ((100, "packed", [1]), (100_000, "document", [1, 2])):
+        monkeypatch.setattr("shared.adapters.dynamodb.connection_item._WRITE_UNIT_BYTES", unit)
+        world.choose(connection, *chosen)
         world.settle()
         [item] = stored(world, "LIST#CONNECTION#")
-        assert "document" not in item
-    world.choose(connection, 1, 2)
-    world.settle()
-    [item] = stored(world, "LIST#CONNECTION#")
-    assert "packed" not in item
-    assert marked(document(world, "LIST#CONNECTION#"))
+        assert attribute in item
+        assert marked(content_of(item))
 
 
 def test_accounts_kept_by_hand_keep_them(world: World) -> None:

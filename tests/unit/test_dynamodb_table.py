@@ -182,3 +182,27 @@ def test_a_key_longer_than_dynamodb_takes_is_no_item_and_is_not_asked_for(sort: 
     client = Client()
     assert table_of(client).get({"pk": "USER#alice", "sk": sort}) is None
     assert client.asked == []
+
+
+def test_one_write_alone_is_written_outside_a_transaction() -> None:
+    client = Client()
+    table_of(client).transact([STALE], contested=True)
+    [request] = client.asked
+    assert (request["Item"]["version"], "TransactItems" in request) == ({"N": "2"}, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "contested", "error"),
+    [
+        ("ConditionalCheckFailedException", True, StaleWriteError),
+        ("TransactionConflictException", True, StaleWriteError),
+        ("TransactionConflictException", False, StoreUnavailable),
+        ("ThrottlingException", True, StoreUnavailable),
+    ],
+)
+def test_a_refusal_of_one_write_alone_means_what_it_does_in_a_transaction(
+    code: str, contested: bool, error: type[Exception]
+) -> None:
+    kind = Refused if code.startswith("Conditional") else ClientError
+    with pytest.raises(error):
+        table_of(Client(kind({"Error": {"Code": code}}, "PutItem"))).transact([STALE], contested=contested)

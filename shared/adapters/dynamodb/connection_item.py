@@ -10,8 +10,8 @@ from shared.adapters.dynamodb.keys import expiry, instant, shard_of, user_key
 from shared.adapters.dynamodb.table import Item, Key, Write, store, unchanged
 from shared.domain.connection import Connection
 
-LARGEST_PLAIN_BYTES = 300_000
-"""Of a document. A larger one is compressed: DynamoDB's items end at 400 kB (ADR 0004)."""
+_WRITE_UNIT_BYTES = 1024
+"""Of an item; each that is begun is billed by DynamoDB."""
 TOMBSTONE_KEPT = timedelta(days=90)
 _OPTIONAL = ("document", "packed", "ttl", "due_pk", "due_sk")
 
@@ -63,7 +63,8 @@ def document_of(item: Item) -> str | bytes:
 
 
 def _packed(document: bytes) -> Item:
-    """As text, which an operator can read, unless it would not surely fit the item beside its keys."""
-    if len(document) <= LARGEST_PLAIN_BYTES:
-        return {"document": document.decode()}
-    return {"packed": zlib.compress(document)}
+    """As text, which an operator can read, unless compressed it costs fewer write units (ADR 0004)."""
+    packed = zlib.compress(document) if len(document) > _WRITE_UNIT_BYTES else document
+    if len(packed) // _WRITE_UNIT_BYTES < len(document) // _WRITE_UNIT_BYTES:
+        return {"packed": packed}
+    return {"document": document.decode()}

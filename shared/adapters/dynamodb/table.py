@@ -206,11 +206,13 @@ class Table:
         return True
 
     def transact(self, writes: Iterable[Write], *, contested: bool = False) -> None:
-        """All writes or none. Raises what the refusal of one of them means.
+        """All writes or none; one alone costs half as much outside a transaction. Raises what a refusal means.
 
         `contested`: another transaction on one of the items at this very moment counts as a write that came first.
         """
         writes = list(writes)
+        if len(writes) == 1 and writes[0].kind != "ConditionCheck":
+            return self._write_alone(writes[0], contested=contested)
         request: Any = [{write.kind: self._request(write)} for write in writes]
         try:
             with translated():
@@ -223,6 +225,14 @@ class Table:
             if contested and "TransactionConflict" in codes:
                 raise StaleWriteError from error
             raise StoreUnavailable(",".join(sorted({code for code in codes if code and code != "None"}))) from error
+
+    def _write_alone(self, write: Write, *, contested: bool) -> None:
+        try:
+            self.write(write)
+        except StoreUnavailable as error:
+            if contested and str(error) == "TransactionConflictException":
+                raise StaleWriteError from error
+            raise
 
     def _request(self, write: Write) -> Item:
         request: Item = {"TableName": self.name, "Item" if write.kind == "Put" else "Key": _wire(write.content)}

@@ -1,6 +1,5 @@
 """How far the ledger had come at a moment: what it holds of a real account, and whether all was read."""
 
-import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ from tests.simulation.engine import START
 from tests.simulation.oracle.memory import Asked, Expected
 from tests.simulation.powens.reals import Real
 from tests.simulation.world.world import SimulatedWorld
+from tests.worlds.documents import content_of
 from tests.worlds.powens.model import Account
 
 SKEW = timedelta(milliseconds=50)
@@ -53,7 +53,7 @@ class LedgerView:
 
     def document(self, connection: int) -> dict[str, Any] | None:
         item = self.world.table.get(f"USER#{self.owner[connection]}", f"LIST#CONNECTION#{connection_id(connection)}")
-        return None if item is None else json.loads(item["document"]["S"])
+        return None if item is None else content_of(item)
 
     def held(self, real: Real) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """The connection's document, and the account in it: under its newest id if it shows under two."""

@@ -17,6 +17,7 @@ from tests.simulation.oracle.ledger_view import SKEW
 from tests.simulation.oracle.memory import Ended, Screen
 from tests.simulation.powens.reals import Real, same
 from tests.simulation.world.world import SimulatedWorld
+from tests.worlds.documents import content_of
 from tests.worlds.powens.model import Account
 
 RECENT = 900 * 1_000_000
@@ -173,7 +174,7 @@ class Oracle(Choices):
         """What is known never becomes older (rule 7), and a revision never smaller."""
         if before is None or after is None:
             return
-        was, now = json.loads(before["document"]["S"]), json.loads(after["document"]["S"])
+        was, now = content_of(before), content_of(after)
         self.successes.setdefault(now["id"], []).append((self.world.engine.at, now.get("last_success_at")))
         if was.get("unconfirmed") and not now.get("unconfirmed"):
             self.confirmed_at[now["powens_id"]] = self.world.engine.at

@@ -17,6 +17,7 @@ from shared.domain.errors import NewerVersion
 from shared.entrypoints.sqs import FifoBatch
 from tests.simulation.world.processes import Worker
 from tests.simulation.world.world import SimulatedWorld
+from tests.worlds.documents import content_of
 
 type Node = dict[str, Any]
 
@@ -97,11 +98,9 @@ class Kept:
         world.watchers.append(self._written)
 
     def _written(self, before: Node | None, after: Node | None) -> None:
-        if before is None or after is None or not {"document"} <= before.keys() & after.keys():
+        if before is None or after is None or not after["sk"]["S"].startswith(("LIST#", "OPERATION#")):
             return
-        if not after["sk"]["S"].startswith(("LIST#", "OPERATION#")):
-            return
-        known, now = (_by_id(json.loads(item["document"]["S"])) for item in (before, after))
+        known, now = (_by_id(content_of(item)) for item in (before, after))
         lost = [
             f"{name} of {after['sk']['S']}"
             for name in known.keys() & now.keys()
