@@ -146,6 +146,10 @@ simulate: $(DEV)/$(READY) ## Run many seeds of the simulated world (SEEDS=1000, 
 staleness: $(DEV)/$(READY) ## What reading by expectation costs and how late it notices lost webhooks, beside two reads a day
 	@exec $(DEV)/bin/python -m tests.staleness
 
+.PHONY: scale
+scale: $(DEV)/$(READY) ## What a month costs, and which limit is met first (USERS=1000000)
+	@exec $(DEV)/bin/python -m tests.scale $(or $(USERS),1000000)
+
 .PHONY: bench
 bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Cold start and warm time of the built functions beside a bare handler
 	@exec $(LOCAL)/bin/python -m local.bench

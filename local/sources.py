@@ -80,9 +80,9 @@ def read_mapping(raw: Mapping[str, Any], function: str) -> SourceMapping:
     )
 
 
-def _concurrency(most: int | None) -> int:
+def _concurrency(most: str | int | None) -> int:
     """What one machine takes of a template's MaximumConcurrency: the same part of each, so taps keep their lead."""
-    return QUEUE_CONCURRENCY if most is None else max(2, most // SCALED_DOWN)
+    return QUEUE_CONCURRENCY if most is None else max(2, int(most) // SCALED_DOWN)
 
 
 def feeds(environment: Mapping[str, str], mapping: SourceMapping) -> bool:

@@ -65,11 +65,11 @@ class Budget:
         self.store.pause(self.clock() + pause)
 
     def users_per_pass(self, most: int) -> int:
-        """How many users a pass of a minute may send to be read back, of at most `most`."""
+        """How many users a pass of a minute may send to be read back; `most` where there is no limit of calls."""
         paused_until = self.store.paused_until()
         if paused_until is not None and paused_until > self.clock():
             return 0
-        return min(most, max(1, self._sweep_calls // CALLS_OF_A_READ)) if self.calls_per_minute else most
+        return max(1, self._sweep_calls // CALLS_OF_A_READ) if self.calls_per_minute else most
 
     @property
     def _sweep_calls(self) -> int:

@@ -21,9 +21,11 @@ from shared.domain.ledger import Outcome
 MOST_OPERATIONS = 200
 MOST_ERASURES = 100
 MOST_USERS = 400
-"""Read per run, so in a minute: those whom a herd of lost webhooks leaves behind wait for later ones."""
+"""Read per run, so in a minute, where no limit of calls says how many: who is left waits for later ones."""
 MOST_LOOKS = 1000
-"""Per run, so 1.4 million a day, and a user needs one a day. More users: more runs or a larger number."""
+"""At a time; a run goes on until nobody is left or `LONGEST_PLANNING` is over (docs/scale.md)."""
+LONGEST_PLANNING = timedelta(seconds=40)
+"""Of the minute that a run has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +165,25 @@ class KeepHouse:
 
     def _plan_reconciliation(self) -> dict[str, int]:
         """Queue a read-only hint for each user of whom something is due, and look at the others when it will be."""
-        now = self.clock()
+        began = self.clock()
         most = self.budget.users_per_pass(MOST_USERS)
-        found = self.plan.due_accesses(now, limit=MOST_LOOKS)
-        found.sort(key=lambda access: access.reconcile_at or now)
-        users = [access for access in found if access.powens_user_id is not None]
-        waited = max((now - access.reconcile_at for access in users if access.reconcile_at), default=timedelta())
+        seen: set[str] = set()
+        planned, lag = 0, timedelta()
+        while True:
+            found = self.plan.due_accesses(began, limit=MOST_LOOKS)
+            found.sort(key=lambda access: access.reconcile_at or began)
+            # The index lags behind: it may show again what has just been looked at.
+            users = [access for access in found if access.powens_user_id is not None and access.user_id not in seen]
+            seen |= {access.user_id for access in users}
+            lag = max(lag, *(began - access.reconcile_at for access in users if access.reconcile_at), timedelta())
+            planned += self._plan(users, most - planned)
+            late = self.clock() - began > LONGEST_PLANNING
+            if late or not users or planned == most or len(found) < MOST_LOOKS:
+                return {"planned": planned, "lag_seconds": round(lag.total_seconds())}
+
+    def _plan(self, users: list[PowensAccess], most: int) -> int:
+        """Look at users, and queue hints for `most` of them at most. Returns for how many."""
+        now = self.clock()
         due: list[tuple[PowensAccess, datetime]] = []
         for access in users:
             if len(due) == most:
@@ -182,7 +197,7 @@ class KeepHouse:
         self.queue.send([self._hint(access, now) for access, _ in due])
         for access, at in due:
             self.plan.look_at(access, asked_again_at(at, now, access.back_at), listed_at=now)
-        return {"planned": len(due), "lag_seconds": round(waited.total_seconds())}
+        return len(due)
 
     def _due_at(self, access: PowensAccess, now: datetime) -> datetime:
         if not access.only_look:

@@ -81,7 +81,7 @@ def test_without_a_limit_or_a_pause_a_piece_of_work_costs_one_look(world: World)
     world.clock.advance(seconds=2)
     world.forget()
     world.deliver("refresh")
-    assert Counter(world.aws.calls)["UpdateItem"] == 0
+    assert Counter(world.aws.calls)["UpdateItem"] == 1, "the connection, read again and unchanged"
 
 
 def test_a_tap_is_served_at_once_while_a_sweep_over_many_users_uses_up_its_half(

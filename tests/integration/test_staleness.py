@@ -1,8 +1,13 @@
 """How soon a synchronisation is noticed whose webhooks all got lost, what that costs, and who hears when it is late."""
 
+import itertools
+import json
 from datetime import datetime, timedelta
 
-from shared.adapters.dynamodb.keys import instant
+import pytest
+
+from shared.adapters.dynamodb.keys import SHARDS, instant, shard_of
+from shared.application import housekeeping
 from shared.application.webview import BACK_WITHIN
 from shared.domain.expectation import FIRST_RETRY, GRACE, LIST_EVERY, SPREAD
 from tests.integration.world import World
@@ -158,3 +163,24 @@ def test_housekeeping_that_stood_still_says_how_far_behind_it_is(world: World) -
     world.clock.advance(hours=13)
     world.keep_house()
     assert max(measured(world, "ReconciliationLag")) >= timedelta(hours=1).total_seconds()
+
+
+@pytest.mark.parametrize(("seconds", "planned"), [(40, 8), (0, 4)])
+def test_a_pass_goes_on_until_nobody_is_left_or_its_time_is_over(
+    world: World, monkeypatch: pytest.MonkeyPatch, seconds: int, planned: int
+) -> None:
+    """It takes as many at a time as one query of each shard of the index brings."""
+    monkeypatch.setattr(housekeeping, "MOST_LOOKS", SHARDS)
+    monkeypatch.setattr(housekeeping, "LONGEST_PLANNING", timedelta(seconds=seconds))
+    of_shard: dict[int, list[str]] = {shard: [] for shard in range(SHARDS)}
+    for user in map("user-{}".format, itertools.count()):
+        if all(len(users) == 2 for users in of_shard.values()):
+            break
+        if len(of_shard[shard_of(user)]) < 2:
+            of_shard[shard_of(user)].append(user)
+    for connection_id, user in enumerate(itertools.chain.from_iterable(of_shard.values()), start=100):
+        world.connect(connection_id * 10, user=user, connection_id=connection_id)
+    world.clock.advance(hours=13)
+    world.keep_house()
+    asked = [json.loads(message.body)["powens_user_id"] for message in world.refresh.messages]
+    assert (len(asked), len(set(asked)), world.metric("UsersPlanned")) == (planned, planned, planned)

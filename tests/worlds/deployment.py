@@ -40,7 +40,16 @@ def aws_client(service: str) -> Any:
 
 
 @cache
+def _template() -> dict[str, Any]:
+    return load(TEMPLATE.read_text("utf-8"))
+
+
 def resources() -> dict[str, Any]:
     """What the template declares."""
-    declared: dict[str, Any] = load(TEMPLATE.read_text("utf-8"))["Resources"]
+    declared: dict[str, Any] = _template()["Resources"]
     return declared
+
+
+def default(parameter: str) -> Any:
+    """Of a parameter of the template."""
+    return _template()["Parameters"][parameter]["Default"]

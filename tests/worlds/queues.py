@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.worlds.deployment import default
+
 DEDUPLICATED_SECONDS = 300
 
 
@@ -151,6 +153,6 @@ def declared_queue(
         visibility=properties["VisibilityTimeout"],
         max_receives=properties["RedrivePolicy"]["maxReceiveCount"],
         batch=source["Properties"]["BatchSize"],
-        concurrency=source["Properties"]["ScalingConfig"]["MaximumConcurrency"],
+        concurrency=default(source["Properties"]["ScalingConfig"]["MaximumConcurrency"]["Ref"]),
         changed=changed,
     )
