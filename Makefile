@@ -28,7 +28,7 @@ help: ## Explain the targets
 # --- running -------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start the whole system offline (PORT=8080, POWENS_SANDBOX_PORT=8081, PARAMETERS="Name=value …")
+run: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start the whole system offline, or update it while it runs (PORT=8080, POWENS_SANDBOX_PORT=8081, PARAMETERS="Name=value …")
 	@exec $(LOCAL)/bin/python -m local run $(addprefix --parameter=,$(PARAMETERS))
 
 .PHONY: events

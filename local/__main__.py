@@ -9,19 +9,23 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.identity import DEMO_USERS, Issuer
 from local.paths import RUNTIME_PYTHON, SAM_BIN, STATE
 
+if TYPE_CHECKING:
+    from local.stack import System
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="build and start the whole system")
+    run = commands.add_parser("run", help="build and start the whole system; or update the stack of one that runs")
     run.add_argument("--port", type=int, default=_port("PORT", 8080), help="0 takes a free one")
     run.add_argument("--sandbox-port", type=int, default=_port("POWENS_SANDBOX_PORT", 8081), help="0 takes a free one")
     run.add_argument("--state", type=Path, help="folder for logs and scratch files")
@@ -29,6 +33,7 @@ def main() -> int:
     run.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="of the template, instead of its default"
     )
+    run.add_argument("--build", type=Path, help="artefacts of sam build to run, instead of building what is here")
     run.add_argument("--ignore-edits", action="store_true", help="run what was built, whatever is saved meanwhile")
     commands.add_parser("events", help="show the events of the running system")
     commands.add_parser("catalogue", help="renew the catalogue of institutions of the running system")
@@ -77,17 +82,21 @@ def _run(given: argparse.Namespace) -> int:
     # Imported here: `make token` should answer at once.
     from local.build import BuildFailed  # noqa: PLC0415
     from local.deployment import DeploymentFailed  # noqa: PLC0415
-    from local.stack import CannotStart, Settings, System, running  # noqa: PLC0415
+    from local.stack import CannotStart, Settings, running  # noqa: PLC0415
 
     began = time.monotonic()
+    parameters = dict(_parameter(said) for said in given.parameter)
     settings = Settings(
         given.port,
         given.sandbox_port,
         given.state or _state(given.port),
         demo_data=not given.no_demo_data,
         follow_edits=not given.ignore_edits,
-        parameters=dict(_parameter(said) for said in given.parameter),
+        parameters=parameters,
+        build=given.build and given.build.resolve(),
     )
+    if (there := _described(settings.description)) is not None:
+        return _update(there, settings.build, parameters)
 
     def say(line: str) -> None:
         print(f"{time.monotonic() - began:5.1f} s  {line}", flush=True)
@@ -105,34 +114,11 @@ def _run(given: argparse.Namespace) -> int:
 
     async def _started(stop: asyncio.Event) -> int:
         async with running(settings, say) as system:
-            _greet(system, time.monotonic() - began)
+            _greet(system, settings.logs, time.monotonic() - began)
             waiting = asyncio.create_task(stop.wait())
             await asyncio.wait({waiting, system.front}, return_when=asyncio.FIRST_COMPLETED)
             print("stopping", flush=True)
         return 0
-
-    def _greet(system: System, seconds: float) -> None:
-        for line in system.processed.dropped:
-            print(f"         left out offline: {line}")
-        for remark in system.remarks:
-            print(f"         note: {remark}")
-        port = int(system.url.rpartition(":")[2])
-        token = f"$(make -s token USER=alice{_suffix(port)})"
-        laps = ", ".join(f"{name} {lap} s" for name, lap in system.timings)
-        print(
-            f"""
-Ready in {seconds:.1f} s ({laps}).
-
-  the page             {system.url}/            sign in as Alice (two banks), Bob (one) or Carol (none)
-  the Powens sandbox   {system.sandbox_url}/sandbox
-  watch the events     make events{_suffix(port)}
-  call the API         curl -H "authorization: Bearer {token}" {system.url}/v1/connections
-  change the code      save: functions/ and shared/ are run at once, web/ shows when you reload
-  logs                 {settings.logs}
-  stop                 Ctrl-C
-""",
-            flush=True,
-        )
 
     try:
         return asyncio.run(work())
@@ -145,19 +131,64 @@ Ready in {seconds:.1f} s ({laps}).
     return 1
 
 
+def _greet(system: "System", logs: Path, seconds: float) -> None:
+    for line in system.release.processed.dropped:
+        print(f"         left out offline: {line}")
+    for remark in system.remarks:
+        print(f"         note: {remark}")
+    port = int(system.url.rpartition(":")[2])
+    token = f"$(make -s token USER=alice{_suffix(port)})"
+    laps = ", ".join(f"{name} {lap} s" for name, lap in system.timings)
+    print(
+        f"""
+Ready in {seconds:.1f} s ({laps}).
+
+  the page             {system.url}/            sign in as Alice (two banks), Bob (one) or Carol (none)
+  the Powens sandbox   {system.sandbox_url}/sandbox
+  watch the events     make events{_suffix(port)}
+  call the API         curl -H "authorization: Bearer {token}" {system.url}/v1/connections
+  change the code      save: functions/ and shared/ are run at once, web/ shows when you reload
+  deploy the rest      make run{_suffix(port)} in another terminal: the stack is updated, its data stays
+  logs                 {logs}
+  stop                 Ctrl-C
+""",
+        flush=True,
+    )
+
+
 def _suffix(port: int) -> str:
     return "" if port == 8080 else f" PORT={port}"
 
 
-def _running_system() -> Any:
-    """What the running system says of itself; None when there is none, which is told."""
-    description = _state(_port("PORT", 8080)) / "system.json"
+def _update(there: Mapping[str, Any], build: Path | None, parameters: Mapping[str, str]) -> int:
+    """The running system keeps its tables, queues and users, and gets the next release: as `sam deploy` does on AWS."""
+    print(f"a system runs at {there['url']}: updating its stack", flush=True)
+    wanted = json.dumps({"build": build and str(build), "parameters": parameters}).encode()
+    try:
+        with urllib.request.urlopen(f"{there['plane_url']}/@deployments", wanted) as answer:  # noqa: S310
+            changed = json.load(answer)["changed"]
+    except urllib.error.HTTPError as refused:
+        print(f"not updated: {json.load(refused)['error']}", file=sys.stderr)
+        return 1
+    print(f"updated: calls get another version of {', '.join(changed) or 'no function'}")
+    return 0
+
+
+def _described(description: Path) -> Any:
+    """What a running system says of itself; None when there is none."""
     try:
         system = json.loads(description.read_text("utf-8"))
         urllib.request.urlopen(f"{system['url']}/config.json", timeout=5).close()  # noqa: S310
     except (OSError, urllib.error.URLError):
-        print("no system is running here: start one with make run, and give the same PORT", file=sys.stderr)
         return None
+    return system
+
+
+def _running_system() -> Any:
+    """The same of the one at the usual place; when there is none, that is told."""
+    system = _described(_state(_port("PORT", 8080)) / "system.json")
+    if system is None:
+        print("no system is running here: start one with make run, and give the same PORT", file=sys.stderr)
     return system
 
 

@@ -13,7 +13,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from local.paths import BUILDS, ROOT, RUNTIME_PYTHON, SAM_BIN, STATE, TEMPLATE, clean_environment
@@ -34,12 +34,22 @@ def architecture() -> str:
 def digest(root: Path = ROOT) -> str:
     """Of every file that goes into the artefacts, and of the tools that make them."""
     files = [root / name for name in ("template.yaml", "local/locks/sam.txt", ".python-version")]
-    for folder in ("shared", "functions"):
-        files += [
-            path
-            for path in (root / folder).rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-        ]
+    files += [path for folder in ("shared", "functions") for path in _sources(root / folder)]
+    return _digest(root, files)
+
+
+def content(folder: Path) -> str:
+    """A name for what a folder of an artefact holds, bytecode aside: the same whenever the code is."""
+    return _digest(folder, _sources(folder))
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
+            yield path
+
+
+def _digest(root: Path, files: Iterable[Path]) -> str:
     total = hashlib.sha256(architecture().encode())
     for path in sorted(files):
         total.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")

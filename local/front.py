@@ -36,7 +36,10 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Front:
-    """An ASGI application. `invoke` runs a function by logical id; `config` is what /config.json shows the page."""
+    """An ASGI application. `invoke` runs a function by logical id; `config` is what /config.json shows the page.
+
+    `api` may be put in the place of another one at any time.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class Front:
         sockets: SocketApi | None = None,
         integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
-        self._api = api
+        self.api = api
         self._invoke = invoke
         self._issuer = issuer
         self._site = StaticSite(site)
@@ -99,7 +102,7 @@ class Front:
     async def _other(self, incoming: Incoming) -> Outgoing:
         raw = cast(bytes, incoming.scope.get("raw_path") or incoming.url.path.encode()).decode("latin-1")
         path = raw.partition("?")[0]
-        if http_api.match(self._api.routes, incoming.method, path) is None and incoming.method in {"GET", "HEAD"}:
+        if http_api.match(self.api.routes, incoming.method, path) is None and incoming.method in {"GET", "HEAD"}:
             page = self._site.get(
                 unquote(path),
                 etag=incoming.headers.get("if-none-match"),
@@ -120,13 +123,13 @@ class Front:
             incoming.client.host if incoming.client else "127.0.0.1",
         )
         domain = (incoming.headers.get("host") or "localhost").partition(":")[0]
-        found = http_api.admit(self._api, request, self._key_set, domain=domain, now=dt.datetime.now(dt.UTC))
+        found = http_api.admit(self.api, request, self._key_set, domain=domain, now=dt.datetime.now(dt.UTC))
         if isinstance(found, http_api.Response):
             return _outgoing(found)
         answer = await self._integrate(found)
         headers = (*answer.headers, ("apigw-requestid", found.event["requestContext"]["requestId"]))
         return _outgoing(
-            http_api.with_cors(request, http_api.Response(answer.status, headers, answer.body), self._api.cors)
+            http_api.with_cors(request, http_api.Response(answer.status, headers, answer.body), self.api.cors)
         )
 
     async def _integrate(self, call: http_api.Call) -> http_api.Response:

@@ -1,17 +1,23 @@
 """Where the AWS double sends invocations it starts itself: schedules, bus rules, direct Invoke calls.
 
-Also the management API of the WebSocket API, for the functions: `POST` and `DELETE /@connections/<id>`; and
-`GET /@workers`, the processes that run functions now, for tests that end some of them.
+Also the management API of the WebSocket API, for the functions: `POST` and `DELETE /@connections/<id>`;
+`POST /@deployments`, the next release, for who types `make run` while a system runs; and `GET /@workers`, the processes
+that run functions now, for tests that end some of them.
 """
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote
 
 from local.plane import Plane, TooLarge
 from local.runtime_api import failure, read_requests
 from local.sockets import SocketApi
+
+type Deploy = Callable[[Mapping[str, Any]], Awaitable[tuple[bool, Mapping[str, Any]]]]
+"""Takes what is wanted; whether it was done, and what there is to say."""
 
 
 class InvokeEndpoint:
@@ -21,6 +27,7 @@ class InvokeEndpoint:
         self._plane = plane
         self._server: asyncio.Server | None = None
         self.sockets: SocketApi | None = None
+        self.deploy: Deploy | None = None
         self.url = ""
 
     async def start(self) -> None:
@@ -38,6 +45,9 @@ class InvokeEndpoint:
                     status, payload = await self._manage(method, unquote(path.removeprefix("/@connections/")), body)
                 elif (method, path) == ("GET", "/@workers"):
                     status, payload = "200 OK", json.dumps(self._plane.workers()).encode()
+                elif (method, path) == ("POST", "/@deployments") and self.deploy is not None:
+                    done, said = await self.deploy(json.loads(body))
+                    status, payload = "200 OK" if done else "409 Conflict", json.dumps(said).encode()
                 else:
                     status, payload = await self._invoke(path.removeprefix("/"), body)
                 head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"

@@ -87,6 +87,17 @@ class Plane:
             async with asyncio.timeout(PATIENCE_SECONDS), freed:
                 await freed.wait_for(lambda: bool(idle))
 
+    async def put(self, function: Function) -> bool:
+        """Add a function, or let it take the place of one that differs; whether anything changed."""
+        name = function.logical_id
+        if name not in self._functions:
+            self.add(function)
+        elif self._functions[name] != function:
+            await self.replace(function)
+        else:
+            return False
+        return True
+
     async def replace(self, function: Function) -> None:
         """Events go to processes of this function from now on; those of the one before end as soon as they are idle."""
         name = function.logical_id

@@ -25,7 +25,7 @@ _MAX_AGE_SECONDS = 6 * 3600.0  # of a worker, so that its role credentials never
 
 @dataclass(frozen=True)
 class Function:
-    """One deployed function; `logical_id` is its name in the template.
+    """One version of a deployed function; `logical_id` is its name in the template.
 
     `path` is what the runtime image adds to Python's path: the function's folder, then its layers.
     """
@@ -38,6 +38,7 @@ class Function:
     environment: Mapping[str, str]
     timeout: float
     memory_mb: int = 128
+    version: str = "$LATEST"
     log: Path | None = None
     credentials: Callable[[], Mapping[str, str]] = field(default=dict, compare=False)
 
@@ -102,7 +103,7 @@ class Worker:
             **function.environment,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_VERSION": function.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": uuid.uuid4().hex,

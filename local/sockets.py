@@ -34,7 +34,7 @@ class _Open:
 
 
 class SocketApi:
-    """`routes` maps route keys to functions; `invoke` runs one. Lives in one event loop."""
+    """`routes` maps route keys to functions, and may change; `invoke` runs one. Lives in one event loop."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class SocketApi:
         longest_seconds: float = LONGEST_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self._routes = routes
+        self.routes = routes
         self._invoke = invoke
         self._stage = stage
         self._longest, self._idle = longest_seconds, idle_seconds
@@ -115,7 +115,7 @@ class SocketApi:
             except KeyError:
                 await socket.close(1003, "binary messages are not taken")
                 return 1003
-            route = "$default" if "$default" in self._routes else None
+            route = "$default" if "$default" in self.routes else None
             if route is None:
                 refusal = {"message": "Forbidden", "connectionId": connection.id, "requestId": secrets.token_hex(8)}
                 await socket.send_text(json.dumps(refusal))
@@ -125,7 +125,7 @@ class SocketApi:
     async def _tell(
         self, connection: _Open, route: str, kind: str, *, context: Mapping[str, Any] | None = None, **rest: Any
     ) -> Answer | None:
-        if route not in self._routes:
+        if route not in self.routes:
             return None
         now = dt.datetime.now(dt.UTC)
         event = {
@@ -147,9 +147,9 @@ class SocketApi:
             },
             "isBase64Encoded": False,
         }
-        answer = await self._invoke(self._routes[route], json.dumps(event).encode())
+        answer = await self._invoke(self.routes[route], json.dumps(event).encode())
         if answer.error:
-            log.warning("%s failed on %s", self._routes[route], route)
+            log.warning("%s failed on %s", self.routes[route], route)
         return answer
 
 

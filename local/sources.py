@@ -35,7 +35,7 @@ _LONGEST_BACKOFF = 10.0
 
 @dataclass(frozen=True)
 class SourceMapping:
-    """One event source mapping, as the deployed stack has it."""
+    """One event source mapping, as the deployed stack has it. `id` stays when an update changes it."""
 
     source_arn: str
     function: str
@@ -49,6 +49,7 @@ class SourceMapping:
     failures_arn: str | None = None
     concurrency: int = QUEUE_CONCURRENCY
     starts_at: str = "TRIM_HORIZON"
+    id: str = ""
 
     @property
     def is_queue(self) -> bool:
@@ -69,6 +70,7 @@ def read_mapping(raw: Mapping[str, Any], function: str) -> SourceMapping:
         source_arn=raw["EventSourceArn"],
         function=function,
         batch_size=int(raw.get("BatchSize") or 10),
+        id=raw.get("UUID", ""),
         filters=tuple(json.loads(one["Pattern"]) for one in filters),
         partial_failures="ReportBatchItemFailures" in (raw.get("FunctionResponseTypes") or []),
         retries=-1 if retries is None else int(retries),

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,20 +21,18 @@ from typing import Any
 import uvicorn
 
 from local import processes
-from local.build import built
-from local.deployment import STACK, Deployment, create_secrets, deploy
+from local.build import BuildFailed
+from local.deployment import STACK, DeploymentFailed, create_secrets
 from local.double import Double, free_port
-from local.edits import Edits, follow
 from local.front import LIVE_PATH, Front
 from local.identity import AUDIENCE, Issuer
-from local.invoke_endpoint import InvokeEndpoint
+from local.intrinsics import Unresolvable
+from local.invoke_endpoint import Deploy
 from local.paths import LOCAL_PYTHON, ROOT, STATE, WEB, clean_environment
 from local.plane import Plane
-from local.runtime_api import Answer
+from local.releases import Release, Releases
 from local.seed import Doors, SeedFailed, seed
 from local.sockets import SocketApi
-from local.sources import Activity, Poller, feeds
-from local.template import Processed, process
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +51,7 @@ class CannotStart(RuntimeError):
 class Settings:
     """`port` and `sandbox_port` 0 take free ones. `state` is the folder for logs and scratch files. `follow_edits`:
     code that is saved while the system runs is run by it. `parameters`: values for parameters of the template, by name.
+    `build`: artefacts of `sam build` to run, instead of building what is here.
     """
 
     port: int = 8080
@@ -61,6 +60,7 @@ class Settings:
     demo_data: bool = True
     follow_edits: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
+    build: Path | None = None
 
     @property
     def logs(self) -> Path:
@@ -79,8 +79,7 @@ class System:
     url: str
     sandbox_url: str
     double: Double
-    deployment: Deployment
-    processed: Processed
+    release: Release
     plane_url: str
     front: asyncio.Task[None]
     sandbox: subprocess.Popen[bytes]
@@ -96,9 +95,9 @@ class System:
             "plane_url": self.plane_url,
             "pid": os.getpid(),
             "stack": STACK,
-            "outputs": dict(self.deployment.outputs),
-            "functions": {function.logical_id: function.name for function in self.deployment.functions},
-            "dropped": list(self.processed.dropped),
+            "outputs": dict(self.release.deployment.outputs),
+            "functions": {function.logical_id: function.name for function in self.release.deployment.functions},
+            "dropped": list(self.release.processed.dropped),
             "remarks": list(self.remarks),
             "timings": dict(self.timings),
         }
@@ -126,63 +125,65 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         keys = _Keys()
 
         say("building the functions")
-        edits = Edits(ROOT, settings.state / "edited")
         sandbox = _start_sandbox(settings, sandbox_port, url, keys)
         cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
         double = Double(settings.state)
         cleanup.callback(double.stop)
-        artefacts, _ = await asyncio.gather(
-            asyncio.to_thread(cleanup.enter_context, built()), asyncio.to_thread(double.start)
-        )
+        edited = settings.state / "edited" if settings.follow_edits else None
+        releases = Releases(double, settings.logs, edited, _parameters(url, sandbox_url), say)
+        cleanup.push_async_callback(releases.stop)
+        await releases.start()
+        artefacts, _ = await asyncio.gather(releases.build(settings.build), asyncio.to_thread(double.start))
         clock.lap("build")
 
         say("deploying template.yaml")
-        fed_by: dict[str, list[Activity]] = {}
-
-        async def note(function: str, _: Answer) -> None:
-            for activity in fed_by.get(function, ()):
-                activity.happened()
-
-        plane = Plane(note=note)
-        cleanup.push_async_callback(plane.stop)
-        endpoint = InvokeEndpoint(plane)
-        await endpoint.start()
-        cleanup.push_async_callback(endpoint.stop)
-        parameters = {**settings.parameters, **_parameters(url, sandbox_url)}
-
-        def deployed() -> tuple[Processed, Deployment]:
-            create_secrets(double, keys.secrets)
-            processed = process(artefacts, parameters, secret=keys.text_of, invoke_url=endpoint.url)
-            return processed, deploy(double, processed, settings.logs, management_url=endpoint.url)
-
-        processed, deployment = await asyncio.to_thread(deployed)
-        for function in deployment.functions:
-            plane.add(function)
-        if settings.follow_edits:
-            cleanup.push_async_callback(_end, asyncio.create_task(follow(edits, plane, deployment.functions, say)))
+        await asyncio.to_thread(create_secrets, double, keys.secrets)
+        release = await releases.deploy(artefacts, settings.parameters)
+        plane, endpoint = releases.plane, releases.endpoint
         clock.lap("deploy")
 
-        for poller in _pollers(deployment, double, plane, fed_by):
-            cleanup.push_async_callback(_end, asyncio.create_task(poller.run()))
-        sockets = SocketApi(processed.sockets, plane.invoke) if processed.sockets else None
-        endpoint.sockets = sockets
-        config = {"live_url": f"ws://localhost:{port}{LIVE_PATH}" if sockets else None}
-        front = Front(
-            processed.api, plane.invoke, Issuer(url, STATE / "issuer.pem"), WEB, config=config, sockets=sockets
+        endpoint.sockets = SocketApi(release.processed.sockets, plane.invoke) if release.processed.sockets else None
+        config = {"live_url": f"ws://localhost:{port}{LIVE_PATH}" if endpoint.sockets else None}
+        releases.front = Front(
+            release.processed.api,
+            plane.invoke,
+            Issuer(url, STATE / "issuer.pem"),
+            WEB,
+            config=config,
+            sockets=endpoint.sockets,
         )
-        serving = await _serve(front, listener, settings.logs / "front.log", cleanup)
-        await asyncio.gather(*(plane.warm(function.logical_id) for function in deployment.functions))
+        serving = await _serve(releases.front, listener, settings.logs / "front.log", cleanup)
+        await asyncio.gather(*(plane.warm(function.logical_id) for function in release.deployment.functions))
         await asyncio.to_thread(_wait_for_sandbox, sandbox, sandbox_url, settings)
         clock.lap("start")
 
         remarks = await _fill(plane, settings, Doors(url, sandbox_url), say)
         clock.lap("data")
-        system = System(
-            url, sandbox_url, double, deployment, processed, endpoint.url, serving, sandbox, clock.laps, remarks
-        )
+        system = System(url, sandbox_url, double, release, endpoint.url, serving, sandbox, clock.laps, remarks)
+        endpoint.deploy = _updates(releases, system, settings, say)
         _publish(system, settings.description)
         cleanup.callback(settings.description.unlink, missing_ok=True)
         yield system
+
+
+def _updates(releases: Releases, system: System, settings: Settings, say: Callable[[str], None]) -> Deploy:
+    """What `make run` asks of a system that runs already."""
+    one_at_a_time = asyncio.Lock()
+
+    async def update(wanted: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+        async with one_at_a_time:
+            say("updating the stack")
+            try:
+                artefacts = await releases.build(Path(wanted["build"]) if wanted["build"] else None)
+                release = await releases.deploy(artefacts, wanted["parameters"])
+            except (BuildFailed, DeploymentFailed, Unresolvable) as error:
+                say("not updated: everything runs as before")
+                return False, {"error": str(error)}
+            _publish(replace(system, release=release), settings.description)
+            say(f"updated: {len(release.changed)} of {len(release.deployment.functions)} functions have a new version")
+            return True, {"changed": release.changed}
+
+    return update
 
 
 @dataclass(frozen=True)
@@ -205,10 +206,6 @@ class _Keys:
         }
         return {POWENS_SECRET: powens, WEBHOOK_SECRET: {"current": self.webhook_secret}}
 
-    def text_of(self, name: str) -> str:
-        """A secret as Secrets Manager has it: JSON."""
-        return json.dumps(self.secrets[name])
-
 
 def _sandbox_port(settings: Settings) -> int:
     """Raises CannotStart when it is taken."""
@@ -217,25 +214,6 @@ def _sandbox_port(settings: Settings) -> int:
     # Only looked at: the sandbox is a process of its own and takes its port by itself.
     with _listener(settings.sandbox_port, "POWENS_SANDBOX_PORT"):
         return settings.sandbox_port
-
-
-def _pollers(
-    deployment: Deployment, double: Double, plane: Plane, fed_by: dict[str, list[Activity]]
-) -> Iterator[Poller]:
-    """One for each event source mapping; notes in `fed_by` which functions may put something into its source."""
-    functions = {function.logical_id: function for function in deployment.functions}
-    for mapping in deployment.mappings:
-        credentials = functions[mapping.function].credentials
-
-        def client(service: str, credentials: Callable[[], Any] = credentials) -> Any:
-            # The double does not see which stream a call is about, so it would refuse every role.
-            return double.client(service, None if service == "dynamodbstreams" else credentials())
-
-        activity = Activity()
-        for function in deployment.functions:
-            if feeds(function.environment, mapping):
-                fed_by.setdefault(function.logical_id, []).append(activity)
-        yield Poller(mapping, partial(plane.invoke, patient=True), client, activity)
 
 
 async def _fill(plane: Plane, settings: Settings, doors: Doors, say: Callable[[str], None]) -> tuple[str, ...]:
@@ -360,9 +338,3 @@ async def _serve(
     while not server.started and not serving.done():  # noqa: ASYNC110 - the server tells nobody when it is ready
         await asyncio.sleep(0.01)
     return serving
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -2,8 +2,8 @@
 
 The real SAM translator expands it. Then, and nothing else:
 - resource types the double cannot create are dropped (`DROPPED`), and named when the system starts;
-- dynamic references to secrets are replaced by the secret's value, as CloudFormation does;
-- functions keep their code in the build folder: the double forwards their invocations to the launcher's Lambda plane;
+- code stays in the build folder: what is uploaded in its place is named after its content, as `sam package` does, so
+  that other code makes another version; the double forwards invocations to the launcher's Lambda plane;
 - event source mappings are created disabled: the launcher polls for them (`sources.py` says why);
 - the execution roles also trust the account itself, so that the launcher can give each function its role's credentials;
 - leave to send, delete or change a message of a queue is leave to do so in batches, which the double wants written.
@@ -13,11 +13,12 @@ import copy
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.build import content
 from local.intrinsics import Resolver, load
 
 DROPPED: Mapping[str, str] = {
@@ -36,22 +37,12 @@ DROPPED: Mapping[str, str] = {
     "AWS::XRay::Group": "unknown to the double",
 }
 CODE_BUCKET = "synced-accounts-artifacts"
-_DYNAMIC = re.compile(r"\{\{resolve:secretsmanager:([^}]+)\}\}")
 _PSEUDO = {
     "AWS::Region": "us-east-1",
     "AWS::AccountId": "000000000000",
     "AWS::Partition": "aws",
     "AWS::URLSuffix": "amazonaws.com",
 }
-
-
-@dataclass(frozen=True)
-class BuiltFunction:
-    """A function as built. `folders` are put on its path in this order."""
-
-    logical_id: str
-    handler: str
-    folders: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -99,21 +90,24 @@ class Api:
 class Processed:
     """`template` is plain CloudFormation; `dropped` lists "LogicalId: Type (reason)".
 
-    `sockets` maps the WebSocket API's route keys to logical ids of functions; empty without such an API.
+    `code` maps keys in the bucket to the folders that they stand for; `functions` maps logical ids to the alias that
+    calls go through, or None. `sockets` maps the WebSocket API's route keys to logical ids of functions; empty without
+    such an API.
     """
 
     template: dict[str, Any]
     parameters: Mapping[str, str]
-    functions: tuple[BuiltFunction, ...]
+    code: Mapping[str, Path]
+    functions: Mapping[str, str | None]
     api: Api
     dropped: tuple[str, ...]
     sockets: Mapping[str, str] = field(default_factory=dict)
 
 
-def process(built: Path, parameters: Mapping[str, str], *, secret: Callable[[str], str], invoke_url: str) -> Processed:
+def process(built: Path, parameters: Mapping[str, str], *, invoke_url: str) -> Processed:
     """Read `built`/template.yaml and prepare it for the double.
 
-    `secret` gives the SecretString of a secret by name. Parameters the template does not declare are left out.
+    Parameters the template does not declare are left out.
     Raises local.intrinsics.Unresolvable when the template asks for a parameter without a value.
     """
     source = load((built / "template.yaml").read_text("utf-8"))
@@ -121,7 +115,7 @@ def process(built: Path, parameters: Mapping[str, str], *, secret: Callable[[str
     given = {name: value for name, value in parameters.items() if name in declared}
     resolver = Resolver(source, given, _PSEUDO)
 
-    functions = _local_code(source, built)
+    code = _local_code(source, built)
     template = translate(source, resolver.parameters)
     resources: dict[str, Any] = template["Resources"]
 
@@ -149,9 +143,8 @@ def process(built: Path, parameters: Mapping[str, str], *, secret: Callable[[str
                     _allow_batches(policy["PolicyDocument"])
             case "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy":
                 _allow_batches(properties["PolicyDocument"])
-    template = _replace_dynamic(template, resolver, secret)
-    api = _api(template, resolver)
-    return Processed(template, given, functions, api, tuple(sorted(dropped)), _sockets(template))
+    api, sockets = _api(template, resolver), _sockets(template)
+    return Processed(template, given, code, _functions(resources), api, tuple(sorted(dropped)), sockets)
 
 
 def translate(source: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,27 +165,27 @@ def translate(source: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str
     return plain
 
 
-def _local_code(source: dict[str, Any], built: Path) -> tuple[BuiltFunction, ...]:
-    """Point code at the (tiny) uploaded object, and remember where the real code is."""
-    resources = source["Resources"]
-    layers: dict[str, Path] = {}
-    for logical_id, resource in resources.items():
-        if resource["Type"] == "AWS::Serverless::LayerVersion":
-            layers[logical_id] = (built / resource["Properties"]["ContentUri"]).resolve()
-            resource["Properties"]["ContentUri"] = f"s3://{CODE_BUCKET}/placeholder.zip"
-    shared = source.get("Globals", {}).get("Function", {})
-    functions = []
-    for logical_id, resource in resources.items():
-        if resource["Type"] != "AWS::Serverless::Function":
+def _local_code(source: dict[str, Any], built: Path) -> dict[str, Path]:
+    """Point code at what will be uploaded for it, and remember where the real code is."""
+    kinds = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+    code = {}
+    for resource in source["Resources"].values():
+        if (place := kinds.get(resource["Type"])) is None:
             continue
-        properties = resource["Properties"]
-        used = [*properties.get("Layers", []), *shared.get("Layers", [])]
-        folders = [(built / properties["CodeUri"]).resolve()]
-        folders += [layers[layer["Ref"]] / "python" for layer in used if layer.get("Ref") in layers]
-        handler = properties.get("Handler") or shared["Handler"]
-        functions.append(BuiltFunction(logical_id, handler, tuple(dict.fromkeys(folders))))
-        properties["CodeUri"] = f"s3://{CODE_BUCKET}/placeholder.zip"
-    return tuple(functions)
+        folder = (built / resource["Properties"][place]).resolve()
+        key = content(folder)
+        code[key] = folder
+        resource["Properties"][place] = f"s3://{CODE_BUCKET}/{key}"
+    return code
+
+
+def _functions(resources: Mapping[str, Any]) -> dict[str, str | None]:
+    aliases = {
+        resource["Properties"]["FunctionName"]["Ref"]: str(resource["Properties"]["Name"])
+        for resource in resources.values()
+        if resource["Type"] == "AWS::Lambda::Alias"
+    }
+    return {name: aliases.get(name) for name, found in resources.items() if found["Type"] == "AWS::Lambda::Function"}
 
 
 def _forget(resource: dict[str, Any], gone: set[str]) -> None:
@@ -228,26 +221,6 @@ def _allow_batches(document: dict[str, Any]) -> None:
         actions = statement.get("Action", [])
         listed = [actions] if isinstance(actions, str) else actions
         statement["Action"] = [*listed, *(_BATCHES[action] for action in listed if action in _BATCHES)]
-
-
-def _replace_dynamic(value: Any, resolver: Resolver, secret: Callable[[str], str]) -> Any:
-    if isinstance(value, list):
-        return [_replace_dynamic(item, resolver, secret) for item in value]
-    if isinstance(value, dict):
-        if len(value) == 1 and next(iter(value)) in {"Fn::Sub", "Fn::Join"} and "{{resolve:" in repr(value):
-            return _replace_dynamic(resolver(value), resolver, secret)
-        return {key: _replace_dynamic(item, resolver, secret) for key, item in value.items()}
-    if isinstance(value, str) and "{{resolve:" in value:
-        return _DYNAMIC.sub(lambda hit: _secret_value(hit[1], secret), value)
-    return value
-
-
-def _secret_value(reference: str, secret: Callable[[str], str]) -> str:
-    """`name[:SecretString[:json-key[:stage[:version]]]]`; the current version is the only one here."""
-    name, _, rest = reference.partition(":")
-    key = rest.split(":")[1] if rest.count(":") else ""
-    value = secret(name)
-    return str(json.loads(value)[key]) if key else value
 
 
 def _api(template: Mapping[str, Any], resolver: Resolver) -> Api:

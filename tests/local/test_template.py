@@ -9,9 +9,10 @@ import yaml
 
 from local import template
 from local.intrinsics import Resolver, Unresolvable, load
-from local.template import DROPPED, Authorizer, Cors, process
+from local.template import CODE_BUCKET, DROPPED, Authorizer, Cors, process
 
 FUNCTION_ARN = "arn:aws:apigateway:r:lambda:path/2015-03-31/functions/${%s}/invocations"
+ALIAS = {"FunctionName": {"Ref": "F"}, "Name": "live"}
 
 
 def built(folder: Path, resources: dict[str, Any], **sections: Any) -> Path:
@@ -29,10 +30,7 @@ def _without_sam(monkeypatch: pytest.MonkeyPatch) -> None:
 def processed(
     folder: Path, resources: dict[str, Any], parameters: dict[str, str] | None = None, **sections: Any
 ) -> Any:
-    secrets = {"dev/webhook": json.dumps({"current": "s3cret", "previous": "old"})}
-    return process(
-        built(folder, resources, **sections), parameters or {}, secret=secrets.__getitem__, invoke_url="http://plane"
-    )
+    return process(built(folder, resources, **sections), parameters or {}, invoke_url="http://plane")
 
 
 def role() -> dict[str, Any]:
@@ -51,13 +49,17 @@ def test_resources_the_double_cannot_make_are_dropped_by_name_and_nothing_waits_
     resources = {
         "Archive": {"Type": "AWS::Events::Archive", "Properties": {}},
         "Queue": {"Type": "AWS::SQS::Queue", "DependsOn": ["Archive", "Other"], "Properties": {}},
-        "Alias": {"Type": "AWS::Lambda::Alias", "UpdatePolicy": {"CodeDeployLambdaAliasUpdate": {}}},
+        "Alias": {
+            "Type": "AWS::Lambda::Alias",
+            "UpdatePolicy": {"CodeDeployLambdaAliasUpdate": {}},
+            "Properties": ALIAS,
+        },
     }
     result = processed(tmp_path, resources)
     assert result.dropped == (f"Archive: AWS::Events::Archive ({DROPPED['AWS::Events::Archive']})",)
     assert result.template["Resources"] == {
         "Queue": {"Type": "AWS::SQS::Queue", "DependsOn": ["Other"], "Properties": {}},
-        "Alias": {"Type": "AWS::Lambda::Alias", "Properties": {}},
+        "Alias": {"Type": "AWS::Lambda::Alias", "Properties": ALIAS},
     }
 
 
@@ -80,21 +82,6 @@ def test_a_role_also_trusts_the_account_and_may_do_in_batches_what_it_may_do_sin
     assert actions == ["sqs:SendMessage", "kms:Decrypt", "sqs:SendMessageBatch"]
 
 
-@pytest.mark.parametrize(
-    ("reference", "value"),
-    [
-        ("{{resolve:secretsmanager:dev/webhook}}", '{"current": "s3cret", "previous": "old"}'),
-        ("{{resolve:secretsmanager:dev/webhook:SecretString:current}}", "s3cret"),
-        ({"Fn::Sub": "{{resolve:secretsmanager:${Name}:SecretString:previous::}}"}, "old"),
-        ({"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Name"}, ":SecretString:current}}"]]}, "s3cret"),
-    ],
-)
-def test_secrets_are_put_in_where_cloudformation_would(reference: Any, value: str, tmp_path: Path) -> None:
-    resources = {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"Tags": [reference, {"Ref": "Name"}]}}}
-    result = processed(tmp_path, resources, {"Name": "dev/webhook"}, Parameters={"Name": {"Type": "String"}})
-    assert result.template["Resources"]["Q"]["Properties"]["Tags"] == [value, {"Ref": "Name"}]
-
-
 def test_parameters_the_template_does_not_know_are_left_out_and_a_missing_one_is_named(tmp_path: Path) -> None:
     known = {"Known": {"Type": "String"}}
     assert processed(tmp_path, {}, {"Known": "1", "Unknown": "2"}, Parameters=known).parameters == {"Known": "1"}
@@ -102,18 +89,37 @@ def test_parameters_the_template_does_not_know_are_left_out_and_a_missing_one_is
         processed(tmp_path, {}, Parameters=known)
 
 
-def test_code_stays_in_the_build_folder(tmp_path: Path) -> None:
+def test_code_stays_in_the_build_folder_and_is_named_after_what_it_holds(tmp_path: Path) -> None:
     resources = {
         "Layer": {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "Layer"}},
-        "F": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "F", "Handler": "f.app.handler"}},
+        "F": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "F"}},
     }
-    result = processed(tmp_path, resources, Globals={"Function": {"Layers": [{"Ref": "Layer"}]}})
-    (function,) = result.functions
-    assert (function.logical_id, function.handler) == ("F", "f.app.handler")
-    assert function.folders == (tmp_path / "F", tmp_path / "Layer" / "python")
-    assert (
-        result.template["Resources"]["F"]["Properties"]["CodeUri"] == "s3://synced-accounts-artifacts/placeholder.zip"
-    )
+
+    def named(code: str, bytecode: bytes) -> dict[Path, str]:
+        for folder in ("F", "Layer"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / "F" / "app.py").write_text(code, "utf-8")
+        (tmp_path / "F" / "app.pyc").write_bytes(bytecode)
+        result = processed(tmp_path, resources)
+        made = result.template["Resources"]
+        uris = [made["Layer"]["Properties"]["ContentUri"], made["F"]["Properties"]["CodeUri"]]
+        assert uris == [f"s3://{CODE_BUCKET}/{key}" for key in result.code]
+        return {folder: key for key, folder in result.code.items()}
+
+    first, compiled, other = named("1", b"1"), named("1", b"2"), named("2", b"2")
+    assert set(first) == {tmp_path / "F", tmp_path / "Layer"}
+    assert compiled == first
+    assert other[tmp_path / "Layer"] == first[tmp_path / "Layer"]
+    assert other[tmp_path / "F"] != first[tmp_path / "F"]
+
+
+def test_calls_go_through_the_alias_of_a_function_that_has_one(tmp_path: Path) -> None:
+    resources = {
+        "F": {"Type": "AWS::Lambda::Function"},
+        "G": {"Type": "AWS::Lambda::Function"},
+        "Alias": {"Type": "AWS::Lambda::Alias", "Properties": ALIAS},
+    }
+    assert processed(tmp_path, resources).functions == {"F": "live", "G": None}
 
 
 def test_routes_authorizers_and_cors_are_read_from_the_api(tmp_path: Path) -> None:
@@ -146,7 +152,7 @@ def test_routes_authorizers_and_cors_are_read_from_the_api(tmp_path: Path) -> No
     }
     resources = {
         "F": {"Type": "AWS::Lambda::Function"},
-        "FAlias": {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}}},
+        "FAlias": {"Type": "AWS::Lambda::Alias", "Properties": ALIAS},
         "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Body": body}},
     }
     declared = {"Issuer": {"Type": "String"}, "Origins": {"Type": "CommaDelimitedList"}}
