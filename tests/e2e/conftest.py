@@ -79,10 +79,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @contextlib.contextmanager
-def started(state: Path) -> Iterator[System]:
-    """A system of its own on free ports, which keeps its logs in the folder `state`."""
+def started(state: Path, *options: str) -> Iterator[System]:
+    """A system of its own on free ports, which keeps its logs in the folder `state`; `options` are of `local run`."""
     output = state / "launcher.log"
-    command = [str(LOCAL_PYTHON), "-m", "local", "run", "--port=0", "--sandbox-port=0", f"--state={state}"]
+    command = [str(LOCAL_PYTHON), "-m", "local", "run", "--port=0", "--sandbox-port=0", f"--state={state}", *options]
     # Somebody may go on working meanwhile. People here confirm their banks, as the page does (ADR 0043).
     command += ["--ignore-edits", "--parameter=ConfirmConnectionsWithinMinutes=60"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV_"))}
