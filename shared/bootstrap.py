@@ -214,7 +214,7 @@ class Container:
     @cached_property
     def queues(self) -> Queues:
         urls = {Command.queue: self.settings.commands_queue_url, HintMessage.queue: self.settings.refresh_queue_url}
-        return Queues(self.sqs, urls)
+        return Queues(self.sqs, urls, self.settings.outbox_failures_queue_url)
 
     @cached_property
     def powens(self) -> "PowensClient":

@@ -31,6 +31,7 @@ class Settings(BaseModel):
     event_bus_name: str
     commands_queue_url: str
     refresh_queue_url: str
+    outbox_failures_queue_url: str
     token_key_id: str
     powens_secret_id: str
     powens_api_url: str

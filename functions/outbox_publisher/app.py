@@ -1,7 +1,8 @@
 """Sends what the outbox holds: events to the bus, commands and hints to their queues. Trigger: the table's stream.
 
 Guarantee: each entry is sent at least once, or lands in the stream's dead-letter queue. Entries that a call refused are
-repeated alone; when some still fail, the invocation fails and the stream delivers the batch again (ADR 0007).
+repeated alone; when some still fail, the invocation fails and the stream delivers the batch again (ADR 0007). What only
+a newer release can send goes to that queue at once.
 """
 
 from functools import cache

@@ -50,6 +50,7 @@ def environment(endpoint: str) -> Mapping[str, str]:
         "EVENT_BUS_NAME": "bench",
         "COMMANDS_QUEUE_URL": f"{endpoint}/000000000000/commands.fifo",
         "REFRESH_QUEUE_URL": f"{endpoint}/000000000000/refresh.fifo",
+        "OUTBOX_FAILURES_QUEUE_URL": f"{endpoint}/000000000000/outbox-failures",
         "TOKEN_KEY_ID": "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
         "POWENS_SECRET_ID": "bench",
         "POWENS_API_URL": f"{endpoint}/2.0",

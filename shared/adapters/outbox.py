@@ -4,6 +4,7 @@ An image is an item of the table in DynamoDB's form, as the stream brings it whe
 entry of the outbox, and its key is only an id here.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,27 +109,42 @@ class Queues:
 
     client: "SQSClient"
     urls: dict[str, str] = field(default_factory=dict)
+    failures_url: str = ""
+    """Where the stream notes what it gives up."""
     pause: Callable[[float], None] = time.sleep
 
     def put(self, images: Sequence[Image]) -> int:
         """Send the commands and hints among the images; how many there were. The order within a group is kept.
 
-        The key of an entry is the deduplication id: it stays the same when the stream delivers the entry again.
-        Raises PublishFailed, KeyError for a queue that is not ours.
+        The key of an entry is the deduplication id: it stays the same when the stream delivers the entry again. One for
+        a queue that is not ours is of a newer release: it is set aside, as it would hold up all that follows it in the
+        stream for as long as the stream tries. Raises PublishFailed.
         """
         messages: dict[str, list[SendMessageBatchRequestEntryTypeDef]] = {}
         for image in images:
             if _is_message(image):
                 message = _message(image["group"]["S"], image["sk"]["S"], image["body"]["S"])
                 messages.setdefault(image["queue"]["S"], []).append(message)
-        for queue, of_queue in messages.items():
+        ours = {queue: of_queue for queue, of_queue in messages.items() if queue in self.urls}
+        for queue, of_queue in ours.items():
             self._send(queue, of_queue)
-        return sum(len(of_queue) for of_queue in messages.values())
+        self._set_aside([image for image in images if _is_message(image) and image["queue"]["S"] not in ours])
+        return sum(len(of_queue) for of_queue in ours.values())
 
     def send(self, hints: Sequence[Hint]) -> None:
         """Raises PublishFailed."""
         messages = [HintMessage.of(hint) for hint in hints]
         self._send(HintMessage.queue, [_message(m.group, uuid4().hex, m.model_dump_json()) for m in messages])
+
+    def _set_aside(self, images: Sequence[Image]) -> None:
+        """One letter each, in the form of a failed invocation: the alarm rings, and the way back is the usual one."""
+        for image in images:
+            records = [{"eventName": "INSERT", "dynamodb": {"NewImage": image}}]
+            letter = {"requestContext": {"condition": "UnknownQueue"}, "requestPayload": {"Records": records}}
+            try:
+                self.client.send_message(QueueUrl=self.failures_url, MessageBody=json.dumps(letter))
+            except (ClientError, BotoCoreError) as error:
+                raise PublishFailed("an entry for an unknown queue was not set aside") from error
 
     def _send(self, queue: str, messages: "Sequence[SendMessageBatchRequestEntryTypeDef]") -> None:
         url = self.urls[queue]

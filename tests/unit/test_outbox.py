@@ -1,10 +1,13 @@
 """How entries of the outbox are put together into calls."""
 
+import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from shared.adapters.outbox import BATCH, BATCH_BYTES, EventBus, Queues
+from shared.adapters.outbox import BATCH, BATCH_BYTES, EventBus, Image, Queues
+from shared.domain.errors import PublishFailed
 
 
 class Takes:
@@ -59,7 +62,53 @@ def test_what_is_too_large_by_itself_keeps_nothing_else_from_going() -> None:
 @pytest.mark.parametrize(("size", "calls"), [(100, [10, 2]), (BATCH_BYTES // 4, [4, 4, 4])])
 def test_messages_are_put_together_the_same_way(size: int, calls: list[int]) -> None:
     taking: Any = Takes()
-    message = {"queue": {"S": "commands"}, "group": {"S": "g"}, "sk": {"S": "COMMAND#1"}, "body": {"S": "x" * size}}
+    image = {"queue": {"S": "commands"}, "group": {"S": "g"}, "sk": {"S": "COMMAND#1"}, "body": {"S": "x" * size}}
 
-    assert Queues(taking, {"commands": "url"}).put([message] * 12) == 12
+    assert Queues(taking, {"commands": "url"}).put([image] * 12) == 12
     assert [len(call) for call in taking.calls] == calls
+
+
+# --- an entry that this release cannot send
+
+
+class Sqs(Takes):
+    """Notes what is sent alone, too; refuses it while `broken`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: list[tuple[str, Any]] = []
+        self.broken = False
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+        if self.broken:
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessage")
+        self.letters.append((QueueUrl, json.loads(MessageBody)))
+
+
+def message(queue: str, number: int) -> Image:
+    return {"queue": {"S": queue}, "group": {"S": "g"}, "sk": {"S": f"COMMAND#{number}"}, "body": {"S": "{}"}}
+
+
+def test_what_is_for_a_queue_of_a_newer_release_is_set_aside_and_keeps_nothing_else_from_going() -> None:
+    sqs: Any = Sqs()
+    images = [message("commands", 1), message("of a newer release", 2), message("commands", 3)]
+
+    assert Queues(sqs, {"commands": "url"}, failures_url="failures").put(images) == 2
+
+    assert [entry["MessageDeduplicationId"] for call in sqs.calls for entry in call] == ["COMMAND#1", "COMMAND#3"]
+    [(url, letter)] = sqs.letters
+    assert url == "failures"
+    # What `make replay-dlq` invokes the publisher with, once that one knows the queue.
+    again = [record["dynamodb"]["NewImage"] for record in letter["requestPayload"]["Records"]]
+    assert Queues(sqs, {"of a newer release": "other"}, failures_url="failures").put(again) == 1
+    assert sqs.calls[-1][0]["MessageDeduplicationId"] == "COMMAND#2"
+
+
+def test_what_cannot_even_be_set_aside_is_tried_again_by_the_stream() -> None:
+    sqs: Any = Sqs()
+    sqs.broken = True
+
+    with pytest.raises(PublishFailed):
+        Queues(sqs, {"commands": "url"}, failures_url="failures").put([message("other", 1), message("commands", 2)])
+
+    assert [entry["MessageDeduplicationId"] for call in sqs.calls for entry in call] == ["COMMAND#2"]

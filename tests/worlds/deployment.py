@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "EVENT_BUS_NAME": BUS,
     "COMMANDS_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/commands.fifo",
     "REFRESH_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/refresh.fifo",
+    "OUTBOX_FAILURES_QUEUE_URL": "https://sqs.eu-west-3.amazonaws.com/123456789012/outbox-failures",
     "TOKEN_KEY_ID": "token-key",
     "POWENS_SECRET_ID": "powens",
     "POWENS_API_URL": "https://acme.biapi.pro/2.0",
