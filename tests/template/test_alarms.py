@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ import pytest
 from shared.domain.expectation import FIRST_RETRY
 from shared.domain.ledger import OPERATION_DEADLINE
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.sqs import LONGEST_DELAY_SECONDS
+from shared.entrypoints.sqs import (
+    FIRST_DELAY_OF_NEWER_SECONDS,
+    LONGEST_DELAY_OF_NEWER_SECONDS,
+    LONGEST_DELAY_SECONDS,
+)
 from tests.template.cloudformation import Stack, target, translate
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +51,21 @@ def test_one_slow_refresh_is_no_slow_queue(deployed: Stack) -> None:
     slowest = OPERATION_DEADLINE.total_seconds() + LONGEST_DELAY_SECONDS + queue["VisibilityTimeout"]
 
     assert alarm["Threshold"] > slowest
+
+
+def test_what_waits_for_a_newer_release_is_heard_of_within_the_hour_and_a_deployment_is_not(deployed: Stack) -> None:
+    alarm = deployed.properties("NewerVersionsAlarm")
+    period, needed = alarm["Period"], alarm["DatapointsToAlarm"]
+    waits = [min(LONGEST_DELAY_OF_NEWER_SECONDS, FIRST_DELAY_OF_NEWER_SECONDS << times) for times in range(30)]
+    counted = {int(at // period) for at in accumulate(waits, initial=0)}
+
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
+    # One message is enough, wherever it has come to in its waits.
+    windows = [set(range(first, first + alarm["EvaluationPeriods"])) for first in range(max(counted) - needed)]
+    assert all(len(window & counted) >= needed for window in windows)
+    assert alarm["EvaluationPeriods"] * period <= timedelta(hours=1).total_seconds()
+    # Five minutes of two versions, and as long for all the rest, fall into two periods at most.
+    assert needed > 2 > timedelta(minutes=10).total_seconds() / period
 
 
 def test_webhooks_that_are_lost_to_us_are_told_of(deployed: Stack) -> None:
