@@ -48,7 +48,7 @@ def list_incidents() -> Response[Any]:
     responses={
         200: {"description": "The picture.", "content": {"image/png": {"schema": {}}}},
         **problems(404, "not_found"),
-        **problems(503, "powens_unavailable"),
+        **problems(503, "powens_unavailable", "powens_busy"),
     },
 )
 def get_institution_logo(institution_id: InstitutionId) -> Response[Any]:
@@ -57,6 +57,7 @@ def get_institution_logo(institution_id: InstitutionId) -> Response[Any]:
     A PNG of at most a few hundred kilobytes, from this API: no screen has to tell another host which institutions
     somebody has. It may be stored for a week.
     """
+    container().budget.look_at_the_pause()
     picture: Response[Any] = Response(
         status_code=200,
         content_type="image/png",

@@ -46,18 +46,22 @@ class Budget:
 
     def admit(self, calls: int, *, sweep: bool) -> None:
         """Before a piece of work that makes about so many calls. Raises PowensBusy."""
-        now = self.clock()
-        paused_until = self.store.paused_until()
-        if paused_until is not None and paused_until > now:
-            # A pause may be ended before its time, and what was put off must notice.
-            raise PowensBusy("Powens is not to be asked", retry_after=_seconds(min(paused_until - now, LONGEST_PAUSE)))
+        self.look_at_the_pause()
         if not self.calls_per_minute:
             return
+        now = self.clock()
         most = self._sweep_calls if sweep else self.calls_per_minute
         minute = now.replace(second=0, microsecond=0)
         # Work that is larger than a minute's share has to begin some time: it takes the whole of an unused one.
         if not self.store.spend(minute, min(calls, most), most=most):
             raise PowensBusy("this minute's calls are used up", retry_after=_seconds(minute + MINUTE - now))
+
+    def look_at_the_pause(self) -> None:
+        """Before what is no call of the API, such as a public file. Raises PowensBusy."""
+        now, paused_until = self.clock(), self.store.paused_until()
+        if paused_until is not None and paused_until > now:
+            # A pause may be ended before its time, and what was put off must notice.
+            raise PowensBusy("Powens is not to be asked", retry_after=_seconds(min(paused_until - now, LONGEST_PAUSE)))
 
     def throttled(self, retry_after: float | None) -> None:
         """Powens answered 429: nobody asks before `retry_after` seconds are over."""

@@ -14,6 +14,7 @@ from shared.application.ports import StaleWriteError
 from shared.domain.catalogue import Catalogue, CatalogueEntry
 from shared.domain.errors import AppError, PowensUnavailable, StoreUnavailable
 from shared.domain.observation import Institution
+from tests.integration.api_steps import refused
 from tests.integration.world import World
 from tests.worlds.powens.fake import error
 from tests.worlds.powens.model import Connector
@@ -164,6 +165,18 @@ def test_a_pause_keeps_the_catalogue_as_it_is_and_alarms_nobody(world: World) ->
     world.clock.advance(hours=1, seconds=1)
     world.refresh_catalogue()
     assert world.powens.count("GET /connectors") == 1
+
+
+def test_during_a_pause_not_even_a_logo_is_fetched(world: World) -> None:
+    with world.looking():
+        container().budget_store.pause(world.clock.now + timedelta(minutes=2))
+    world.forget()
+
+    answer = world.api("GET", f"/v1/institutions/{NEO}/logo")
+
+    refused(answer, 503, "powens_busy")
+    assert int(answer.headers["retry-after"]) > 60
+    assert world.powens.log == []
 
 
 def test_without_a_good_copy_a_failure_keeps_nothing(world: World) -> None:
