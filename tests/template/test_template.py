@@ -262,6 +262,14 @@ def test_a_stages_settings_are_complete_and_allowed(
     assert stage in samconfig[stage]["deploy"]["parameters"]["stack_name"]
 
 
+def test_each_stage_limits_what_it_asks_of_powens(samconfig: dict[str, Any]) -> None:
+    for stage in ("dev", "staging", "prod"):
+        given = _overrides(samconfig, stage)
+        calls = int(given["PowensCallsPerMinute"])
+        # What Powens documents as the fair use of a sandbox domain; of production it says nothing.
+        assert calls == 30 if "-sandbox." in given["PowensDomain"] else calls > 30
+
+
 def test_production_changes_gradually_and_mails_its_alarms(samconfig: dict[str, Any]) -> None:
     given = _overrides(samconfig, "prod")
 
