@@ -26,6 +26,7 @@ def container() -> Container:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     done = container().keep_house.run()
     count(Metric.OVERDUE_OPERATIONS, done.ended)
+    measure(Metric.OPEN_OPERATION_SECONDS, *done.ages)
     count(Metric.UNCONFIRMED_CONNECTIONS, done.unconfirmed)
     count(Metric.USERS_PLANNED, done.planned)
     count(Metric.LATE_ERASURES, done.late_erasures)

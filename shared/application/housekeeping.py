@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.application.budget import Budget
 from shared.application.changes import Changes
@@ -19,6 +19,8 @@ from shared.domain.hints import Hint, HintOrigin
 from shared.domain.ledger import Outcome
 
 MOST_OPERATIONS = 200
+MOST_OPEN = 2000
+"""Looked at per run, those that are nearest to their deadline first."""
 MOST_ERASURES = 100
 MOST_USERS = 400
 """Read per run, so in a minute, where no limit of calls says how many: who is left waits for later ones."""
@@ -33,10 +35,12 @@ class Done:
     """How many operations were ended, users are going to be read back, erasures were found unfinished, incidents open.
     And how many `unconfirmed` connections are going to be ended.
 
-    `lag_seconds` is for how long the user who has waited for longest had been due to be looked at or read back.
+    `ages` is for how long each open operation has been open. `lag_seconds` is for how long the user who has waited for
+    longest had been due to be looked at or read back.
     """
 
     ended: int
+    ages: tuple[timedelta, ...]
     unconfirmed: int
     planned: int
     late_erasures: int
@@ -45,18 +49,20 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DueOperation:
-    """An open operation whose deadline has passed."""
+class OpenOperation:
+    """`deadline_at` says its age, too: each gets `OPERATION_DEADLINE`."""
 
     user_id: str
     connection_id: str
     operation_id: str
+    deadline_at: datetime
 
 
-class DueOperations(OperationStore, Protocol):
+class OpenOperations(OperationStore, Protocol):
     """Every method may raise StoreUnavailable."""
 
-    def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]: ...
+    def open_operations(self, until: datetime, *, limit: int) -> list[OpenOperation]:
+        """Those whose deadline is before `until`; of more than `limit`, about those with the nearest ones."""
 
 
 class ReconciliationPlan(Appointments, Protocol):
@@ -88,7 +94,7 @@ class HintQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeepHouse:
-    operations: DueOperations
+    operations: OpenOperations
     connections: Connections
     plan: ReconciliationPlan
     erasures: LateErasures
@@ -102,7 +108,7 @@ class KeepHouse:
 
     def run(self) -> Done:
         troubles: list[Exception] = []
-        done: dict[str, int] = {}
+        done: dict[str, Any] = {}
         for work in (
             self._end_overdue,
             self._end_unconfirmed,
@@ -118,8 +124,11 @@ class KeepHouse:
             raise ExceptionGroup("housekeeping is not done", troubles)
         return Done(**done)
 
-    def _end_overdue(self) -> dict[str, int]:
-        due = self.operations.due_operations(self.clock(), limit=MOST_OPERATIONS)
+    def _end_overdue(self) -> dict[str, Any]:
+        now = self.clock()
+        found = self.operations.open_operations(now + ledger.OPERATION_DEADLINE, limit=MOST_OPEN)
+        found.sort(key=lambda operation: operation.deadline_at)
+        due = [operation for operation in found if operation.deadline_at < now][:MOST_OPERATIONS]
         troubles: list[AppError] = []
         for operation in due:
             try:
@@ -134,7 +143,8 @@ class KeepHouse:
                 troubles.append(trouble)  # one stuck operation must not keep the others open
         if troubles:
             raise ExceptionGroup(f"{len(troubles)} of {len(due)} operations could not be ended", troubles)
-        return {"ended": len(due)}
+        ages = (now - operation.deadline_at + ledger.OPERATION_DEADLINE for operation in found)
+        return {"ended": len(due), "ages": tuple(ages)}
 
     def _expire(self, held: Connection | None, _: tuple[Connection, ...]) -> Outcome:
         if held is None:

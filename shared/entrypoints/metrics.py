@@ -26,6 +26,7 @@ class Metric(StrEnum):
     ENDED_OPERATIONS = "EndedOperations"
     FAILED_OPERATIONS = "FailedOperations"
     TAP_SECONDS = "TapSeconds"  # seconds
+    OPEN_OPERATION_SECONDS = "OpenOperationSeconds"  # seconds
     # Powens
     POWENS_REFUSALS = "PowensRefusals"
     POWENS_FORBIDDEN = "PowensForbidden"

@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 from functools import cache
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
@@ -19,6 +20,9 @@ TAPS = frozenset({"selection", "deletion"})
 TROUBLES = frozenset({"connection.state", "connection.error", "source.state", "account.error"})
 """Fields of Powens whose unknown values users read as a problem that we look into."""
 
+MOST_VALUES = 50
+"""In a line. CloudWatch reads a hundred, at which powertools writes it by itself."""
+
 # Lambda reads level and time of a line that it did not write only if the time is one of RFC 3339.
 logger = Logger(use_rfc3339=True)
 
@@ -32,9 +36,9 @@ def count(metric: Metric, value: int = 1) -> None:
     _write(metric, MetricUnit.Count, value)
 
 
-def measure(metric: Metric, length: timedelta) -> None:
+def measure(metric: Metric, *lengths: timedelta) -> None:
     """Add to a metric in seconds."""
-    _write(metric, MetricUnit.Seconds, length.total_seconds())
+    _write(metric, MetricUnit.Seconds, *(length.total_seconds() for length in lengths))
 
 
 def count_unreadable(field: str) -> None:
@@ -74,7 +78,9 @@ def _metrics() -> Metrics:
     return Metrics()
 
 
-def _write(metric: Metric, unit: MetricUnit, value: float) -> None:
+def _write(metric: Metric, unit: MetricUnit, *values: float) -> None:
     """Write at once and not at the end of the invocation: what was counted before a time-out stays counted."""
-    _metrics().add_metric(name=metric.value, unit=unit, value=value)
-    _metrics().flush_metrics()
+    for some in batched(values, MOST_VALUES, strict=False):
+        for value in some:
+            _metrics().add_metric(name=metric.value, unit=unit, value=value)
+        _metrics().flush_metrics()

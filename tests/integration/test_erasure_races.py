@@ -104,6 +104,7 @@ def test_housekeeping_is_not_troubled_by_an_operation_that_an_erasure_took_meanw
     with world.looking():
         held = {"pk": stale["pk"], "sk": {"S": f"LIST#CONNECTION#{connection_id(connection.id)}"}}
         world.dynamodb.delete_item(TableName="accounts-table", Key=held)
+    world.clock.advance(minutes=11)
     world.aws.fault("Query", lambda _: {"Items": [stale]})
     # An operation that is still there without its connection is a reason to worry, one that went with it is not.
     with pytest.raises(ExceptionGroup):

@@ -1,11 +1,15 @@
 """What the functions count of themselves: the numbers that alarms and canaries look at."""
 
+import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.adapters.dynamodb.connections import DynamoDBConnections
+from shared.entrypoints.metrics import Metric
+from shared.entrypoints.observability import measure
 from tests.integration.world import World
 from tests.worlds.powens.fake import error
 
@@ -107,3 +111,30 @@ def test_a_wrong_setting_is_counted_and_what_powens_refuses_is_not(world: World)
     world.powens.fail("POST /auth/renew", error(401, "unauthorized"))
     assert world.open_webview().status == 500
     assert world.metric("UnexpectedErrors") == 1
+
+
+def test_each_minute_says_of_every_open_operation_how_long_it_has_been_open(world: World) -> None:
+    first, second = world.connect(1, 2), world.connect(3, 4, connection_id=78)
+    world.choose(first, 1)
+    world.clock.advance(minutes=3)
+    world.choose(second, 3)
+    world.clock.advance(seconds=20)
+    world.keep_house()
+
+    [line] = [line for line in world.lines() if "OpenOperationSeconds" in line]
+    assert [round(seconds) for seconds in line["OpenOperationSeconds"]] == [200, 20]
+    assert line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Unit"] == "Seconds"
+
+    world.settle()
+    world.keep_house()
+    assert len([line for line in world.lines() if "OpenOperationSeconds" in line]) == 1
+
+
+@pytest.mark.parametrize("number", [1, 50, 100, 151])
+def test_many_values_of_a_metric_are_all_written(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    measure(Metric.STALENESS, *(timedelta(seconds=n) for n in range(number)))
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [value for line in lines for value in line["Staleness"]] == list(range(number))
+    # What CloudWatch reads of a line.
+    assert all(len(line["Staleness"]) <= 100 for line in lines)

@@ -6,7 +6,7 @@ from functools import cache
 from shared.adapters.dynamodb.documents import Documents
 from shared.adapters.dynamodb.keys import due_items, expiry, instant, shard_of, user_key, user_of
 from shared.adapters.dynamodb.table import Item, Table, Write, store
-from shared.application.housekeeping import DueOperation
+from shared.application.housekeeping import OpenOperation
 from shared.domain.connection import Operation
 
 OPERATION_KEPT = timedelta(days=90)
@@ -33,7 +33,7 @@ def put_operation(operation: Operation) -> Write:
 
 
 class DynamoDBOperations:
-    """The ports `OperationStore` and `DueOperations`."""
+    """The ports `OperationStore` and `OpenOperations`."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -42,12 +42,13 @@ class DynamoDBOperations:
         item = self.table.get(user_key(user_id, f"OPERATION#{operation_id}"))
         return _codec().read(item["document"]) if item else None
 
-    def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]:
+    def open_operations(self, until: datetime, *, limit: int) -> list[OpenOperation]:
         return [
-            DueOperation(
+            OpenOperation(
                 user_id=user_of(item),
                 connection_id=item["connection_id"],
                 operation_id=item["sk"].removeprefix("OPERATION#"),
+                deadline_at=datetime.fromisoformat(item["due_sk"].partition("#")[0]),
             )
-            for item in due_items(self.table, "OPERATION", now, limit)
+            for item in due_items(self.table, "OPERATION", until, limit)
         ]

@@ -28,7 +28,7 @@ from shared.application.budget import BudgetStore
 from shared.application.changes import ConnectionStore
 from shared.application.confirmation import Returns
 from shared.application.erasure import ErasureStore
-from shared.application.housekeeping import DueOperations, LateErasures, ReconciliationPlan, UnconfirmedConnections
+from shared.application.housekeeping import LateErasures, OpenOperations, ReconciliationPlan, UnconfirmedConnections
 from shared.application.manual import ManualAccountStore
 from shared.application.ports import Answers
 from shared.application.read_back import KnownPowensUsers
@@ -65,7 +65,7 @@ class Sent(NamedTuple):
 class Stores:
     clock: FixedClock
     connections: ConnectionStore
-    operations: DueOperations
+    operations: OpenOperations
     answers: Answers
     users: PowensUserPorts
     erasures: ErasurePorts

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.application.changes import Beside
-from shared.application.housekeeping import DueOperation
+from shared.application.housekeeping import OpenOperation
 from shared.application.ports import Answer, StaleWriteError, TakenError
 from shared.domain import ledger, manual, wishes
 from shared.domain.connection import Connection, OperationKind, Unconfirmed, account_id
@@ -161,20 +161,19 @@ def test_a_change_of_another_connection_goes_with_the_first_or_not_at_all(stores
     assert stores.connections.connection(USER, held.id) == first
 
 
-def test_an_open_operation_is_due_once_its_deadline_has_passed(stores: Stores) -> None:
+def test_an_open_operation_is_found_by_its_deadline_until_it_ends(stores: Stores) -> None:
     held = connected(stores)
     begun = operation(kind=OperationKind.REFRESH)
     save(stores, held, Outcome(connection=replace(held, operations=(begun,)), operations=(begun,)))
-    stores.clock.now = begun.deadline_at
-    assert stores.operations.due_operations(stores.clock(), limit=100) == []
+    assert stores.operations.open_operations(begun.deadline_at, limit=100) == []
     late = begun.deadline_at + timedelta(seconds=1)
-    due = [DueOperation(user_id=USER, connection_id=held.id, operation_id=begun.id)]
-    assert stores.operations.due_operations(late, limit=100) == due
+    due = [OpenOperation(user_id=USER, connection_id=held.id, operation_id=begun.id, deadline_at=begun.deadline_at)]
+    assert stores.operations.open_operations(late, limit=100) == due
 
     now = stores.connections.connection(USER, held.id)
     assert now is not None
     save(stores, now, ledger.expire(now, late))
-    assert stores.operations.due_operations(late, limit=100) == []
+    assert stores.operations.open_operations(late, limit=100) == []
 
 
 def test_an_unconfirmed_connection_is_found_when_it_is_due_and_read_once_it_is_confirmed(stores: Stores) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.application.changes import NOTHING_BESIDE, Beside, ConnectionStore
-from shared.application.housekeeping import DueOperation, DueOperations, UnconfirmedConnections
+from shared.application.housekeeping import OpenOperation, OpenOperations, UnconfirmedConnections
 from shared.application.ports import Answer, Answers, Listed
 from shared.contracts.messages import Command, HintMessage
 from shared.domain.connection import Connection, Operation
@@ -90,10 +90,15 @@ class InMemoryOperations:
     def operation(self, user_id: str, operation_id: str) -> Operation | None:
         return self.memory.operations.get((user_id, operation_id))
 
-    def due_operations(self, now: datetime, *, limit: int) -> list[DueOperation]:
-        due = [o for o in self.memory.operations.values() if o.open and o.deadline_at < now]
-        due.sort(key=lambda operation: operation.deadline_at)
-        return [DueOperation(user_id=o.user_id, connection_id=o.connection_id, operation_id=o.id) for o in due[:limit]]
+    def open_operations(self, until: datetime, *, limit: int) -> list[OpenOperation]:
+        found = [o for o in self.memory.operations.values() if o.open and o.deadline_at < until]
+        found.sort(key=lambda operation: operation.deadline_at)
+        return [
+            OpenOperation(
+                user_id=o.user_id, connection_id=o.connection_id, operation_id=o.id, deadline_at=o.deadline_at
+            )
+            for o in found[:limit]
+        ]
 
 
 class InMemoryAnswers:
@@ -123,6 +128,6 @@ def _of[T](user_id: str, things: dict[Key, T]) -> Iterator[T]:
 
 
 _connections: type[ConnectionStore] = InMemoryConnections
-_operations: type[DueOperations] = InMemoryOperations
+_operations: type[OpenOperations] = InMemoryOperations
 _answers: type[Answers] = InMemoryAnswers
 _unconfirmed: type[UnconfirmedConnections] = InMemoryConnections
