@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,18 @@ def test_a_function_that_is_replaced_finishes_its_event_and_then_runs_in_a_new_p
     assert (finished["pid"], finished["calls"]) == (before["pid"], 2)
     assert (after["pid"], after["calls"]) == (during["pid"], 2)
     assert during["pid"] != before["pid"]
+
+
+def test_a_release_replaces_only_the_functions_that_it_changes(code: Path) -> None:
+    async def work(plane: Plane) -> list[Any]:
+        before = (await invoke(plane)).json()
+        same = await plane.put(function(code))
+        kept = (await invoke(plane)).json()
+        other = await plane.put(replace(function(code), version="2"))
+        return [before["pid"], same, kept["pid"], other, (await invoke(plane)).json()["pid"]]
+
+    before, same, kept, other, replaced = on_a_plane(function(code), work)
+
+    assert (same, kept) == (False, before)
+    assert other
+    assert replaced != before
