@@ -176,7 +176,7 @@ def _updates(releases: Releases, system: System, settings: Settings, say: Callab
             try:
                 artefacts = await releases.build(Path(wanted["build"]) if wanted["build"] else None)
                 release = await releases.deploy(artefacts, wanted["parameters"])
-            except (BuildFailed, DeploymentFailed, Unresolvable) as error:
+            except (BuildFailed, DeploymentFailed, Unresolvable, ValueError) as error:
                 say("not updated: everything runs as before")
                 return False, {"error": str(error)}
             _publish(replace(system, release=release), settings.description)

@@ -132,10 +132,19 @@ class Stage:
     system: System
 
     def deploy(self, build: Path, **parameters: str) -> None:
+        done = self._run(build, parameters)
+        assert done.returncode == 0, done.stderr
+
+    def is_refused(self, build: Path, **parameters: str) -> str:
+        """Deploy what cannot be; what is said of it."""
+        done = self._run(build, parameters)
+        assert done.returncode == 1
+        return done.stderr
+
+    def _run(self, build: Path, parameters: dict[str, str]) -> "subprocess.CompletedProcess[str]":
         command = [str(LOCAL_PYTHON), "-m", "local", "run", f"--state={self.system.logs.parent}", f"--build={build}"]
         command += [f"--parameter={name}={value}" for name, value in parameters.items()]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     def rotate(self, *, current: str) -> tuple[str, str, str]:
         """As docs/deploying.md says: the key of before, and the ids of the secret's versions with either key."""
@@ -176,6 +185,9 @@ def test_a_rotation_a_release_and_the_way_back_reach_whom_they_should_and_lose_n
         stage.deploy(before, WebhookSecretVersionId=with_new)
         crowd.goes_on()
         assert (stage.accepts(old), stage.accepts("the new key")) == (True, False)
+
+        assert "LogLevel" in stage.is_refused(newest, LogLevel="NONE")
+        assert stage.says() == BEFORE
 
         stage.deploy(newest)
         crowd.goes_on()
