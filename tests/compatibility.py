@@ -67,10 +67,11 @@ class _Comparison:
         yield from self._body(where, old.get("requestBody"), new.get("requestBody"))
         for status, answer in old["responses"].items():
             at = f"{where} -> {status}"
-            if status not in new["responses"]:
+            # A range, such as 2XX, is said of each of its statuses that is not named.
+            given = new["responses"].get(status, new["responses"].get(f"{status[0]}XX"))
+            if given is None:
                 yield f"{at}: is gone"
                 continue
-            given = new["responses"][status]
             yield from _gone(f"{at} header", answer.get("headers", ()), given.get("headers", ()))
             if status not in _WITHOUT_BODY:
                 yield from self._contents(at, answer, given, Direction.PROMISED)

@@ -1,6 +1,7 @@
 """The OpenAPI document of the API, as it is stored in `docs/openapi.json`: `make openapi` writes it anew."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ def rendered() -> dict[str, Any]:
     """What `GET /v1/openapi.json` answers."""
     document: dict[str, Any] = json.loads(openapi_json())
     return document
+
+
+def promised(operation: Mapping[str, Any], status: int | str) -> Any:
+    """What an operation says of answers with this status, or else of all of its range; None when nothing."""
+    responses: Mapping[str, Any] = operation["responses"]
+    return responses.get(str(status), responses.get(f"{str(status)[0]}XX"))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import (
     OPERATION_HEADERS,
+    accepted,
     answering,
     answers,
     done,
@@ -24,11 +25,18 @@ from shared.application.manual import ManualDraft
 from shared.application.ports import Listed
 from shared.application.request import Request
 from shared.application.writing import Draft
-from shared.contracts.api.accounts import AccountPatch, AccountRelations, AccountView, account_view, manual_view
+from shared.contracts.api.accounts import (
+    AccountPatch,
+    AccountRelations,
+    AccountView,
+    EnabledRequest,
+    account_view,
+    manual_view,
+)
 from shared.contracts.api.manual import BalancesView, LinkRequest, ManualAccountRequest, balances_view
 from shared.contracts.api.operations import OperationView, operation_view
 from shared.contracts.texts import Language
-from shared.domain.connection import Connection
+from shared.domain.connection import Connection, Operation
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.manual import ManualAccount
 
@@ -202,15 +210,44 @@ def change_account(
     body: AccountPatch,
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001
 ) -> Response[Any]:
-    """Rename an account, enable or disable it, or tell its balance.
+    """Rename an account, or tell the balance of a manual one.
 
-    A name and the balance of a manual account are written at once (200). Enabling and disabling is for synchronised
-    accounts, takes a while, and is answered with an operation (202).
+    Both are written at once. With `enabled`, the older way to enable or disable, it is answered with an operation.
     """
     request = read_request(router.current_event)
     # `_change` decides all: a request that is repeated is answered as it was, whatever has changed.
     status, answer = answering().once(lambda rendered: rendered, _change, request, account_id, body)
     return operation_reply(answer) if status == HTTPStatus.ACCEPTED else json_reply(answer, status)
+
+
+@router.put(
+    "/v1/accounts/<account_id>/enabled",
+    responses={
+        **answers(OperationView, 202, says="The operation that enables or disables it.", headers=OPERATION_HEADERS),
+        **problems(404, "account_not_found"),
+        **problems(409, "account_is_manual", "connection_removed", "too_many_open_operations"),
+        **problems(422, "account_closed_at_bank"),
+    },
+)
+def set_account_enabled(
+    account_id: AccountId,
+    body: EnabledRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001
+) -> Response[Any]:
+    """Enable or disable a synchronised account.
+
+    As a selection that changes this one account: the operation can be undone for a while, and Powens deletes the
+    history of an account that is disabled.
+    """
+    return accepted(_set_enabled, read_request(router.current_event), account_id, body.enabled)
+
+
+def _set_enabled(request: Request, account_id: str, enabled: bool) -> Draft[Operation]:
+    listed = container().connection_store.listed(request.user_id)
+    if listed.manual_account(account_id) is not None:
+        raise Conflict("a manual account", code="account_is_manual")
+    connection = _synchronised(account_id, listed)
+    return container().operations.set_enabled(request, connection.id, account_id, enabled)
 
 
 def _change(request: Request, account_id: str, body: AccountPatch) -> Draft[tuple[int, str]]:

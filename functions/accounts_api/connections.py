@@ -135,19 +135,34 @@ def select_accounts(
 ) -> Response[Any]:
     """Choose which accounts of a connection are synchronised.
 
-    With `dry_run` it only says what would change (200). Without, the choice is written down at once and carried out at
-    Powens by an operation (202), which can be undone for a while. Powens deletes the history of accounts that are
-    disabled.
+    The choice is written down at once and carried out at Powens by an operation, which can be undone for a while.
+    Powens deletes the history of accounts that are disabled. With `dry_run`, it is the preview.
+    """
+    if dry_run:
+        return preview_selection(connection_id, body, if_match)
+    request = read_request(router.current_event)
+    select = container().operations.select
+    return accepted(select, request, connection_id, body.enabled_account_ids, editions=editions_of(if_match))
+
+
+@router.post(
+    "/v1/connections/<connection_id>/selection/preview",
+    responses={
+        **answers(PreviewView, says="What would change."),
+        **problems(404, "connection_not_found"),
+        **problems(422, "unknown_account", "account_closed_at_bank"),
+    },
+)
+def preview_selection(connection_id: ConnectionId, body: SelectionRequest, if_match: IfMatch = None) -> Response[Any]:
+    """Say what a choice would change.
+
+    Nothing is written, and Powens is not asked.
     """
     request = read_request(router.current_event)
-    editions = editions_of(if_match)
-    if dry_run:
-        connection = _find(connection_id, container().connection_store.listed(request.user_id))
-        require_edition(connection, editions)
-        wants = ledger.selection(connection, body.enabled_account_ids)
-        return json_reply(preview_view(connection, ledger.preview(connection, wants)).model_dump_json())
-    select = container().operations.select
-    return accepted(select, request, connection_id, body.enabled_account_ids, editions=editions)
+    connection = _find(connection_id, container().connection_store.listed(request.user_id))
+    require_edition(connection, editions_of(if_match))
+    wants = ledger.selection(connection, body.enabled_account_ids)
+    return json_reply(preview_view(connection, ledger.preview(connection, wants)).model_dump_json())
 
 
 @router.delete(

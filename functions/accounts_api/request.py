@@ -42,7 +42,9 @@ IfMatch = Annotated[
 IfNoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", description="The `ETag` of the answer that the client has.")
 ]
-DryRun = Annotated[bool, Query(description="Only say what would change.")]
+DryRun = Annotated[
+    bool, Query(deprecated=True, description="Only say what would change: the older way to ask for the preview.")
+]
 PageSize = Annotated[int, Query(description=f"How many at the most: 1 to {LARGEST_PAGE}.")]
 Search = Annotated[str | None, Query(max_length=200, description="A part of the name, as a keyboard types it.")]
 AccountTypeName = Annotated[

@@ -54,6 +54,8 @@ def test_a_flag_that_can_be_read_is_one(world: World, query: str) -> None:
 
 BODIES: dict[str, object] = {
     "PUT /v1/connections/{}/selection": {"enabled_account_ids": []},
+    "POST /v1/connections/{}/selection/preview": {"enabled_account_ids": []},
+    "PUT /v1/accounts/{}/enabled": {"enabled": True},
     "DELETE /v1/connections/{}": {"confirm": "Banque du Test"},
     "PATCH /v1/accounts/{}": {"name": "x"},
     "POST /v1/accounts": {"name": "x", "type": "checking", "currency": "EUR", "balance": "1"},

@@ -23,6 +23,8 @@ ROUTES = [
 ]
 BODIES: dict[str, object] = {
     "PUT /v1/connections/connection_id/selection": {"enabled_account_ids": []},
+    "POST /v1/connections/connection_id/selection/preview": {"enabled_account_ids": []},
+    "PUT /v1/accounts/account_id/enabled": {"enabled": True},
     "DELETE /v1/connections/connection_id": {"confirm": "x"},
     "POST /v1/accounts": {"name": "Livret", "type": "savings", "currency": "EUR", "balance": "1"},
     "PATCH /v1/accounts/account_id": {"name": "Livret"},

@@ -3,6 +3,7 @@
 from typing import Any
 
 from shared.domain.connection import connection_id
+from tests.integration.api_steps import refused
 from tests.integration.journey_steps import flip, kinds
 from tests.integration.world import World
 from tests.worlds.events import STATE_EVENTS
@@ -281,7 +282,7 @@ def test_a_preview_tells_the_effect_and_changes_nothing(world: World) -> None:
     world.forget()
     body = {"enabled_account_ids": [ids[1], ids[3]]}
     path = f"/v1/connections/{connection_id(77)}/selection"
-    preview = world.api("PUT", path, body, query="dry_run=true")
+    preview = world.api("POST", f"{path}/preview", body)
     assert preview.status == 200
     assert (preview.json["enable"], preview.json["disable"], preview.json["unchanged"]) == (
         [ids[3]],
@@ -295,6 +296,34 @@ def test_a_preview_tells_the_effect_and_changes_nothing(world: World) -> None:
     world.settle()
     assert world.powens.log == []
     assert world.aws.bus == []
+
+
+def test_the_older_way_to_ask_for_a_preview_answers_the_same(world: World) -> None:
+    connection = world.connect(1, 2)
+    body = {"enabled_account_ids": [world.ids(connection)[1]]}
+    path = f"/v1/connections/{connection_id(77)}/selection"
+    asked = world.api("POST", f"{path}/preview", body)
+    assert (asked.status, asked.json["disable"]) == (200, [world.ids(connection)[2]])
+    assert world.api("PUT", path, body, query="dry_run=true").body == asked.body
+
+
+def test_one_account_is_disabled_by_an_operation_that_can_be_undone(world: World) -> None:
+    connection = world.connect(1, 2)
+    path = f"/v1/accounts/{world.ids(connection)[2]}/enabled"
+    begun = world.api("PUT", path, {"enabled": False})
+    assert (begun.status, begun.headers["location"]) == (202, f"/v1/operations/{begun.json['id']}")
+    world.settle()
+    assert world.at_powens(connection) == {1}
+    world.api("POST", f"{begun.headers['location']}/undo")
+    world.settle()
+    assert world.at_powens(connection) == {1, 2}
+
+
+def test_a_manual_account_can_be_neither_enabled_nor_disabled(world: World) -> None:
+    manual = {"name": "Livret", "type": "savings", "currency": "EUR", "balance": "1"}
+    kept = world.api("POST", "/v1/accounts", manual).json["id"]
+    for method, path in (("PUT", f"/v1/accounts/{kept}/enabled"), ("PATCH", f"/v1/accounts/{kept}")):
+        refused(world.api(method, path, {"enabled": False}), 409, "account_is_manual")
 
 
 def test_history_tells_who_did_what_newest_first_and_by_pages(world: World) -> None:

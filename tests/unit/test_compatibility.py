@@ -74,6 +74,13 @@ def with_required_parameter(api: Any) -> None:
     put(api)["parameters"].append({"in": "header", "name": "x", "required": True, "schema": {"type": "string"}})
 
 
+def under_its_range(api: Any) -> Any:
+    """The answers of the operation, one of them said of all statuses that begin as its own does."""
+    answers = put(api)["responses"]
+    answers["2XX"] = answers.pop("200")
+    return answers
+
+
 BREAKS: dict[str, Edit] = {
     "/health: is gone": lambda api: api["paths"].pop("/health"),
     "GET /things/{id}: is gone": lambda api: api["paths"]["/things/{id}"].pop("get"),
@@ -89,6 +96,7 @@ BREAKS: dict[str, Edit] = {
     "-> 404: is gone": lambda api: put(api)["responses"].pop("404"),
     "-> 200 header ETag: is gone": lambda api: put(api)["responses"]["200"].pop("headers"),
     "-> 200 json: is gone": lambda api: put(api)["responses"]["200"].pop("content"),
+    "PUT /things/{id} -> 200 header ETag: is gone": lambda api: under_its_range(api)["2XX"].pop("headers"),
     "body property note: is gone": lambda api: thing(api)["properties"].pop("note"),
     "-> 200 property note: is gone": lambda api: thing(api)["properties"].pop("note"),
     "body property note: is required now": lambda api: thing(api)["required"].append("note"),
@@ -125,6 +133,7 @@ HARMLESS: dict[str, Edit] = {
     "nothing": lambda _: None,
     "a path": lambda api: api["paths"].update({"/new": {"get": {"responses": {"200": {}}}}}),
     "an operation": lambda api: api["paths"]["/health"].update(head={"responses": {"200": {}}}),
+    "the range of a status": under_its_range,
     "a status": lambda api: put(api)["responses"].update({"410": {}}),
     "a parameter": lambda api: put(api)["parameters"].append({"in": "query", "name": "x", "schema": {}}),
     "a wider parameter": lambda api: put(api)["parameters"][1]["schema"].update(maximum=90),

@@ -23,8 +23,8 @@ from shared.domain.unknown import known
 class AccountPatch(Accepted):
     """Exactly one of them: a choice takes a while and is an operation, the others do not."""
 
-    enabled: bool | None = Field(default=None, strict=True)
-    """Whether the account shall be synchronised. Of synchronised accounts only."""
+    enabled: bool | None = Field(default=None, strict=True, json_schema_extra={"deprecated": True})
+    """Whether the account shall be synchronised. The older way to say so."""
     name: Name | None = None
     """What the user calls the account."""
     balance: DecimalText | None = None
@@ -35,6 +35,13 @@ class AccountPatch(Accepted):
         if sum(member is not None for member in (self.enabled, self.name, self.balance)) != 1:
             raise PydanticCustomError("exactly_one", "give one of {fields}", {"fields": "enabled, name, balance"})
         return self
+
+
+class EnabledRequest(Accepted):
+    """Whether a synchronised account shall be enabled."""
+
+    enabled: bool = Field(strict=True)
+    """Whether the account shall be synchronised."""
 
 
 class LinkSuggestionView(Answered):
