@@ -1,6 +1,7 @@
 """The JSON Schemas of the published events, made from the contract's model and narrowed to each detail type.
 
-`python -m tests.integration.event_schemas` writes them to `events/schemas`; a test holds the files to what it makes.
+`python -m tests.integration.event_schemas` writes them to `events/schemas`, and what `event_documents` makes from them;
+tests hold the files to what it makes.
 """
 
 import json
@@ -88,9 +89,12 @@ def check(kind: str, detail: object) -> None:
 
 
 def main() -> None:
+    from tests.integration import event_documents  # made of what is above
+
     FOLDER.mkdir(parents=True, exist_ok=True)
     for kind in FactType:
         (FOLDER / f"{kind.value}.json").write_text(json.dumps(schema_of(kind), indent=2) + "\n", "utf-8")
+    event_documents.write()
 
 
 if __name__ == "__main__":

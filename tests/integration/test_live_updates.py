@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import jsonschema
 import pytest
 from moto import mock_aws
 
@@ -16,6 +17,7 @@ from shared.adapters import aws
 from shared.domain.errors import Unavailable
 from shared.entrypoints.observability import logger
 from tests.builders import FixedClock
+from tests.integration.event_documents import ASYNCAPI
 from tests.integration.world import Context
 from tests.live_wire import Wire, wire
 from tests.worlds.deployment import aws_client, resources
@@ -137,6 +139,19 @@ def test_a_change_is_heard_by_all_screens_of_its_user_and_by_nobody_else(system:
         "connection_id": "c1",
         "revision": 4,
     }
+
+
+def test_what_a_screen_hears_is_as_the_asyncapi_document_says(system: System) -> None:
+    document = json.loads(ASYNCAPI.read_text("utf-8"))
+    payload = document["components"]["messages"]["changed"]["payload"] | {"additionalProperties": False}
+    screen = system.opens("alice")
+    system.happens("alice", 4)
+    [heard] = system.wire.open[screen]
+    jsonschema.validate(heard, payload)
+    jsonschema.validate({**heard, "connection_id": None}, payload)
+    for name in heard:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({other: heard[other] for other in heard if other != name}, payload)
 
 
 def test_a_users_name_that_begins_like_anothers_is_another_user(system: System) -> None:

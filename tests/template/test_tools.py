@@ -76,6 +76,12 @@ def test_the_linter_has_nothing_to_say_about_the_template_as_written() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_linter_has_nothing_to_say_about_the_template_of_the_schema_registry() -> None:
+    done = _run(SAM_BIN / "cfn-lint", "--", ROOT / "events" / "registry.yaml")
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 _DEPLOYMENTS: Mapping[str, Mapping[str, str]] = {
     "as by default": {},
     "in production": {"Stage": "prod", "GradualDeployments": "true", "Architecture": "x86_64"},
