@@ -1,6 +1,7 @@
 """Connections: the list, one of them, the selection of its accounts, its refresh and its end, and what it lacks."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -20,6 +21,7 @@ from functions.accounts_api.reply import (
 from functions.accounts_api.request import (
     AccountTypeName,
     ConnectionId,
+    DiagnosedType,
     DryRun,
     IdempotencyKey,
     IfMatch,
@@ -259,7 +261,40 @@ def refresh_connection(
 
 
 @router.get(
+    "/v1/connections/<connection_id>/diagnoses",
+    responses={**answers(TypeDiagnosesView), **problems(404, "connection_not_found")},
+)
+def list_diagnoses(connection_id: ConnectionId) -> Response[Any]:
+    """Explain of each type why accounts of it are missing.
+
+    Whether the institution gives such accounts, why none shows, and what to do.
+    """
+    explained = _diagnoses(connection_id)
+    diagnoses = TypeDiagnosesView(connection_id=connection_id, diagnoses=tuple(explained(kind) for kind in AccountType))
+    return json_reply(diagnoses.model_dump_json())
+
+
+@router.get(
+    "/v1/connections/<connection_id>/diagnoses/<type>",
+    responses={
+        **answers(TypeDiagnosisView),
+        **problems(404, "connection_not_found"),
+        **problems(422, "unknown_account_type"),
+    },
+)
+def get_diagnosis(connection_id: ConnectionId, type: DiagnosedType) -> Response[Any]:  # noqa: A002 - the parameter's name
+    """Explain why accounts of a type are missing.
+
+    Whether the institution gives such accounts, why none shows, and what to do.
+    """
+    if type not in list(AccountType):
+        raise InvalidInput(f"no type {type}", code="unknown_account_type", field="type")
+    return json_reply(_diagnoses(connection_id)(AccountType(type)).model_dump_json())
+
+
+@router.get(
     "/v1/connections/<connection_id>/missing-accounts",
+    deprecated=True,
     responses={
         **answers(MissingAccountsView, says="The answer for the type, or for all of them."),
         **problems(404, "connection_not_found"),
@@ -270,12 +305,15 @@ def explain_missing_accounts(
     connection_id: ConnectionId,
     type: AccountTypeName = None,  # noqa: A002 - the parameter's name
 ) -> Response[Any]:
-    """Explain why accounts are missing.
+    """Explain why accounts are missing, of one type or of each.
 
-    Of one type, or of each: whether the institution gives such accounts, why none shows, and what to do.
+    The older way to ask for a diagnosis, or for all of them: its two kinds of answers have routes of their own.
     """
-    if type is not None and type not in list(AccountType):
-        raise InvalidInput(f"no type {type}", code="unknown_account_type", field="type")
+    return list_diagnoses(connection_id) if type is None else get_diagnosis(connection_id, type)
+
+
+def _diagnoses(connection_id: str) -> Callable[[AccountType], TypeDiagnosisView]:
+    """Explains of a type what is known now of the user's connection."""
     request = read_request(router.current_event)
     listed = container().connection_store.listed(request.user_id)
     connection = _find(connection_id, listed)
@@ -286,10 +324,7 @@ def explain_missing_accounts(
     def explained(kind: AccountType) -> TypeDiagnosisView:
         return type_diagnosis_view(diagnose(connection, kind, now, known), kind, name, request.language)
 
-    if type is not None:
-        return json_reply(explained(AccountType(type)).model_dump_json())
-    diagnoses = TypeDiagnosesView(connection_id=connection.id, diagnoses=tuple(explained(kind) for kind in AccountType))
-    return json_reply(diagnoses.model_dump_json())
+    return explained
 
 
 def _find(connection_id: str, listed: Listed) -> Connection:

@@ -46,7 +46,10 @@ def list_incidents() -> Response[Any]:
 @router.get(
     "/v1/institutions/<institution_id>/logo",
     responses={
-        200: {"description": "The picture.", "content": {"image/png": {"schema": {}}}},
+        200: {
+            "description": "The picture.",
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        },
         **problems(404, "not_found"),
         **problems(503, "powens_unavailable", "powens_busy"),
     },

@@ -50,6 +50,7 @@ Search = Annotated[str | None, Query(max_length=200, description="A part of the 
 AccountTypeName = Annotated[
     str | None, Query(max_length=200, description="A type of account. Without it, all types are answered.")
 ]
+DiagnosedType = Annotated[str, Path(description="A type of account.")]
 OfConnection = Annotated[
     str | None, Query(max_length=200, description="Only what is about this connection. Without it, everything is.")
 ]

@@ -21,8 +21,8 @@ def revolut(world: World) -> Connection:
 
 
 def ask(world: World, kind: str = "savings", *, user: str = "alice", connection: int = 77, **headers: str) -> Any:
-    path = f"/v1/connections/{connection_id(connection)}/missing-accounts"
-    reply = world.api("GET", path, user=user, query=f"type={kind}", **headers)
+    path = f"/v1/connections/{connection_id(connection)}/diagnoses/{kind}"
+    reply = world.api("GET", path, user=user, **headers)
     assert reply.status == 200, reply.body
     return reply.json
 
@@ -82,7 +82,7 @@ def test_without_a_catalogue_nothing_is_known(world: World) -> None:
 
 def test_without_a_type_all_nine_are_answered_from_the_same_reads(world: World, revolut: Connection) -> None:
     world.forget()
-    reply = world.api("GET", f"/v1/connections/{connection_id(77)}/missing-accounts")
+    reply = world.api("GET", f"/v1/connections/{connection_id(77)}/diagnoses")
     assert reply.json["connection_id"] == connection_id(77)
     assert [one["type"] for one in reply.json["diagnoses"]] == [kind.value for kind in AccountType]
     # The list; the catalogue with its content, for this process did not know it yet; the incidents.
@@ -96,11 +96,21 @@ def test_without_a_type_all_nine_are_answered_from_the_same_reads(world: World, 
 def test_a_type_that_does_not_exist_and_a_connection_of_somebody_else_are_refused(
     world: World, revolut: Connection
 ) -> None:
-    path = f"/v1/connections/{connection_id(77)}/missing-accounts"
-    reply = world.api("GET", path, query="type=gold")
+    path = f"/v1/connections/{connection_id(77)}/diagnoses"
+    reply = world.api("GET", f"{path}/gold")
     assert (reply.status, reply.json["code"], reply.json["field"]) == (422, "unknown_account_type", "type")
-    reply = world.api("GET", path, user="bob", query="type=savings")
-    assert (reply.status, reply.json["code"]) == (404, "connection_not_found")
+    for asked in (path, f"{path}/savings"):
+        reply = world.api("GET", asked, user="bob")
+        assert (reply.status, reply.json["code"]) == (404, "connection_not_found")
+
+
+def test_the_older_way_to_ask_answers_the_same(world: World, revolut: Connection) -> None:
+    path = f"/v1/connections/{connection_id(77)}"
+    older = world.api("GET", f"{path}/missing-accounts", query="type=savings")
+    assert older.json["reason"] == "type_not_supported"
+    assert older.body == world.api("GET", f"{path}/diagnoses/savings").body
+    assert world.api("GET", f"{path}/missing-accounts").body == world.api("GET", f"{path}/diagnoses").body
+    assert world.api("GET", f"{path}/missing-accounts", query="type=gold").json["code"] == "unknown_account_type"
 
 
 # --- what others get ---
