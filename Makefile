@@ -11,6 +11,9 @@ LOCAL := .venvs/local
 OPS := .venvs/ops
 RUNTIME := .venvs/runtime
 SAM := .venvs/sam
+CLIENTS := .venvs/clients
+COMPILERS := .venvs/compilers
+NODE_PACKAGES := $(COMPILERS)/node_modules/.package-lock.json
 READY := .ready-stamp
 
 # The browser tests start Debian's.
@@ -103,8 +106,14 @@ check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## 
 	$(DEV)/bin/pytest -q -m "not slow and not browser" tests/unit tests/template
 
 .PHONY: openapi
-openapi: $(DEV)/$(READY) ## Write docs/openapi.json anew, when the API was meant to change
+openapi: $(DEV)/$(READY) ## Write docs/openapi.json and the collection made from it anew, when the API was meant to change
 	@exec $(DEV)/bin/python -m tests.openapi
+
+.PHONY: clients
+clients: $(CLIENTS)/$(READY) ## Generate clients in TypeScript, Kotlin and Swift into .clients/ (docs/clients)
+	@rm -rf .clients
+	@JAVA_OPTS=-Dlog.level=warn $(CLIENTS)/bin/openapi-generator-cli batch --fail-fast docs/clients/*.yaml >/dev/null
+	@echo "made from docs/openapi.json: $$(echo .clients/*)"
 
 .PHONY: record
 record: $(DEV)/$(READY) ## Record what today's code stores as a table of tests/released, on purpose only (TABLE=3)
@@ -112,10 +121,11 @@ record: $(DEV)/$(READY) ## Record what today's code stores as a table of tests/r
 	  $(DEV)/bin/pytest -q tests/integration/test_released_items.py -k leaves
 
 # One suite of the tests, with the environments that it needs beside the developer's. The sandbox keeps its own beside it.
-SUITES := unit integration ops template simulation sandbox local web e2e
+SUITES := unit integration clients ops template simulation sandbox local web e2e
 ENVIRONMENTS := $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY)
 FOLDER = $(if $(filter sandbox,$(SUITE)),powens_sandbox/tests,tests/$(SUITE))
 NEEDED_BY_template := $(ENVIRONMENTS)
+NEEDED_BY_clients := $(CLIENTS)/$(READY) $(NODE_PACKAGES)
 NEEDED_BY_ops := $(LOCAL)/$(READY)
 NEEDED_BY_sandbox := $(LOCAL)/$(READY) chromium
 NEEDED_BY_local := $(ENVIRONMENTS)
@@ -126,7 +136,7 @@ $(error SUITE is one of: $(SUITES))
 endif
 
 .PHONY: test
-test: $(DEV)/$(READY) $(if $(SUITE),$(NEEDED_BY_$(SUITE)),$(ENVIRONMENTS) chromium) ## Everything that gates a merge, or one folder of it (SUITE=integration; see tests/README.md)
+test: $(DEV)/$(READY) $(if $(SUITE),$(NEEDED_BY_$(SUITE)),$(ENVIRONMENTS) $(NEEDED_BY_clients) chromium) ## Everything that gates a merge, or one folder of it (SUITE=integration; see tests/README.md)
 ifdef SUITE
 	$(DEV)/bin/pytest -q $(FOLDER)
 else
@@ -205,16 +215,17 @@ chromium:
 	  $$root apt-get update -q >/dev/null && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q chromium >/dev/null; fi
 
 .PHONY: lock
-lock: $(UV) ## Renew the hashed locks from pyproject.toml
+lock: $(UV) $(COMPILERS)/$(READY) ## Renew the hashed locks from pyproject.toml, and of npm
 	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml -o shared/requirements.txt --python-version 3.13
-	for group in runtime local ops sam; do \
+	for group in runtime local ops sam clients compilers; do \
 	  $(UV) pip compile -q --generate-hashes --no-header --no-annotate --group $$group -o local/locks/$$group.txt --python-version 3.13; done
 	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml --group dev \
 	  -c shared/requirements.txt -o local/locks/dev.txt --python-version 3.13
+	PATH="$(CURDIR)/$(COMPILERS)/bin:$$PATH" npm install --prefix local/locks/npm --package-lock-only --omit-lockfile-registry-resolved --silent
 
 .PHONY: clean
 clean: ## Remove what was built and the state of the offline system (environments stay)
-	rm -rf .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov tests/screenshots powens_sandbox/tests/screenshots
+	rm -rf .local .clients .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov tests/screenshots powens_sandbox/tests/screenshots
 
 .PHONY: distclean
 distclean: clean ## Remove the environments and uv as well
@@ -225,6 +236,12 @@ $(UV): local/locks/uv.txt
 	@python=$$(for candidate in python3.13 python3; do if "$$candidate" -c '' 2>/dev/null; then echo "$$candidate"; break; fi; done); \
 	  "$$python" -m venv .tools
 	@.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r local/locks/uv.txt
+	@touch $@
+
+# npm says what it has installed in this file, and its age is that of the lock.
+$(NODE_PACKAGES): local/locks/npm/package-lock.json $(COMPILERS)/$(READY)
+	@cp local/locks/npm/package.json local/locks/npm/package-lock.json $(COMPILERS)
+	@PATH="$(CURDIR)/$(COMPILERS)/bin:$$PATH" npm ci --prefix $(COMPILERS) --silent --no-audit --no-fund
 	@touch $@
 
 .venvs/%/$(READY): local/locks/%.txt $(UV)

@@ -25,7 +25,7 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 # Each of these has something that is expensive to start; the one that takes longest begins first.
-SHARING_A_SERVER = ("e2e", "web", "powens_sandbox")
+SHARING_A_SERVER = ("e2e", "web", "powens_sandbox", "clients")
 
 
 def together(nodeid: str) -> str:

@@ -1,4 +1,7 @@
-"""The OpenAPI document of the API, as it is stored in `docs/openapi.json`: `make openapi` writes it anew."""
+"""The OpenAPI document of the API, as it is stored in `docs/openapi.json`, and the Postman collection made from it.
+
+`make openapi` writes both anew.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from functions.accounts_api.app import openapi_json
+from tests.postman import collection
 
 STORED = Path(__file__).parents[1] / "docs" / "openapi.json"
+COLLECTION = STORED.parent / "clients" / "postman.json"
 
 
 def rendered() -> dict[str, Any]:
@@ -23,9 +28,11 @@ def promised(operation: Mapping[str, Any], status: int | str) -> Any:
 
 
 def main() -> None:
-    # Sorted: the order in which routes are registered says nothing.
-    text = json.dumps(rendered(), indent=2, sort_keys=True, ensure_ascii=False)
-    STORED.write_text(text + "\n", "utf-8")
+    document = rendered()
+    for path, made in ((STORED, document), (COLLECTION, collection(document))):
+        # Sorted: the order in which routes are registered says nothing.
+        text = json.dumps(made, indent=2, sort_keys=True, ensure_ascii=False)
+        path.write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":

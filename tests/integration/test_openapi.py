@@ -44,6 +44,8 @@ CONTRACT = {
     "POST /v1/wishes",
     "DELETE /v1/wishes/{wish_id}",
     "GET /v1/connections/{connection_id}/missing-accounts",
+    "GET /v1/connections/{connection_id}/diagnoses",
+    "GET /v1/connections/{connection_id}/diagnoses/{type}",
     "GET /v1/institutions",
     "GET /v1/incidents",
     "GET /v1/me/export",
@@ -70,6 +72,26 @@ def test_the_description_is_valid_openapi_3_1_and_names_every_route(world: World
         assert reference in described["components"]["schemas"]
     schemathesis.openapi.from_dict(described).validate()
     assert world.aws.calls == []
+
+
+def requests(folder: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = [requests(each) for each in folder.get("item", ())]
+    return [folder["request"]] if "request" in folder else [each for found in inner for each in found]
+
+
+def test_each_request_of_the_collection_is_one_that_the_api_understands(world: World) -> None:
+    asked = requests(json.loads(openapi.COLLECTION.read_text("utf-8")))
+    assert len(asked) > 30
+    for request in asked:
+        url = request["url"]
+        named = {f":{variable['key']}": variable["value"] for variable in url["variable"]}
+        path = "/" + "/".join(named.get(step, step) for step in url["path"])
+        query = "&".join(f"{each['key']}={each['value']}" for each in url["query"])
+        headers = {each["key"].replace("-", "_"): each["value"] for each in request["header"]}
+        reply = world.api(request["method"], path, raw=request.get("body", {}).get("raw"), query=query, **headers)
+        assert reply.status != 400, reply.body
+        code = None if reply.status < 400 else reply.json["code"]
+        assert code not in {"route_not_found", "invalid_request", "unknown_parameter"}, reply.body
 
 
 def sound(reply: Reply) -> None:

@@ -65,7 +65,7 @@ def test_browsers_may_send_and_read_the_headers_of_the_api(deployed: Stack) -> N
     assert (condition, without) == ("HasCorsOrigins", {"Ref": "AWS::NoValue"})
     assert cors["allowOrigins"] == {"Fn::Split": [",", PARAMETERS["CorsOrigins"]]}
     assert {"authorization", "idempotency-key", "if-match", "if-none-match"} <= set(cors["allowHeaders"])
-    assert {"etag", "location", "retry-after"} <= set(cors["exposeHeaders"])
+    assert {"etag", "location", "retry-after", "apigw-requestid"} <= set(cors["exposeHeaders"])
     assert "OPTIONS" not in cors["allowMethods"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from shared.domain.facts import FactType
 from tests import openapi
 from tests.compatibility import Direction, api_breaks, schema_breaks
+from tests.postman import collection
 
 RELEASED = Path(__file__).parents[1] / "released"
 NEVER_ANSWERED = {
@@ -35,6 +36,10 @@ def rendered() -> dict[str, Any]:
 
 def test_the_stored_openapi_document_is_the_one_that_the_api_answers(rendered: dict[str, Any]) -> None:
     assert read(openapi.STORED) == rendered, "the API has changed; when it was meant to: make openapi"
+
+
+def test_the_stored_collection_is_the_one_that_is_made_from_the_document(rendered: dict[str, Any]) -> None:
+    assert read(openapi.COLLECTION) == collection(rendered), "the API has changed; when it was meant to: make openapi"
 
 
 def test_clients_of_the_released_api_can_go_on(rendered: dict[str, Any]) -> None:
