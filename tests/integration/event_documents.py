@@ -59,6 +59,8 @@ def asyncapi() -> Json:
             "version": "1",
             "description": _ABOUT,
             "license": {"name": "MIT"},
+            "contact": {"name": "Whoever operates this deployment; quote the `correlation_id`"},
+            "tags": [{"name": "accounts", "description": "Of a user, at banks and other institutions."}],
         },
         "defaultContentType": "application/json",
         "servers": _servers(),
@@ -79,8 +81,18 @@ def asyncapi() -> Json:
             },
         },
         "operations": {
-            "publish": {"action": "send", "channel": {"$ref": "#/channels/bus"}, "summary": "Say what changed."},
-            "tell": {"action": "send", "channel": {"$ref": "#/channels/screen"}, "summary": "Say that it changed."},
+            "publish": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/bus"},
+                "summary": "Say what changed.",
+                "description": "Each event at least once, in any order, from the outbox of what was stored.",
+            },
+            "tell": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/screen"},
+                "summary": "Say that something changed.",
+                "description": "To the open screens of the user, at most once for each event and screen.",
+            },
         },
         "components": {"messages": messages | {"changed": _changed()}},
     }

@@ -31,7 +31,7 @@ Generators give an operation the type of its lowest status.
 def rendered(app: APIGatewayHttpResolver, resources: Mapping[str, ModuleType]) -> str:
     """The document as JSON. `resources`: by its tag, each module that has routes of `app`."""
     document = json.loads(app.get_openapi_json_schema(title="synced-accounts", version="1", description=texts.ABOUT))
-    document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
+    document["info"] |= {"license": {"name": "MIT", "identifier": "MIT"}, "contact": {"name": texts.CONTACT}}
     document["tags"] = [{"name": tag, "description": says} for tag, says in texts.TAGS.items()]
     document["security"] = [{"token": []}]
     examples = json.loads(_EXAMPLES.read_bytes())

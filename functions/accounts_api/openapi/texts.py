@@ -23,6 +23,8 @@ What API Gateway refuses by itself is not a problem but a `message`.
 `Accept-Language`, French or English. Members, values of lists and codes are only added: pass over what is not known.
 """
 
+CONTACT = "Whoever operates this deployment; quote the `request_id`"
+
 TAGS = {
     "connections": "Accesses of the user to institutions, and which of their accounts are synchronised.",
     "accounts": "Synchronised and manual accounts, their balances, and which of them are joined.",
