@@ -30,8 +30,15 @@ help: ## Explain the targets
 
 # --- running -------------------------------------------------------------------------------------------------------
 
+INSTALLED = $(wildcard $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY))
+
+.PHONY: introduction
+introduction:
+	@echo "This builds the functions, deploys them into an AWS double on this machine, and says what to open." >&2
+	@$(if $(word 3,$(INSTALLED)),:,echo "The first time, tools are installed into this folder: about 450 MB, and a minute or two." >&2)
+
 .PHONY: run
-run: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start the whole system offline, or update it while it runs (PORT=8080, POWENS_SANDBOX_PORT=8081, PARAMETERS="Name=value …")
+run: introduction $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Build and start the whole system offline, or update it while it runs (PORT=8080, POWENS_SANDBOX_PORT=8081, PARAMETERS="Name=value …")
 	@exec $(LOCAL)/bin/python -m local run $(addprefix --parameter=,$(PARAMETERS))
 
 .PHONY: events
@@ -231,20 +238,31 @@ clean: ## Remove what was built and the state of the offline system (environment
 distclean: clean ## Remove the environments and uv as well
 	rm -rf .venvs .tools
 
+# What a tool says goes into a file, and who waits reads a sentence: what is done, or what to do when it did not work.
+# On standard error, as the output of `make -s token` is a token.
+define step
+@mkdir -p .tools; echo "$(1)" >&2; \
+  { $(2); } >.tools/last.log 2>&1 || { echo "$(3) (docs/troubleshooting.md; what was said is in .tools/last.log)" >&2; exit 1; }
+endef
+OFFLINE := This did not work. Is there a network? Packages come from the indexes that pip and npm are set up for
+
 # The first interpreter that answers: on some machines python3.13 is a version manager's stub that only complains.
+FIRST_PYTHON = python=$$(for candidate in python3.13 python3; do \
+  if "$$candidate" -c 'import ensurepip' 2>/dev/null; then echo "$$candidate"; break; fi; done); test -n "$$python"
+NO_PYTHON := Python 3.13 is needed and was not found. Install it with its venv module, from your system or with pyenv
+
 $(UV): local/locks/uv.txt
-	@python=$$(for candidate in python3.13 python3; do if "$$candidate" -c '' 2>/dev/null; then echo "$$candidate"; break; fi; done); \
-	  "$$python" -m venv .tools
-	@.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r local/locks/uv.txt
+	$(call step,looking for Python,$(FIRST_PYTHON) && "$$python" -m venv .tools,$(NO_PYTHON))
+	$(call step,installing uv into .tools,.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<,$(OFFLINE))
 	@touch $@
 
 # npm says what it has installed in this file, and its age is that of the lock.
 $(NODE_PACKAGES): local/locks/npm/package-lock.json $(COMPILERS)/$(READY)
 	@cp local/locks/npm/package.json local/locks/npm/package-lock.json $(COMPILERS)
-	@PATH="$(CURDIR)/$(COMPILERS)/bin:$$PATH" npm ci --prefix $(COMPILERS) --silent --no-audit --no-fund
+	$(call step,installing npm's packages into $(COMPILERS),PATH="$(CURDIR)/$(COMPILERS)/bin:$$PATH" npm ci --prefix $(COMPILERS) --no-audit --no-fund,$(OFFLINE))
 	@touch $@
 
 .venvs/%/$(READY): local/locks/%.txt $(UV)
-	@test -x .venvs/$*/bin/python || $(UV) venv -q --python 3.13 .venvs/$*
-	@VIRTUAL_ENV=$(CURDIR)/.venvs/$* $(UV) pip sync -q --compile-bytecode --require-hashes $<
+	$(call step,making .venvs/$*,test -x .venvs/$*/bin/python || $(UV) venv -q --python 3.13 .venvs/$*,$(NO_PYTHON))
+	$(call step,installing its packages,VIRTUAL_ENV="$(CURDIR)/.venvs/$*" $(UV) pip sync -q --compile-bytecode --require-hashes $<,$(OFFLINE))
 	@touch $@

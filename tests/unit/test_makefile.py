@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,11 +18,14 @@ FOLDERS = {path.name: f"tests/{path.name}" for path in (ROOT / "tests").iterdir(
 FOLDERS["sandbox"] = "powens_sandbox/tests"
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str, folder: Path = ROOT, before_path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """`before_path`: a folder whose programs are found first."""
     environment = {name: value for name, value in os.environ.items() if name not in _INHERITED}
+    if before_path is not None:
+        environment["PATH"] = f"{before_path}:{environment['PATH']}"
     return subprocess.run(
         ["make", "--no-print-directory", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
@@ -52,3 +56,67 @@ def test_a_folder_that_is_not_there_is_refused_with_the_names_of_those_that_are(
 
     assert done.returncode != 0
     assert sorted(done.stderr.partition("SUITE is one of: ")[2].partition(".")[0].split()) == sorted(FOLDERS)
+
+
+# --- a machine that lacks something
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A clone in which nothing is installed."""
+    folder = tmp_path / "clone"
+    shutil.copytree(ROOT / "local" / "locks", folder / "local" / "locks")
+    shutil.copy(ROOT / "Makefile", folder)
+    return folder
+
+
+def program(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+# Makes an environment in which pip finds no index.
+WITHOUT_NETWORK = """
+case "$*" in
+  *venv*) mkdir -p .tools/bin; printf '#!/bin/sh\necho "ConnectionError: the index"; exit 1\n' >.tools/bin/python
+          chmod +x .tools/bin/python ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("python", "told", "log"),
+    [
+        ("exit 127", "Python 3.13 is needed and was not found", ""),
+        (WITHOUT_NETWORK, "Is there a network?", "ConnectionError: the index"),
+    ],
+)
+def test_whoever_lacks_python_or_a_network_reads_one_sentence(
+    fresh: Path, tmp_path: Path, python: str, told: str, log: str
+) -> None:
+    for name in ("python3.13", "python3"):
+        program(tmp_path / "bin" / name, python)
+
+    done = make("run", folder=fresh, before_path=tmp_path / "bin")
+
+    *progress, sentence, error = done.stderr.splitlines()
+    assert progress[:2] == [
+        "This builds the functions, deploys them into an AWS double on this machine, and says what to open.",
+        "The first time, tools are installed into this folder: about 450 MB, and a minute or two.",
+    ]
+    assert told in sentence
+    assert "docs/troubleshooting.md" in sentence
+    assert error.startswith("make: ***")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (fresh / ".tools" / "last.log").read_text().strip() == log
+
+
+def test_another_python_is_not_enough(fresh: Path) -> None:
+    program(fresh / ".tools/bin/uv", 'echo "No interpreter found for Python 3.13"; exit 1')
+
+    done = make("token", folder=fresh)
+
+    assert "Python 3.13 is needed and was not found" in done.stderr
+    assert "No interpreter" not in done.stderr
+    assert done.stdout == ""
