@@ -155,6 +155,10 @@ else
 	$(DEV)/bin/pytest -q -m quiet --durations=5 --cov --cov-append --cov-report=term:skip-covered
 endif
 
+.PHONY: pictures
+pictures: $(DEV)/$(READY) $(NEEDED_BY_web) ## Take the pictures of the README anew, when the page looks different
+	PICTURES=1 $(DEV)/bin/pytest -q tests/web/test_pictures.py
+
 .PHONY: simulate
 simulate: $(DEV)/$(READY) ## Run many seeds of the simulated world (SEEDS=1000, FIRST_SEED=0)
 	@exec $(DEV)/bin/python -m tests.simulation $(or $(SEEDS),1000) $(or $(FIRST_SEED),0)
