@@ -24,7 +24,10 @@ export class Problem extends Error {
 /** No answer: no network, a broken connection or a time-out. */
 export class Unreachable extends Error {}
 
-/** Whether the API failed. Anything else, but for `SignInFailed`, is our own bug. */
+/**
+ * Whether the API failed. Anything else, but for `SignInFailed`, is our own bug.
+ * @returns {error is Partial<Problem> & Error}
+ */
 export const isFailure = (error) => error instanceof Problem || error instanceof Unreachable;
 
 /** A path with its ids encoded: path`/v1/accounts/${id}`. */
@@ -95,6 +98,7 @@ export class Api {
     }
   }
 
+  /** @param {string} method @param {string} path @param {{headers: Record<string, string>, body?: unknown}} request */
   async #send(method, path, { headers, body }, renewed = false) {
     const token = await this.#token();
     let response;

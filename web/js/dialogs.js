@@ -11,6 +11,7 @@ export const newId = () => `dialog-${(count += 1)}`;
 /**
  * Shows `content` until it is closed; the focus then goes back to where it came from. `heading` is the id of its title;
  * while `locked` says so, it does not let itself be closed by a slip.
+ * @param {{testid: string, heading: string, content: unknown, closed?: () => void, locked?: () => boolean}} dialog
  */
 export function openDialog({ testid, heading, content, closed, locked = () => false }) {
   const opener = document.activeElement;
@@ -77,13 +78,15 @@ function clearRefusals(form) {
   }
 }
 
+/** @typedef {Omit<FormData, 'get'> & {get: (name: string) => string}} Answer of fields alone, without files */
+
 /**
  * @param {{title: string, body: (Node|false|null)[], confirm: string, cancel: string, danger?: boolean, testid: string,
- *   lacks?: (form: HTMLFormElement) => string|null,
- *   send?: (answer: FormData) => Promise<{field: string|null, message: string}|null>}} question
+ *   lacks?: (form: HTMLFormElement & {elements: any}) => string|null,
+ *   send?: (answer: Answer) => Promise<{field: string|null, message: string}|null>}} question
  *   `lacks` says what the answer lacks before it may be given, null when it lacks nothing; `send` carries it out while
  *   the question stays on the screen, and gives the refusal to show, or null when it is done
- * @returns {Promise<FormData|null>} what was filled in, null when the person stepped back
+ * @returns {Promise<Answer|null>} what was filled in, null when the person stepped back
  */
 export function ask({ title, body, confirm, cancel, danger = false, testid, lacks = () => null, send }) {
   const id = newId();
@@ -105,7 +108,7 @@ export function ask({ title, body, confirm, cancel, danger = false, testid, lack
   const submit = async (event) => {
     event.preventDefault();
     if (yes.disabled || sending()) return;
-    const given = new FormData(form);
+    const given = /** @type {Answer} */ (new FormData(form));
     const refusal = send ? await sendForm(form, yes, () => send(given)) : null;
     if (refusal && dialog.isConnected) {
       showRefusal(form, actions, refusal);

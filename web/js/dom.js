@@ -74,6 +74,7 @@ export function unusable(element, why, tell) {
 /**
  * A button that stays focusable while its work is under way, so that the keyboard does not lose its place.
  * @param {string|(string|Node)[]} label
+ * @param {{kind?: string, icon?: string, action?: (element: HTMLElement) => unknown, [name: string]: unknown}} [props]
  */
 export function button(label, { kind = 'quiet', icon: iconName, action, ...props } = {}) {
   const element = h('button', { type: 'button', class: `button ${kind}`, ...props },
@@ -96,7 +97,7 @@ export function button(label, { kind = 'quiet', icon: iconName, action, ...props
 
 /** Runs `change`, then puts the focus back on the element with the same `data-key` when `change` replaced it. */
 export function keepingFocus(root, change) {
-  const active = document.activeElement;
+  const active = /** @type {HTMLElement|null} */ (document.activeElement);
   const key = active && root.contains(active) ? active.dataset.key : undefined;
   change();
   if (key !== undefined && !(active.isConnected && document.activeElement === active)) {

@@ -25,6 +25,7 @@ const isolated = (text) => (TURNS.test(text) ? `\u2068${text}\u2069` : text);
 /** The currencies of ISO 4217. Intl takes any three letters for one with two decimals, so also a crypto-asset's. */
 const CURRENCIES = new Set(Intl.supportedValuesOf('currency'));
 
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
 
 export class Words {

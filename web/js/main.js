@@ -78,7 +78,7 @@ class App {
     store.addEventListener('change', () => this.visits.askWhose());
     store.addEventListener('checked', () => frame.renderState());
     store.addEventListener('signed-out', () => this.#signedOut());
-    store.addEventListener('operation-ended', ({ detail }) => this.#operationEnded(detail));
+    store.addEventListener('operation-ended', (/** @type {CustomEvent} */ { detail }) => this.#operationEnded(detail));
     window.addEventListener('online', () => this.#wake());
     window.addEventListener('offline', () => store.sleep({ offline: true }));
     document.addEventListener('visibilitychange', () => {
@@ -107,7 +107,7 @@ class App {
       return;
     }
     await this.#enter();
-    document.querySelector('main h1')?.focus();
+    /** @type {HTMLElement|null} */ (document.querySelector('main h1'))?.focus();
   }
 
   async #enter() {

@@ -6,6 +6,7 @@
 
 const PREFIX = 'synced-accounts.';
 
+/** @param {'localStorage'|'sessionStorage'} kind @returns {Storage|null} */
 function area(kind) {
   try {
     return window[kind];
@@ -45,7 +46,10 @@ export const memory = {
   get returnCode() { return read('sessionStorage', 'return-code'); },
   set returnCode(value) { write('sessionStorage', 'return-code', value); },
 
-  /** @returns {{user: string, flow: string, connectionId: string|null, institution: string|null, at: number}|null} */
+  /**
+   * @returns {{user: string, flow: string, connectionId: string|null, institution: string|null,
+   *   synchronised: object|null, at: number}|null}
+   */
   visit(user) {
     const visit = read('localStorage', 'visit');
     return visit && visit.user === user && Date.now() - visit.at < VISIT_LASTS_MS ? visit : null;

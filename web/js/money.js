@@ -3,6 +3,8 @@
  * crypto balance's tail.
  */
 
+/** @import { Account } from './store.js' */
+
 /** @param {string[]} amounts decimal strings, e.g. "-12.50" @returns {string} */
 function sum(amounts) {
   const scale = Math.max(0, ...amounts.map((amount) => (amount.split('.')[1] ?? '').length));
@@ -22,16 +24,16 @@ const DECIMAL = /^-?\d+(\.\d+)?$/;
  * Whether it is one of the person's accounts: enabled, not a copy of one that counts elsewhere, and of a manual account
  * not the likely twin of a synchronised one.
  */
-export const counts = (account) => account.enabled && !account.duplicate_of && !account.twin;
+export const counts = (/** @type {Account} */ account) => account.enabled && !account.duplicate_of && !account.twin;
 
 /** One total per currency over the accounts that count, each real account once, in the order of `sums`. */
-export const totals = (accounts, main) => sums(accounts.filter(counts), main);
+export const totals = (/** @type {Account[]} */ accounts, main) => sums(accounts.filter(counts), main);
 
 /**
  * @param {string} main the person's main currency
  * @returns {[string, string][]} [currency, decimal string]: the main currency first, then by their codes
  */
-export function sums(accounts, main) {
+export function sums(/** @type {Account[]} */ accounts, main) {
   const byCurrency = new Map();
   for (const account of accounts) {
     if (!account.currency || !DECIMAL.test(account.balance ?? '')) continue;

@@ -4,6 +4,13 @@
  * while nobody looks or the network is gone. With a socket the polling is a safety net.
  */
 
+/**
+ * @import { AccountView, ConnectionList, ConnectionView, OperationView } from 'api'
+ * @typedef {AccountView & {twin?: string|null}} Account `twin`: see `#twin`
+ * @typedef {ConnectionView & {title: string, number?: number, institution: {nameless?: boolean}}} Connection
+ * @typedef {OperationView & {undoing?: boolean}} Operation
+ */
+
 import { isFailure } from './api.js';
 import { counts, totals } from './money.js';
 import { SignInFailed } from './session.js';
@@ -20,23 +27,24 @@ const INCIDENTS_MS = 60_000;
 const OPEN = new Set(['pending', 'running']);
 const CHANGING = new Set(['enabling', 'disabling']);
 
-export const isOpen = (operation) => OPEN.has(operation.status);
+export const isOpen = (/** @type {Operation} */ operation) => OPEN.has(operation.status);
 
 /** Whether Powens was told to enable or disable the account, and was not yet seen to have done it. */
-export const isChanging = (account) => CHANGING.has(account.status);
+export const isChanging = (/** @type {Account} */ account) => CHANGING.has(account.status);
 
-export const isSettling = (connection) => connection.accounts.some(isChanging);
+export const isSettling = (/** @type {Connection} */ connection) => connection.accounts.some(isChanging);
 
 /** Whether the account is in the list itself; the others are folded below it. */
 export const isListed = ({ status, enabled }) => status !== 'disabled' && (enabled || status !== 'closed_at_bank');
 
-export const isSelectable = (account) => account.status !== 'closed_at_bank' || account.enabled;
+export const isSelectable = (/** @type {Account} */ account) => account.status !== 'closed_at_bank' || account.enabled;
 
 /** While a change is under way this is what was asked for, so that a further choice builds on it. */
-export const isWanted = (account) => (isChanging(account) ? account.status === 'enabling' : account.enabled);
+export const isWanted = (/** @type {Account} */ account) => (
+  isChanging(account) ? account.status === 'enabling' : account.enabled);
 
 /** Milliseconds until the consent runs out; Infinity when it does not. */
-export function consentLeft(connection, now = Date.now()) {
+export function consentLeft(/** @type {Connection} */ connection, now = Date.now()) {
   return connection.consent_expires_at ? Date.parse(connection.consent_expires_at) - now : Infinity;
 }
 
@@ -53,7 +61,7 @@ const STATUS = {
 };
 
 /** How a connection looks: its tone and the key of its words. Green ("good") is kept for a recent success. */
-export function condition(connection) {
+export function condition(/** @type {Connection} */ connection) {
   if (connection.superseded_by) return ['calm', 'status.replaced'];
   const known = connection.status === 'ok' ? FRESHNESS[connection.freshness] : STATUS[connection.status];
   return known ?? ['calm', 'status.never'];
@@ -65,7 +73,8 @@ const NEW_MS = 24 * 3_600_000;
 export const isNew = ({ connected_at: at }) => Date.now() - Date.parse(at) < NEW_MS;
 
 /** Whether no new data comes: its balances are old, whatever they were. */
-export const isFailing = (connection) => connection.freshness === 'stale' || consentLeft(connection) <= 0
+export const isFailing = (/** @type {Connection} */ connection) => connection.freshness === 'stale'
+  || consentLeft(connection) <= 0
   || connection.status === 'action_required' || connection.status === 'failed';
 
 /**
@@ -73,7 +82,7 @@ export const isFailing = (connection) => connection.freshness === 'stale' || con
  * @param {'attention'|'name'|'balance'} order by name, where `attention` puts first what fails, and `balance` what has
  *   most in the `main` currency
  */
-export function inOrder(connections, locale, order, main) {
+export function inOrder(/** @type {Connection[]} */ connections, locale, order, main) {
   const { compare } = new Intl.Collator(locale, { numeric: true });
   const sum = ({ accounts }) => Number(totals(accounts, main).find(([currency]) => currency === main)?.[1] ?? 0);
   const rank = (connection) => {
@@ -89,7 +98,7 @@ export function inOrder(connections, locale, order, main) {
 const ONE_SYNCHRONISATION_MS = 3_600_000; // by which the dates of a bank and its accounts may differ
 
 /** Whether nothing came for this account, though its connection has had a success since: the last balance stays. */
-export function isBehind(account, connection) {
+export function isBehind(/** @type {Account} */ account, /** @type {Connection} */ connection) {
   // NaN when one of them is unknown
   const behind = Date.parse(connection.last_success_at) - Date.parse(account.last_success_at);
   return account.enabled && account.balance !== null && behind > ONE_SYNCHRONISATION_MS;
@@ -98,7 +107,7 @@ export function isBehind(account, connection) {
 // --- the list ---
 
 /** What a bank or Powens gave no name is called by what it is. `nameless`: there is no name to confirm an end with. */
-function named(connection, words) {
+function named(/** @type {ConnectionView} */ connection, words) {
   const { institution, accounts } = connection;
   return {
     ...connection,
@@ -111,7 +120,7 @@ function named(connection, words) {
 }
 
 /** Connections whose institutions have one name are told apart by a number: the first that was made is 1. */
-function numbered(connections) {
+function numbered(/** @type {Connection[]} */ connections) {
   const groups = Object.values(Object.groupBy(connections, ({ title }) => title));
   const age = (one, other) => one.connected_at?.localeCompare(other.connected_at) || one.id.localeCompare(other.id);
   const numbers = new Map(groups
@@ -179,7 +188,7 @@ export class Store extends EventTarget {
   }
 
   /** The connection that counts instead of one that was replaced, or null. */
-  replacement(connection) {
+  replacement(/** @type {Connection} */ connection) {
     return connection.superseded_by ? this.connection(connection.superseded_by) : null;
   }
 
@@ -252,10 +261,12 @@ export class Store extends EventTarget {
         return;
       }
       this.#etag = answer.etag;
-      this.connections = numbered(answer.data.connections.map((connection) => named(connection, this.words)));
-      this.manualAccounts = answer.data.manual_accounts.map((account) => ({ ...account, twin: this.#twin(account) }));
-      this.wishes = answer.data.wishes ?? [];
-      this.unconfirmed = answer.data.unconfirmed ?? [];
+      /** @type {ConnectionList} */
+      const list = answer.data;
+      this.connections = numbered(list.connections.map((connection) => named(connection, this.words)));
+      this.manualAccounts = list.manual_accounts.map((account) => ({ ...account, twin: this.#twin(account) }));
+      this.wishes = list.wishes ?? [];
+      this.unconfirmed = list.unconfirmed ?? [];
       this.#slow = SLOW_FIRST_MS;
       this.#fastStep = 0;
     } catch (error) {

@@ -1,5 +1,7 @@
 /** Choices: which accounts of a connection are to be enabled, from the first tick to the operation. */
 
+/** @import { Connection } from '../store.js' */
+
 import { Problem, path } from '../api.js';
 import { isSelectable, isWanted } from '../store.js';
 
@@ -28,7 +30,7 @@ export class Choices {
   }
 
   /** The tick-boxes of a connection where somebody chooses. */
-  form(connection) {
+  form(/** @type {Connection} */ connection) {
     return this.#view.choiceForm(this.app, connection, this.draft(connection.id));
   }
 
@@ -91,7 +93,7 @@ export class Choices {
     await this.#send(connection, target, body, effect);
   }
 
-  async #send(connection, target, body, effect) {
+  async #send(/** @type {Connection} */ connection, target, body, effect) {
     const { app } = this;
     let answer;
     try {
@@ -111,7 +113,7 @@ export class Choices {
   }
 
   /** The ticked account ids: what is wanted now, with what the person changed on top. */
-  #ticked(connection) {
+  #ticked(/** @type {Connection} */ connection) {
     const draft = this.draft(connection.id) ?? new Map();
     return connection.accounts
       .filter((account) => isSelectable(account) && (draft.get(account.id) ?? isWanted(account)))

@@ -119,7 +119,7 @@ export class Frame {
     memory.language = language;
     app.notices.clear();
     this.renderHeader();
-    document.querySelector(`[data-testid=language-${language}]`).focus();
+    /** @type {HTMLElement} */ (document.querySelector(`[data-testid=language-${language}]`)).focus();
     if (!app.session.user) {
       if (this.#signInPage) this.showSignIn(this.#signInPage);
       return;

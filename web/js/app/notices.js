@@ -24,6 +24,7 @@ export class Notices {
 
   /**
    * Shows a notice, in place of the one with the same key.
+   * @param {string} key
    * @param {{tone: string, text: string, actions?: Node[], close: string, closed?: () => unknown}} notice
    *   `close` is the label of its button; `closed` is what closing means beyond taking the notice away
    */
@@ -66,7 +67,10 @@ export function showDone(words, text) {
   show(words, h('div', { class: 'toast done', data: { testid: 'done' } }, h('p', {}, text)), $('done'));
 }
 
-/** @param {import('../api.js').Problem|Unreachable} error */
+/**
+ * @param {import('../i18n.js').Words} words
+ * @param {Partial<import('../api.js').Problem> & Error} error a Problem, or Unreachable
+ */
 export function showToast(words, error) {
   const text = error instanceof Unreachable ? words.t('toast.unreachable') : error.message || words.t('toast.problem');
   const reference = error.requestId;

@@ -1,5 +1,7 @@
 /** Operations, one for each connection: asking for a refresh, an end or an undo, and following them to their end. */
 
+/** @import { Connection, Operation } from '../store.js' */
+
 import { Problem, isFailure, path } from '../api.js';
 import { memory } from '../memory.js';
 import { SignInFailed } from '../session.js';
@@ -40,7 +42,7 @@ export class Operations {
   // --- asking for one ---
 
   /** Asks Powens to synchronise now. */
-  async refresh(connection) {
+  async refresh(/** @type {Connection} */ connection) {
     const { app } = this;
     const target = path`/v1/connections/${connection.id}/refresh`;
     const answer = await app.attempt(() => app.api.change('POST', target, undefined));
@@ -50,7 +52,7 @@ export class Operations {
   }
 
   /** Ends it for good, once the person has typed its name. */
-  async end(connection) {
+  async end(/** @type {Connection} */ connection) {
     const { app } = this;
     const { name } = connection.institution;
     if (!await app.withView('end-connection', (view) => view.confirmEnd(app, connection))) return;
@@ -62,7 +64,7 @@ export class Operations {
   }
 
   /** Takes back the choice of an operation, by one of its own. */
-  async undo(operation) {
+  async undo(/** @type {Operation} */ operation) {
     const { app } = this;
     const target = path`/v1/operations/${operation.id}/undo`;
     const answer = await app.attempt(() => app.api.change('POST', target, undefined));
@@ -74,7 +76,7 @@ export class Operations {
   // --- following ---
 
   /** Follow to its end what the API's 202 answer holds; `undoing` marks an operation that takes a choice back. */
-  follow(operation, retryAfter = null) {
+  follow(/** @type {Operation} */ operation, retryAfter = null) {
     const id = operation.connection_id;
     memory.setOperation(this.#user, id, operation.id);
     this.#latest.set(id, operation);
@@ -125,7 +127,7 @@ export class Operations {
     await this.#end(connectionId, operation);
   }
 
-  async #end(connectionId, operation) {
+  async #end(connectionId, /** @type {Operation} */ operation) {
     this.#watches.delete(connectionId);
     const undoable = operation.undo_until && Date.parse(operation.undo_until) > Date.now();
     if (!undoable && Date.now() - Date.parse(operation.ended_at) > RESULT_IS_NEWS_MS) {
@@ -146,7 +148,7 @@ export class Operations {
   }
 
   /** What a new list says about operations: some have most likely ended, and some were started elsewhere. */
-  compare(connections) {
+  compare(/** @type {Connection[]} */ connections) {
     for (const connection of connections) {
       const watch = this.#watches.get(connection.id);
       if (watch) this.#readSettled(connection, watch);
@@ -155,7 +157,7 @@ export class Operations {
   }
 
   /** Every account has arrived, so the operation has most likely ended: no need to sit out Retry-After. */
-  #readSettled(connection, watch) {
+  #readSettled(/** @type {Connection} */ connection, watch) {
     const operation = this.#latest.get(connection.id);
     if (!operation || !isOpen(operation) || isSettling(connection)) return;
     if (operation.kind !== 'selection' && operation.kind !== 'restoration') return;
@@ -165,7 +167,7 @@ export class Operations {
   }
 
   /** A change under way that this browser did not start, or has forgotten: its accounts know their operation. */
-  #adopt(connection) {
+  #adopt(/** @type {Connection} */ connection) {
     const operationId = connection.accounts.find((account) => account.operation_id)?.operation_id;
     if (!operationId) return;
     memory.setOperation(this.#user, connection.id, operationId);
@@ -173,7 +175,7 @@ export class Operations {
   }
 
   /** A connection that has ended is no longer in the list, so a notice says it. */
-  showEnd(operation) {
+  showEnd(/** @type {Operation} */ operation) {
     const { notices, store, words } = this.app;
     if (operation.kind !== 'deletion' || store.connection(operation.connection_id)) return;
     const text = words.t('operation.completed.deletion');

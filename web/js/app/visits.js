@@ -33,7 +33,7 @@ export class Visits {
   }
 
   /** @param {'connect'|'manage'|'reconnect'} flow @param connection null when a new one is to be made */
-  async start(flow, connection) {
+  async start(flow, /** @type {{id: string, title: string}|null} */ connection = null) {
     const { app } = this;
     const answer = await app.attempt(() => app.api.change('POST', '/v1/webview-sessions', {
       flow,

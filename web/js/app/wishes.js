@@ -1,5 +1,7 @@
 /** Wishes: a person asks to hear when an institution gives a type of account, and is told once it does. */
 
+/** @import { Connection } from '../store.js' */
+
 import { path } from '../api.js';
 import { button } from '../dom.js';
 
@@ -75,7 +77,7 @@ export class Wishes {
 }
 
 /** Where the account can be had: the connection, its disabled accounts of that type, whether one is enabled already. */
-function offered(wish, connections) {
+function offered(wish, /** @type {Connection[]} */ connections) {
   const there = connections.filter((connection) => connection.institution.id === wish.institution_id);
   const connection = there.find((one) => !one.superseded_by) ?? there[0] ?? null;
   const accounts = (connection?.accounts ?? []).filter((account) => account.type === wish.type);

@@ -3,6 +3,8 @@
  * and nothing else.
  */
 
+/** @import { Account, Connection } from '../store.js' */
+
 import { ask } from '../dialogs.js';
 import { button, h } from '../dom.js';
 import { isSelectable, isWanted } from '../store.js';
@@ -12,7 +14,7 @@ const LONG_LIST = 6; // accounts from which on all can be ticked at once
 const SCROLLED_LIST = 30;
 
 /** @param {Map<string, boolean>} draft account id -> ticked: what the person changed, kept up to date here */
-export function choiceForm(app, connection, draft) {
+export function choiceForm(app, /** @type {Connection} */ connection, draft) {
   const { choices, words } = app;
   const { id } = connection;
   const accounts = connection.accounts.filter(isSelectable);
@@ -64,7 +66,7 @@ export function choiceForm(app, connection, draft) {
       finish));
 }
 
-function accountBox(app, connection, account, checked) {
+function accountBox(app, /** @type {Connection} */ connection, /** @type {Account} */ account, checked) {
   const box = h('input', {
     type: 'checkbox',
     checked,
@@ -91,7 +93,7 @@ function tickAllButtons(words, connectionId, tickAll) {
  * @param effect the API's answer to a dry run: account ids by what happens to them, and counts
  * @returns {Promise<boolean>} whether the person has confirmed it
  */
-export async function confirmEffect(words, connection, effect) {
+export async function confirmEffect(words, /** @type {Connection} */ connection, effect) {
   const answer = await ask({
     testid: 'preview',
     title: words.t('preview.title', { name: connection.title }),
@@ -102,7 +104,7 @@ export async function confirmEffect(words, connection, effect) {
   return answer !== null;
 }
 
-function effectText(words, connection, effect) {
+function effectText(words, /** @type {Connection} */ connection, effect) {
   const { enable, disable, unchanged, deleted_at_powens: deleted } = effect;
   const { title: name, consent_expires_at: until } = connection;
   const accounts = new Map(connection.accounts.map((account) => [account.id, account.name]));

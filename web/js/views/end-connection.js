@@ -1,5 +1,7 @@
 /** The question before a connection is ended for good: the person types its name. */
 
+/** @import { Connection } from '../store.js' */
+
 import { ask } from '../dialogs.js';
 import { h } from '../dom.js';
 
@@ -15,7 +17,7 @@ const typed = (name) => name.normalize('NFC')
 const isSameName = (one, other) => typed(one) !== '' && typed(one) === typed(other);
 
 /** @returns {Promise<boolean>} whether the person has confirmed it */
-export async function confirmEnd({ store, words }, connection) {
+export async function confirmEnd({ store, words }, /** @type {Connection} */ connection) {
   const { name } = connection.institution;
   const replacement = store.replacement(connection);
   const text = replacement

@@ -1,5 +1,7 @@
 /** Historique: what happened to the accounts, when, and by whom, newest first. */
 
+/** @import { HistoryLineView } from 'api' */
+
 import { isFailure, path } from '../api.js';
 import { button, h, icon } from '../dom.js';
 import { canUndo } from './operation-panel.js';
@@ -91,7 +93,8 @@ export class HistoryPage {
 
   render() {
     const { words } = this.app;
-    const focused = this.root.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
+    const focused = this.root.contains(document.activeElement)
+      ? /** @type {HTMLElement} */ (document.activeElement).dataset.testid : null;
     this.root.replaceChildren(
       h('div', { class: 'page-head' },
         h('h1', { class: 'title', tabindex: '-1' }, words.t('history.title')),
@@ -159,7 +162,7 @@ export class HistoryPage {
 }
 
 /** A line for each account that changed, and one that counts those which were only refreshed. */
-function accountChanges(words, accounts) {
+function accountChanges(words, /** @type {HistoryLineView[]} */ accounts) {
   const refreshed = accounts.filter(({ change }) => change === 'refreshed').length;
   const changed = accounts.filter(({ change }) => change !== 'refreshed' && words.has(`change.${change}`));
   if (changed.length === 0 && refreshed === 0) return null;

@@ -1,5 +1,7 @@
 /** The card of one connection: its institution, how it stands, its accounts, and what can be done. */
 
+/** @import { Account, Connection, Operation } from '../store.js' */
+
 import { button, h, icon, unusable } from '../dom.js';
 import { counts } from '../money.js';
 import { condition, consentLeft, isListed, isNew, isOpen } from '../store.js';
@@ -13,7 +15,7 @@ import {
 const SCROLLED_LIST = 30; // accounts
 
 /** What the card says of other connections, of manual accounts and of incidents, which are not in its connection. */
-export function cardSurroundings({ store, words }, connection) {
+export function cardSurroundings({ store, words }, /** @type {Connection} */ connection) {
   const { accounts } = connection;
   return [
     incidentOf(store, connection),
@@ -29,8 +31,8 @@ export function cardSurroundings({ store, words }, connection) {
  *   `accounts` are those to show; `foldable`, `expanded` and `toggle` are about the card; `unfolded` and `unfold` about
  *   the accounts that are not synchronised
  */
-export function institutionCard(app, connection, state) {
-  const { choices, store, words } = app;
+export function institutionCard(app, /** @type {Connection} */ connection, state) {
+  const { choices, words } = app;
   const { id, institution } = connection;
   const draft = choices.draft(id);
   const [tone, label] = condition(connection);
@@ -76,7 +78,7 @@ export function institutionCard(app, connection, state) {
 
 // --- head ---
 
-function freshness(words, connection) {
+function freshness(words, /** @type {Connection} */ connection) {
   const at = connection.last_success_at;
   if (!at) return h('span', { class: 'when' }, words.t('freshness.never'));
   return h('span', { class: 'when' }, `${words.t('freshness.success')} `, timeAgo(words, at));
@@ -97,7 +99,7 @@ function toggleButton(words, { id, title, accounts }, { expanded, toggle }) {
 
 // --- why ---
 
-function connectionReason(app, connection, operation, tone) {
+function connectionReason(app, /** @type {Connection} */ connection, /** @type {Operation} */ operation, tone) {
   if (app.store.replacement(connection)) return replaced(app, connection, operation);
   const message = connection.status_reason?.message;
   if (connection.status === 'ok' || !message) return null;
@@ -105,25 +107,25 @@ function connectionReason(app, connection, operation, tone) {
 }
 
 /** A connection that brings nothing any more: only whether to end it is left to decide. */
-function replaced(app, connection, operation) {
+function replaced(app, /** @type {Connection} */ connection, /** @type {Operation} */ operation) {
   const ending = operation?.kind === 'deletion' && isOpen(operation);
   return h('div', { class: 'reason', data: { testid: 'superseded', by: connection.superseded_by } },
     h('p', {}, replacementText(app.store, app.words, connection)),
     !ending && h('div', { class: 'card-actions' }, endButton(app, connection, 'outline')));
 }
 
-function replacementText(store, words, connection) {
+function replacementText(store, words, /** @type {Connection} */ connection) {
   const replacement = store.replacement(connection);
   const { institution } = replacement;
   const key = institution.id === connection.institution.id ? 'replaced.again' : 'replaced.elsewhere';
   return words.t(key, { name: institution.name, status: conditionRemark(words, replacement) });
 }
 
-function incidentOf(store, connection) {
+function incidentOf(store, /** @type {Connection} */ connection) {
   return store.incidents.find((one) => one.institution_id === connection.institution.id) ?? null;
 }
 
-function incident({ store, words }, connection) {
+function incident({ store, words }, /** @type {Connection} */ connection) {
   const found = incidentOf(store, connection);
   if (!found) return null;
   return h('p', { class: 'reason warn', data: { testid: 'incident' } },
@@ -133,7 +135,7 @@ function incident({ store, words }, connection) {
 
 // --- accounts ---
 
-function accountRows(app, connection, { accounts, unfolded, unfold }) {
+function accountRows(app, /** @type {Connection} */ connection, { accounts, unfolded, unfold }) {
   const { words } = app;
   const row = (account) => accountRow(app, connection, account);
   const listed = accounts.filter(isListed);
@@ -151,7 +153,7 @@ function accountRows(app, connection, { accounts, unfolded, unfold }) {
   return [list, details];
 }
 
-function accountRow(app, connection, account) {
+function accountRow(app, /** @type {Connection} */ connection, /** @type {Account} */ account) {
   const { words } = app;
   const { id, name } = account;
   const joined = account.linked_account_id;
@@ -178,7 +180,7 @@ function accountRow(app, connection, account) {
 // --- foot ---
 
 /** What the foot of a card can offer. */
-function offers(store, connection, operation) {
+function offers(store, /** @type {Connection} */ connection, /** @type {Operation} */ operation) {
   const { status, status_reason: reason } = connection;
   const busy = operation !== null && isOpen(operation);
   const expired = consentLeft(connection) <= 0;
@@ -196,11 +198,11 @@ function offers(store, connection, operation) {
   };
 }
 
-function cardFoot(app, connection, operation) {
+function cardFoot(app, /** @type {Connection} */ connection, /** @type {Operation} */ operation) {
   const { words } = app;
   const { id, title: name } = connection;
   const { busy, ending, replacement, more, canAdd, repair } = offers(app.store, connection, operation);
-  const act = (verb, action, { why = null, ...props } = {}) => {
+  const act = (verb, action, /** @type {Record<string, any>} */ { why = null, ...props } = {}) => {
     const element = button(words.t(`action.${verb}`), {
       'aria-label': words.t(`action.${verb}.at`, { name }),
       data: { testid: verb.replaceAll('_', '-'), key: `${verb}-${id}` },
@@ -233,7 +235,7 @@ function cardFoot(app, connection, operation) {
 }
 
 /** The way to ask about a missing account. `more`: why none can be added, or null where they can. */
-function missingHint(app, connection, more) {
+function missingHint(app, /** @type {Connection} */ connection, more) {
   const { words } = app;
   const { id, title } = connection;
   const ask = button(words.t('missing.ask'), {
@@ -252,7 +254,7 @@ function missingHint(app, connection, more) {
 }
 
 /** Null for a connection without a name, as nobody could type it. */
-function endButton(app, connection, kind, ending = false) {
+function endButton(app, /** @type {Connection} */ connection, kind, ending = false) {
   const { operations, words } = app;
   if (connection.institution.nameless) return null;
   const end = button(words.t('action.end'), {

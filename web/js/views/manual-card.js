@@ -1,11 +1,13 @@
 /** The card of the manual accounts, and joins: a manual account is a synchronised one, and one of them counts. */
 
+/** @import { Account } from '../store.js' */
+
 import { path } from '../api.js';
 import { button, h, icon } from '../dom.js';
 import { counts } from '../money.js';
 import { balance, cardTotals, identity, pastBalancesButton } from './parts.js';
 
-export function manualCard(app, accounts) {
+export function manualCard(app, /** @type {Account[]} */ accounts) {
   const { words } = app;
   return h('section', { class: 'card', 'aria-labelledby': 'manual-heading', data: { testid: 'manual-accounts' } },
     h('header', { class: 'card-head' },
@@ -18,11 +20,11 @@ export function manualCard(app, accounts) {
 }
 
 /** What the card shows of synchronised accounts, which it does not hold: it is drawn again when that changes. */
-export function suggestedAccounts(store, accounts) {
+export function suggestedAccounts(store, /** @type {Account[]} */ accounts) {
   return accounts.flatMap(suggestionsOf).map((suggestion) => synchronised(store, suggestion.account_id));
 }
 
-const suggestionsOf = (account) => account.link_suggestions ?? [];
+const suggestionsOf = (/** @type {Account} */ account) => account.link_suggestions ?? [];
 
 /** A synchronised account with the name of its bank, or null. */
 function synchronised(store, accountId) {
@@ -30,7 +32,7 @@ function synchronised(store, accountId) {
   return found && { ...found.account, institution: found.connection.institution.name };
 }
 
-function manualRow(app, account) {
+function manualRow(app, /** @type {Account} */ account) {
   const { words } = app;
   const { id, name } = account;
   const act = (verb, testid, kind, work) => button(words.t(`action.${verb}`), {
@@ -55,7 +57,7 @@ function manualRow(app, account) {
 // --- joins ---
 
 /** "C'est le même compte ?": both accounts beside each other, and what speaks for it. */
-function joinSuggestion(app, account, { account_id: accountId, evidence }) {
+function joinSuggestion(app, /** @type {Account} */ account, { account_id: accountId, evidence }) {
   const { store, words } = app;
   const other = synchronised(store, accountId);
   if (!other) return null;
@@ -91,7 +93,7 @@ export function partButton(app, manualAccountId, name) {
   });
 }
 
-function join(app, account, synchronised) {
+function join(app, /** @type {Account} */ account, synchronised) {
   const said = app.words.t('join.done', { name: synchronised.name });
   const target = path`/v1/accounts/${account.id}/link`;
   return changeJoin(app, 'PUT', target, { account_id: synchronised.id }, said, synchronised.id);
@@ -103,7 +105,7 @@ function part(app, manualAccountId, name) {
 }
 
 /** The person says that they are not the same: it is not suggested again. */
-function rejectJoin(app, account, synchronised) {
+function rejectJoin(app, /** @type {Account} */ account, synchronised) {
   const target = path`/v1/accounts/${account.id}/link-suggestions/${synchronised.id}`;
   return changeJoin(app, 'DELETE', target, undefined, app.words.t('join.rejected'), account.id);
 }

@@ -1,5 +1,7 @@
 /** The dialogs of manual accounts: to add one, to change it, to delete it, and its past balances. */
 
+/** @import { AccountView } from 'api' @import { Account } from '../store.js' */
+
 import { path } from '../api.js';
 import { ask, newId, openDialog, refusalOf } from '../dialogs.js';
 import { button, fill, h } from '../dom.js';
@@ -13,17 +15,18 @@ export function addManualAccount(app, known = {}) {
   return app.attempt(() => add(app, known));
 }
 
-export function editManualAccount(app, account) {
+export function editManualAccount(app, /** @type {Account} */ account) {
   return app.attempt(() => edit(app, account));
 }
 
-export function deleteManualAccount(app, account) {
+export function deleteManualAccount(app, /** @type {Account} */ account) {
   return app.attempt(() => remove(app, account));
 }
 
 async function add(app, { institution = '', type = 'checking' }) {
   const { api, store, words } = app;
-  let added = null;
+  /** @type {AccountView} */
+  let added;
   const answer = await ask({
     testid: 'add-manual-account',
     title: words.t('manual.add'),
@@ -56,7 +59,7 @@ async function add(app, { institution = '', type = 'checking' }) {
   app.frame.showAccounts().focusAccount(added.id);
 }
 
-async function edit(app, account) {
+async function edit(app, /** @type {Account} */ account) {
   const { api, store, words } = app;
   const target = path`/v1/accounts/${account.id}`;
   const balance = words.plain(account.balance);
@@ -84,7 +87,7 @@ async function edit(app, account) {
   if (answer !== null) app.tell(words.t('manual.saved', { name: answer.get('name').trim() }));
 }
 
-async function remove(app, account) {
+async function remove(app, /** @type {Account} */ account) {
   const { api, store, words } = app;
   const { id, name } = account;
   const answer = await ask({
@@ -130,7 +133,7 @@ function lacking(words, form) {
 // --- past balances ---
 
 /** Newest first, of a manual account or of a synchronised one that was joined with it: they have one past. */
-export async function openPastBalances(app, account) {
+export async function openPastBalances(app, /** @type {Account} */ account) {
   const { api, words } = app;
   const heading = newId();
   const list = h('ol', { class: 'balances', data: { testid: 'balances' } });

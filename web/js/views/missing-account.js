@@ -3,6 +3,8 @@
  * what it rests on.
  */
 
+/** @import { Account, Connection } from '../store.js' */
+
 import { Problem, isFailure, path } from '../api.js';
 import { newId, openDialog } from '../dialogs.js';
 import { button, fill, h, icon } from '../dom.js';
@@ -12,16 +14,17 @@ import { addManualAccount } from './manual-dialogs.js';
 import { timeAgo } from './parts.js';
 
 /** @param connection whose institution it is about, when the person has come from there */
-export function openMissingAccount(app, connection = null) {
+export function openMissingAccount(app, /** @type {Connection|null} */ connection = null) {
   new MissingAccount(app, connection).open();
 }
 
 class MissingAccount {
   #request = 0; // the number of the latest one: answers of others are not wanted any more
 
-  constructor(app, connection) {
+  constructor(app, /** @type {Connection} */ connection) {
     this.app = app;
     this.heading = newId();
+    /** @type {any} of a connection, or of the catalogue */
     this.institution = connection && { ...connection.institution, connection };
     this.fixed = connection !== null;
     this.type = null;
@@ -203,7 +206,7 @@ class MissingAccount {
     );
   }
 
-  #tickBoxes(accounts) {
+  #tickBoxes(/** @type {Account[]} */ accounts) {
     const box = ({ id }) => h('input', {
       type: 'checkbox', value: id, checked: accounts.length === 1, data: { testid: 'missing-choice', accountId: id },
     });

@@ -1,11 +1,13 @@
 /** "Connecter d'autres comptes": what is known about them before anybody is sent to Powens. */
 
+/** @import { Connection } from '../store.js' */
+
 import { newId, openDialog } from '../dialogs.js';
 import { button, h } from '../dom.js';
 import { isSelectable, isWanted } from '../store.js';
 
 /** Accounts that are known and not synchronised can be ticked here; whether there are others, only Powens can say. */
-export function openMoreAccounts(app, connection) {
+export function openMoreAccounts(app, /** @type {Connection} */ connection) {
   const { choices, visits, words } = app;
   const { can_add_accounts: more, id, title: name } = connection;
   const known = connection.accounts.filter((account) => isSelectable(account) && !isWanted(account));

@@ -1,5 +1,7 @@
 /** Mes données: what Powens sees and until when, everything that is held as a file, and its erasure with a receipt. */
 
+/** @import { OperationView } from 'api' @import { Connection } from '../store.js' */
+
 import { Problem, isFailure, path } from '../api.js';
 import { ask, refusalOf } from '../dialogs.js';
 import { button, fill, h, icon } from '../dom.js';
@@ -58,7 +60,7 @@ export class MyDataPage {
 
   // --- what Powens sees ---
 
-  #consent(connection) {
+  #consent(/** @type {Connection} */ connection) {
     const { choices, operations, words } = this.app;
     const { id, title: name, accounts, connected_at: since, consent_expires_at: until } = connection;
     const seen = accounts.filter(isWanted).map((account) => account.name);
@@ -113,7 +115,8 @@ export class MyDataPage {
     const { app } = this;
     const { words } = app;
     const word = words.t('data.erase.word');
-    let begun = null;
+    /** @type {OperationView} */
+    let begun;
     const answer = await ask({
       testid: 'erase-dialog',
       danger: true,

@@ -1,17 +1,20 @@
 /** The operation of a connection, under way or just ended: its sentence, its accounts, and what can be done. */
 
+/** @import { Connection, Operation } from '../store.js' */
+
 import { button, h, icon } from '../dom.js';
 import { isChanging, isOpen, isSettling } from '../store.js';
 import { TONE_ICON, nextStepButton } from './parts.js';
 
 const MANY_ITEMS = 6;
 const AFTER_UNDO_MS = 50; // by which the panel is drawn again after the offer to undo has run out
+/** @type {import('api').NextStep[]} */
 const STEPS = ['reconnect', 'manage', 'add_manually']; // the most urgent first
 const TONE = { completed: 'good', partially_completed: 'warn', needs_user: 'warn' };
 const ITEM_ICON = { done: 'check', superseded: 'minus', needs_user: 'alert' };
 
 /** @returns {object|null} the operation to show for a connection */
-export function operationOf({ operations }, connection) {
+export function operationOf({ operations }, /** @type {Connection} */ connection) {
   const operation = operations.get(connection.id);
   if (operation) return operation;
   if (!isSettling(connection)) return null;
@@ -26,23 +29,24 @@ export function operationOf({ operations }, connection) {
 }
 
 /** Whether it is a choice that can still be taken back. */
-export const canUndo = (operation) => Boolean(operation.id) && operation.kind === 'selection' && !operation.undoing
+export const canUndo = (/** @type {Operation} */ operation) => Boolean(operation.id)
+  && operation.kind === 'selection' && !operation.undoing
   && isUndoOpen(operation);
 
 /** Whether the time to undo has not run out. */
-export function isUndoOpen(operation) {
+export function isUndoOpen(/** @type {Operation} */ operation) {
   return Boolean(operation?.undo_until) && Date.parse(operation.undo_until) > Date.now();
 }
 
 /** The sentence that says how an operation stands. */
-export function operationMessage(words, operation) {
+export function operationMessage(words, /** @type {Operation} */ operation) {
   const kind = operation.undoing ? 'undo' : operation.kind;
   if (isOpen(operation)) return words.t(`operation.open.${kind}`);
   const own = `operation.${operation.status}.${kind}`;
   return words.t(words.has(own) ? own : `operation.${operation.status}`);
 }
 
-export function operationPanel(app, connection, operation) {
+export function operationPanel(app, /** @type {Connection} */ connection, /** @type {Operation} */ operation) {
   const { words } = app;
   const open = isOpen(operation);
   const tone = open ? 'calm' : TONE[operation.status] ?? 'bad';
@@ -70,7 +74,7 @@ export function operationPanel(app, connection, operation) {
 const spinner = () => h('span', { class: 'spinner', 'aria-hidden': 'true' });
 
 /** Folded when there are many. */
-function itemList(words, connection, items) {
+function itemList(words, /** @type {Connection} */ connection, items) {
   if (items.length === 0) return null;
   const names = new Map(connection.accounts.map((account) => [account.id, account.name]));
   const list = h('ul', { class: 'progress-list' },
@@ -91,7 +95,7 @@ function itemLine(words, { account_id: accountId, status, wanted, reason }, name
     reason?.message && h('span', { class: 'progress-reason' }, reason.message));
 }
 
-function actions(app, connection, operation) {
+function actions(app, /** @type {Connection} */ connection, /** @type {Operation} */ operation) {
   const { frame, operations, words } = app;
   const { id } = connection;
   const open = isOpen(operation);
@@ -110,7 +114,7 @@ function actions(app, connection, operation) {
 }
 
 /** Of the operation, or the most urgent one of its items. */
-function nextStep(operation) {
+function nextStep(/** @type {Operation} */ operation) {
   const items = operation.accounts.filter((item) => item.reason && item.status !== 'superseded');
   const steps = new Set(items.map((item) => item.reason.next_step));
   return operation.status_reason?.next_step ?? STEPS.find((step) => steps.has(step));

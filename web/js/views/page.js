@@ -3,6 +3,8 @@
  * changed.
  */
 
+/** @import { Account, Connection } from '../store.js' */
+
 import { button, fill, h, icon, keepingFocus } from '../dom.js';
 import { ACCOUNT_TYPES } from '../i18n.js';
 import { counts, totals } from '../money.js';
@@ -17,6 +19,7 @@ import {
 
 const MANY_INSTITUTIONS = 8; // cards can be folded
 const MANY_ACCOUNTS = 30; // there is a search
+/** @type {('attention'|'name'|'balance')[]} */
 const ORDERS = ['attention', 'name', 'balance'];
 
 /** A text as it is searched: without case and accents. */
@@ -131,7 +134,7 @@ export class AccountsPage {
 
   // --- above the list ---
 
-  #renderSummary(accounts) {
+  #renderSummary(/** @type {Account[]} */ accounts) {
     const { config, store, words } = this.app;
     const money = {
       sums: totals(accounts, config.currency),
@@ -146,7 +149,7 @@ export class AccountsPage {
     fill(this.summary, summary(this.app, money, { stale, connected }));
   }
 
-  #renderNeeds(connections) {
+  #renderNeeds(/** @type {Connection[]} */ connections) {
     const { words } = this.app;
     const needs = findNeeds(connections, words);
     const lines = needs.map((need) => [need.connection.id, need.title, need.message, need.flow]);
@@ -197,7 +200,7 @@ export class AccountsPage {
 
   // --- the list ---
 
-  #renderCards(connections, manualAccounts, empty) {
+  #renderCards(/** @type {Connection[]} */ connections, manualAccounts, empty) {
     this.list.classList.toggle('many', this.#foldable);
     this.#hits = 0;
     const cards = [...this.#institutionCards(connections), ...this.#manualCards(manualAccounts)];
@@ -205,7 +208,7 @@ export class AccountsPage {
     this.#place(cards);
   }
 
-  #institutionCards(connections) {
+  #institutionCards(/** @type {Connection[]} */ connections) {
     const { config, words } = this.app;
     const ordered = inOrder(connections, words.locale, this.#order, config.currency);
     return ordered.flatMap((connection) => {
@@ -231,7 +234,7 @@ export class AccountsPage {
     return hits.length > 0 ? hits : null;
   }
 
-  #signature(connection) {
+  #signature(/** @type {Connection} */ connection) {
     const { app } = this;
     const operation = operationOf(app, connection);
     return JSON.stringify([

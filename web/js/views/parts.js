@@ -1,5 +1,7 @@
 /** What the cards of the list have in common: how an account is named, what it holds, and the buttons beside it. */
 
+/** @import { Account, Connection } from '../store.js' */
+
 import { button, h } from '../dom.js';
 import { sums, totals } from '../money.js';
 import { condition, isBehind } from '../store.js';
@@ -16,13 +18,14 @@ export function timeAgo(words, moment) {
 }
 
 export function updateTimes(words) {
-  for (const time of document.querySelectorAll('time[data-ago]')) time.textContent = words.relative(time.dateTime);
+  const times = /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll('time[data-ago]'));
+  for (const time of times) time.textContent = words.relative(time.dateTime);
 }
 
 // --- an account ---
 
 /** Name, type, state, and whatever has to be said about it. `connection` is null for a manual account. */
-export function identity(app, account, connection = null) {
+export function identity(app, /** @type {Account} */ account, /** @type {Connection|null} */ connection = null) {
   const { words } = app;
   const joined = account.linked_account_id;
   const product = words.product(account);
@@ -43,7 +46,7 @@ export function identity(app, account, connection = null) {
 }
 
 /** The last digits by which the bank and Powens tell an account, or null. */
-export const digits = (account) => account.iban_last4 ?? account.number_last4 ?? null;
+export const digits = (/** @type {Account} */ account) => account.iban_last4 ?? account.number_last4 ?? null;
 
 function ending(words, text) {
   return h('span', { class: 'digits' },
@@ -59,13 +62,13 @@ function accountStatus(words, { status }) {
   return h('span', { class: `state ${tone}`, data: { testid: 'account-status' } }, words.t(key));
 }
 
-function balanceAge(words, account, connection) {
+function balanceAge(words, /** @type {Account} */ account, /** @type {Connection} */ connection) {
   if (connection === null || !isBehind(account, connection)) return null;
   return h('span', { class: 'state-detail', data: { testid: 'balance-age' } },
     `${words.t('balance.age')} `, timeAgo(words, account.last_success_at));
 }
 
-function duplicate(app, account, connection) {
+function duplicate(app, /** @type {Account} */ account, /** @type {Connection} */ connection) {
   const reason = account.duplicate_reason;
   const data = { testid: 'duplicate', of: account.duplicate_of, reason: reason?.code ?? '' };
   return h('span', { class: 'state-detail copy', data },
@@ -74,7 +77,7 @@ function duplicate(app, account, connection) {
 }
 
 /** Which copy of a real account counts instead of this one, and how the connection that it is in stands. */
-export function duplicatePlace({ store, words }, account, own) {
+export function duplicatePlace({ store, words }, /** @type {Account} */ account, own) {
   const copy = store.account(account.duplicate_of);
   if (copy === null) return words.t('account.duplicate.unnamed');
   const { institution, id } = copy.connection;
@@ -85,7 +88,7 @@ export function duplicatePlace({ store, words }, account, own) {
 }
 
 /** How a connection looks, as a remark inside a sentence. */
-export function conditionRemark(words, connection) {
+export function conditionRemark(words, /** @type {Connection} */ connection) {
   const [, key] = condition(connection);
   const label = words.t(key);
   return label[0].toLocaleLowerCase(words.locale) + label.slice(1);
@@ -98,7 +101,7 @@ export function accountName(store, accountId) {
   return store.manualAccounts.find((account) => account.id === accountId)?.name ?? null;
 }
 
-export function balance(words, account) {
+export function balance(words, /** @type {Account} */ account) {
   if (account.balance === null || account.balance === undefined || !account.currency) {
     return h('span', { class: 'balance unknown' },
       h('span', { 'aria-hidden': 'true' }, '—'),
@@ -108,7 +111,7 @@ export function balance(words, account) {
 }
 
 /** The sums of a card, by currency; where none of its accounts counts, what they hold, and that it does not. */
-export function cardTotals({ config, words }, accounts) {
+export function cardTotals({ config, words }, /** @type {Account[]} */ accounts) {
   const counted = totals(accounts, config.currency);
   const shown = counted.length > 0 ? counted : sums(accounts.filter((account) => account.enabled), config.currency);
   if (shown.length === 0) return null;
@@ -123,7 +126,7 @@ export function cardTotals({ config, words }, accounts) {
 // --- buttons ---
 
 /** Of a manual account, or of a synchronised one that was joined with one: they have one past. */
-export function pastBalancesButton(app, account) {
+export function pastBalancesButton(app, /** @type {Account} */ account) {
   const { words } = app;
   return button(words.t('action.balances'), {
     'aria-label': words.t('action.balances.account', { name: account.name }),
@@ -133,7 +136,7 @@ export function pastBalancesButton(app, account) {
 }
 
 /** The button for the API's `next_step`, or null when there is nothing that the person can do. */
-export function nextStepButton(app, step, connection, key) {
+export function nextStepButton(app, step, /** @type {Connection} */ connection, key) {
   const { words } = app;
   const { name } = connection.institution;
   const data = { testid: 'next-step', step, key };

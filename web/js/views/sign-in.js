@@ -2,7 +2,10 @@
 
 import { button, h, icon } from '../dom.js';
 
-/** @param {{users: {id: string, name: string}[]|null, lost: boolean}} state `users` is null: they could not be read */
+/**
+ * @param {any} app
+ * @param {{users: {id: string, name: string}[]|null, lost: boolean}} state `users` is null: they could not be read
+ */
 export function signInPage(app, { users, lost }) {
   const { words, config } = app;
   return h('div', { class: 'page narrow', data: { testid: 'sign-in-view' } },

@@ -1,5 +1,7 @@
 /** What stands above the list: what needs the person, the sums and how current they are. */
 
+/** @import { Account, Connection } from '../store.js' */
+
 import { button, h, icon } from '../dom.js';
 import { counts, totals } from '../money.js';
 import { consentLeft, isBehind, isFailing } from '../store.js';
@@ -9,6 +11,7 @@ const DAY_MS = 86_400_000;
 const MOST_NEEDS = 3; // the others are folded: their cards come first in the list anyway
 
 /**
+ * @param {any} app
  * @param {{sums: [string, string][], old: {sums: [string, string][], names: string[]}, twins: object[]}} money
  *   `sums`: [currency, decimal string], the main currency first; `old`: how much of it comes from where no new data
  *   comes; `twins`: manual accounts that are not in it, as they may be there already
@@ -34,7 +37,7 @@ export function summary(app, { sums, old, twins }, { stale, connected }) {
 }
 
 /** What counts of accounts for which no new data comes, and at which institutions. */
-export function oldMoney(connections, main) {
+export function oldMoney(/** @type {Connection[]} */ connections, main) {
   const old = connections.map((connection) => ({
     title: connection.title,
     accounts: connection.accounts.filter((one) => counts(one) && (isFailing(connection) || isBehind(one, connection))),
@@ -78,14 +81,14 @@ export function addManualButton(app) {
  * @returns {{connection, urgent: boolean, left?: number, title: string, message: string, flow: string}[]} the most
  *   urgent first; `left` is how long the consent lasts, in milliseconds
  */
-export function findNeeds(connections, words, now = Date.now()) {
+export function findNeeds(/** @type {Connection[]} */ connections, words, now = Date.now()) {
   return connections
     .filter((connection) => !connection.superseded_by) // nothing is lost through it, so nothing is asked
     .flatMap((connection) => needsOf(connection, words, now))
     .sort((a, b) => Number(b.urgent) - Number(a.urgent) || (a.left ?? 0) - (b.left ?? 0));
 }
 
-function needsOf(connection, words, now) {
+function needsOf(/** @type {Connection} */ connection, words, now) {
   const needs = [];
   const { title: name, status_reason: reason } = connection;
   const left = consentLeft(connection, now);
@@ -121,7 +124,7 @@ export function findTwins(store) {
 }
 
 /** The question itself stands with the account, at the foot of the page. */
-function twinLine({ frame, words }, account) {
+function twinLine({ frame, words }, /** @type {Account} */ account) {
   return h('li', { class: 'need', data: { testid: 'need', twin: account.id } },
     icon('alert'),
     h('div', { class: 'need-text' },
