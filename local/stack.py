@@ -124,7 +124,7 @@ async def running(settings: Settings, say: Callable[[str], None] = print) -> Asy
         url, sandbox_url = f"http://localhost:{port}", f"http://localhost:{sandbox_port}"
         keys = _Keys()
 
-        say("building the functions, which takes half a minute when one has changed")
+        say("building the functions")
         sandbox = _start_sandbox(settings, sandbox_port, url, keys)
         cleanup.push_async_callback(asyncio.to_thread, processes.stop, sandbox)
         double = Double(settings.state)
