@@ -116,11 +116,12 @@ check: $(DEV)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(LOCAL)/$(READY) ## 
 openapi: $(DEV)/$(READY) ## Write docs/openapi.json and the collection made from it anew, when the API was meant to change
 	@exec $(DEV)/bin/python -m tests.openapi
 
+INTO := $(CURDIR)
 .PHONY: clients
-clients: $(CLIENTS)/$(READY) ## Generate clients in TypeScript, Kotlin and Swift into .clients/ (docs/clients)
-	@rm -rf .clients
-	@JAVA_OPTS=-Dlog.level=warn $(CLIENTS)/bin/openapi-generator-cli batch --fail-fast docs/clients/*.yaml >/dev/null
-	@echo "made from docs/openapi.json: $$(echo .clients/*)"
+clients: $(CLIENTS)/$(READY) ## Generate clients in TypeScript, Kotlin and Swift into .clients/ (docs/clients) [INTO=folder]
+	@rm -rf "$(INTO)/.clients"
+	@JAVA_OPTS=-Dlog.level=warn $(CLIENTS)/bin/openapi-generator-cli batch --fail-fast --root-dir "$(INTO)" docs/clients/*.yaml >/dev/null
+	@echo "made from docs/openapi.json: $$(echo "$(INTO)"/.clients/*)"
 
 .PHONY: record
 record: $(DEV)/$(READY) ## Record what today's code stores as a table of tests/released, on purpose only (TABLE=3)
@@ -137,7 +138,7 @@ NEEDED_BY_ops := $(LOCAL)/$(READY)
 NEEDED_BY_sandbox := $(LOCAL)/$(READY) chromium
 NEEDED_BY_local := $(ENVIRONMENTS)
 NEEDED_BY_web := $(LOCAL)/$(READY) chromium
-NEEDED_BY_e2e := $(ENVIRONMENTS) chromium
+NEEDED_BY_e2e := $(ENVIRONMENTS) $(NEEDED_BY_clients) chromium
 ifneq ($(filter-out $(SUITES),$(SUITE)),)
 $(error SUITE is one of: $(SUITES))
 endif

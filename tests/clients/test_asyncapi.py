@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 
-from tests.clients.conftest import ROOT
+from tests.clients.packages import ROOT
 from tests.integration.event_documents import ASYNCAPI
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import ROOT, run
 from tests.clients.models import OF_LATER, examples, plain, with_news
+from tests.clients.packages import ROOT, run
 from tests.clients.served import TOKEN, served
 from tests.integration.world import World
 

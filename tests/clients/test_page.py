@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import NODE, ROOT, TSC
+from tests.clients.packages import NODE, ROOT, TSC
 
 pytestmark = pytest.mark.slow
 

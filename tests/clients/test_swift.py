@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import ROOT
+from tests.clients.packages import ROOT
 
 pytestmark = pytest.mark.slow
 

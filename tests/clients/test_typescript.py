@@ -1,22 +1,16 @@
 """The TypeScript client compiles as strictly as can be, and plays the journey of docs/clients against the API."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import NODE, ROOT, TSC, run
 from tests.clients.models import examples, plain, with_news
+from tests.clients.packages import NODE, run
 from tests.clients.served import TOKEN, served
 from tests.integration.world import World
 
 pytestmark = pytest.mark.slow
-
-JOURNEY = """
-import { journey } from './journey.js';
-await journey(process.argv[2], process.argv[3], (line) => console.log(line));
-"""
 
 AGAIN = """
 import * as client from 'synced-accounts';
@@ -25,21 +19,6 @@ const examples = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const again = ([model, value]) => client[`${model}ToJSON`](client[`${model}FromJSON`](value));
 console.log(JSON.stringify(examples.map(again)));
 """
-
-
-@pytest.fixture(scope="session")
-def app(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An app that has installed the client, with the journey as its own code, both compiled."""
-    folder = tmp_path_factory.mktemp("app")
-    package = folder / "node_modules/synced-accounts"
-    shutil.copytree(generated / "typescript", package)
-    run(NODE, TSC, "--strict", "--project", package)
-    (folder / "package.json").write_text('{"type": "module"}')
-    shutil.copy(ROOT / "docs/clients/journey.ts", folder)
-    run(NODE, TSC, "--strict", "--target", "es2022", "--module", "nodenext", "journey.ts", cwd=folder)
-    (folder / "run.js").write_text(JOURNEY)
-    (folder / "again.js").write_text(AGAIN)
-    return folder
 
 
 def test_the_journey_lists_chooses_waits_and_undoes(world: World, app: Path) -> None:
@@ -73,6 +52,7 @@ def test_a_refusal_is_told_with_its_code_and_what_to_quote(world: World, app: Pa
 def test_every_body_is_read_and_written_as_it_was_whatever_is_added_to_it(app: Path) -> None:
     given = examples()
     assert len(given) > 50
+    (app / "again.js").write_text(AGAIN)
     file = app / "examples.json"
     file.write_text(json.dumps([(model, with_news(value)) for model, value in given]), "utf-8")
     written = json.loads(run(NODE, "again.js", file, cwd=app))

@@ -17,7 +17,10 @@ import pytest
 
 from local.paths import LOCAL_PYTHON, ROOT
 from local.spy import Spy
+from tests.clients.packages import app, generated
 from tests.polling import eventually
+
+__all__ = ["app", "generated"]
 
 READY_SECONDS = 180.0  # with a first build on a busy machine
 
