@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeInt, SecretStr, ValidationError, field_validator
 
 from shared.domain.errors import Misconfigured
 
@@ -18,11 +18,27 @@ def _from_env[S: BaseModel](settings: type[S], environment: Mapping[str, str]) -
         raise Misconfigured(f"missing or wrong: {', '.join(names)}", code="environment_incomplete") from None
 
 
+class Scopes(NamedTuple):
+    """What a token must have been given to read, to change, and to erase its user."""
+
+    read: str
+    write: str
+    erase: str
+
+
+def _scopes(value: object) -> object:
+    return (value.split() or None) if isinstance(value, str) else value
+
+
+type TokenScopes = Annotated[Scopes | None, BeforeValidator(_scopes)]
+
+
 class Settings(BaseModel):
     """Each field is the environment variable of the same name in capitals; `template.yaml` sets them all.
 
     `powens_calls_per_minute` 0 is no limit. `confirm_connections_within_minutes` 0: no connection has to be confirmed.
-    `access_tokens_only` refuses tokens that do not say what they are for.
+    `access_tokens_only` refuses tokens that do not say what they are for. `token_scopes` are those to read, to change
+    and to erase; empty asks for none. `erasure_sign_in_within_minutes` 0: however long ago.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -42,6 +58,8 @@ class Settings(BaseModel):
     powens_calls_per_minute: NonNegativeInt = 0
     confirm_connections_within_minutes: NonNegativeInt = 0
     access_tokens_only: bool = False
+    token_scopes: TokenScopes = None
+    erasure_sign_in_within_minutes: NonNegativeInt = 0
 
     @field_validator("return_to_allowed", mode="before")
     @classmethod
@@ -64,6 +82,7 @@ class LiveSettings(BaseModel):
     jwt_issuer: str
     jwt_audience: str
     access_tokens_only: bool = False
+    token_scopes: TokenScopes = None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:

@@ -33,7 +33,8 @@ class LiveContainer:
         from shared.adapters.tokens import TokenVerifier  # noqa: PLC0415 - only opening a socket needs cryptography
 
         settings = self.settings
-        return TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.access_tokens_only)
+        scope = settings.token_scopes.read if settings.token_scopes else None
+        return TokenVerifier(settings.jwt_issuer, settings.jwt_audience, settings.access_tokens_only, scope)
 
     @cached_property
     def live(self) -> Live:

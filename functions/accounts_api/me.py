@@ -58,7 +58,10 @@ def export_me(cursor: ExportCursor = None) -> Response[Any]:
 
 @router.delete(
     "/v1/me",
-    responses=answers(OperationView, 202, says="The erasure, as an operation.", headers=OPERATION_HEADERS),
+    responses={
+        **answers(OperationView, 202, says="The erasure, as an operation.", headers=OPERATION_HEADERS),
+        **problems(401, "recent_sign_in_required"),
+    },
 )
 def erase_me(
     idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - in `request`; here for the OpenAPI document
@@ -66,7 +69,7 @@ def erase_me(
     """Erase the user.
 
     Everything that is held, here and at Powens (GDPR, article 17). It cannot be undone. The operation stays as a
-    receipt that names nobody.
+    receipt that names nobody. A deployment may ask for a user who has just signed in (`auth_time`).
     """
     request = read_request(router.current_event)
 

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -13,8 +15,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from functions.accounts_api.container import container
 from shared.application.request import Idempotency, Request
 from shared.contracts.texts import Language, language_of
-from shared.domain.errors import Unauthenticated
-from shared.domain.users import is_access_token, is_user_id
+from shared.domain.errors import NoScope, NotSignedInLately, Unauthenticated
+from shared.domain.users import has_scope, is_access_token, is_user_id, signed_in_at
 from shared.entrypoints.http import PUBLIC_PATHS, READING_METHODS, read_json, refuse_large
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def admitted_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Res
     """A middleware: whoever asks for more than the public routes has an access token that names a user.
 
     API Gateway's authorizer takes a token without `sub`, and ID tokens. Nor does a route that reads no body ignore a
-    large one. Raises BodyTooLarge, Unauthenticated.
+    large one. Raises BodyTooLarge, Unauthenticated, NoScope, NotSignedInLately.
     """
     event = app.current_event
     refuse_large(event.body or "")
@@ -95,7 +97,22 @@ def admitted_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Res
         declared_only = container().settings.access_tokens_only
         if not is_access_token(_token_header(event), claims, declared_only=declared_only):
             raise Unauthenticated
+        _granted(event, claims)
     return following(app)
+
+
+def _granted(event: "APIGatewayProxyEventV2", claims: Mapping[str, Any]) -> None:
+    """Raises NoScope, NotSignedInLately."""
+    settings = container().settings
+    erases = event.http_method == "DELETE" and event.path == "/v1/me"
+    if (scopes := settings.token_scopes) is not None:
+        reads = event.http_method in READING_METHODS
+        if not has_scope(claims, scopes.erase if erases else scopes.read if reads else scopes.write):
+            raise NoScope
+    if erases and (minutes := settings.erasure_sign_in_within_minutes):
+        at = signed_in_at(claims)
+        if at is None or container().clock() - at > timedelta(minutes=minutes):
+            raise NotSignedInLately
 
 
 def _token_header(event: "APIGatewayProxyEventV2") -> dict[str, Any]:

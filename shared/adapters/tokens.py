@@ -8,7 +8,7 @@ import jwt
 import requests
 
 from shared.domain.errors import BadToken, Unavailable
-from shared.domain.users import is_access_token, is_user_id
+from shared.domain.users import has_scope, is_access_token, is_user_id
 
 _SECONDS = 3.0
 KEYS_FOR_SECONDS = 300
@@ -26,12 +26,14 @@ class TokenVerifier:
     As there, a token without `aud` is for its `client_id`: the access tokens of some issuers have no other. Signatures
     are those of asymmetric keys, RSA or on a curve; `exp` is in whole seconds.
 
-    The address of the keys comes once from the issuer's OpenID configuration.
+    `scope` is what a token must have been given, if anything. The address of the keys comes once from the issuer's
+    OpenID configuration.
     """
 
     issuer: str
     audience: str
     access_tokens_only: bool = False
+    scope: str | None = None
     session: requests.Session = field(default_factory=requests.Session)
 
     @cached_property
@@ -81,6 +83,8 @@ class TokenVerifier:
             raise BadToken("InvalidSubjectError")
         if not is_access_token(header, claims, declared_only=self.access_tokens_only):
             raise BadToken("NoAccessToken")
+        if self.scope is not None and not has_scope(claims, self.scope):
+            raise BadToken("NoScope")
         return claims["sub"], until
 
 

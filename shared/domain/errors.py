@@ -3,7 +3,7 @@
 AppError
 ├── Rejected       the caller must change the request; repeating it as it is cannot help
 │   ├── InvalidInput, BodyTooLarge, NotFound, Conflict (TooManyAccounts, UserBeingErased), PreconditionFailed
-│   ├── BadSignature, BadToken, Unauthenticated
+│   ├── BadSignature, BadToken, Unauthenticated (NotSignedInLately), NoScope
 │   └── PowensRefused (PowensNotFound, PowensForbidden, PowensUserGone)
 ├── Unavailable    nobody: the same request or message may work later
 │   ├── PowensUnavailable (PowensThrottled, AnswerLost), ConnectionLocked, CatalogueRefused
@@ -110,6 +110,18 @@ class Unauthenticated(Rejected):
     """A token that is valid and names nobody."""
 
     code = "unauthenticated"
+
+
+class NotSignedInLately(Unauthenticated):
+    """The token does not say that its user has signed in a short while ago."""
+
+    code = "recent_sign_in_required"
+
+
+class NoScope(Rejected):
+    """A user's token that was not given what the request needs."""
+
+    code = "insufficient_scope"
 
 
 class PowensRefused(Rejected):

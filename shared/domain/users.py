@@ -1,10 +1,11 @@
 """Who a user is to us, and which tokens say so: what both doors, the HTTP API and the sockets, ask of a token.
 
-Sources: OpenID Connect Core 1.0, section 2 (`sub`); RFC 9068 (`at+jwt`); Cognito (`token_use`) and Keycloak (`typ`),
-which say it in a claim.
+Sources: OpenID Connect Core 1.0, section 2 (`sub`, `auth_time`); RFC 9068 (`at+jwt`, `scope`); Cognito
+(`token_use`) and Keycloak (`typ`), which say it in a claim.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeIs
 
 LONGEST_USER_ID = 255
@@ -28,6 +29,25 @@ def is_access_token(header: Mapping[str, Any], claims: Mapping[str, Any], *, dec
     """
     said = [_by_header(header.get("typ")), _by_use(claims.get("token_use")), _by_claim(claims.get("typ"))]
     return False not in said and (True in said or not declared_only)
+
+
+def has_scope(claims: Mapping[str, Any], wanted: str) -> bool:
+    """Whether a token of these claims was given `wanted`.
+
+    It says so in `scope` (RFC 9068), or in `scp`, which some issuers have instead. API Gateway hands over a list as
+    text in brackets.
+    """
+    said = claims.get("scope") or claims.get("scp") or ""
+    given = said if isinstance(said, list) else str(said).strip("[]").split()
+    return wanted in given
+
+
+def signed_in_at(claims: Mapping[str, Any]) -> datetime | None:
+    """When the user last showed who they are (`auth_time`); None when the token does not say."""
+    try:
+        return datetime.fromtimestamp(int(claims["auth_time"]), UTC)
+    except (KeyError, TypeError, ValueError, ArithmeticError, OSError):
+        return None
 
 
 def _by_header(value: object) -> bool | None:

@@ -22,6 +22,7 @@ from shared.domain.errors import (
     Conflict,
     InvalidInput,
     NewerVersion,
+    NoScope,
     NotFound,
     PowensRefused,
     PowensThrottled,
@@ -44,6 +45,7 @@ _OUR_FAULT = 500
 _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (BadSignature, 401),
     (Unauthenticated, 401),
+    (NoScope, 403),
     (NotFound, 404),
     (Conflict, 409),
     (PreconditionFailed, 412),

@@ -14,7 +14,6 @@ import requests
 from functions.live_updates import app as live_updates
 from functions.powens_webhook import app as powens_webhook
 from local.identity import AUDIENCE
-from shared.adapters.tokens import TokenVerifier
 from shared.webhooks import EVENTS_WITH_HINT, EVENTS_WITHOUT_HINT
 from tests.ibans import iban
 from tests.integration.belongings import CROSSED, GOOD, Belongings, belongings
@@ -47,7 +46,7 @@ def doors(clients_that_confirm: None, world: World, issuing: Wire, monkeypatch: 
     session = requests.Session()
     session.mount("http://", REAL_ADAPTER())
     live_updates.container.cache_clear()
-    vars(live_updates.container())["verifier"] = TokenVerifier(issuing.url, AUDIENCE, session=session)
+    live_updates.container().verifier.session = session
     yield world
     session.close()
     live_updates.container.cache_clear()
@@ -92,11 +91,10 @@ def test_the_sockets_have_no_route_beside_these() -> None:
 
 @pytest.mark.parametrize("caller", NOBODIES.values(), ids=NOBODIES)
 def test_who_is_nobody_gets_in_nowhere_but_where_everybody_does(doors: World, issuing: Wire, caller: Any) -> None:
-    nothing = Belongings("nobody", ids=_NoIds(), codes=_NoIds())
     doors.forget()
     wrong = {}
     for route, good in GOOD.items():
-        reply = knock(doors, issuing, route.partition(" ")[0], good(nothing), caller(issuing.issuer))
+        reply = knock(doors, issuing, route.partition(" ")[0], good(_nothing()), caller(issuing.issuer))
         if (reply.status < 400) != (kind(route) == "public") or reply.status not in (200, 303, 401):
             wrong[route] = reply.status
     assert wrong == {}
@@ -109,6 +107,73 @@ def test_who_is_nobody_gets_in_nowhere_but_where_everybody_does(doors: World, is
 class _NoIds(dict[str, str]):
     def __missing__(self, name: str) -> str:
         return "0195f3a0-0000-7000-8000-000000000000"
+
+
+def _nothing() -> Belongings:
+    """Ids of which there are none."""
+    return Belongings("nobody", ids=_NoIds(), codes=_NoIds())
+
+
+# --- what the app was given
+
+SCOPES = {"read": "accounts:read", "write": "accounts:write", "erase": "accounts:erase"}
+
+
+@pytest.fixture
+def _asking_for_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_SCOPES", " ".join(SCOPES.values()))
+
+
+def needed(route: str) -> str:
+    """Reading, changing and erasing are three things that an app can be trusted with."""
+    return "erase" if route == "DELETE /v1/me" else "read" if route.startswith("GET ") else "write"
+
+
+@pytest.mark.usefixtures("_asking_for_scopes")
+@pytest.mark.parametrize("given", ["read", "write", "erase", "none"])
+@pytest.mark.parametrize("member", ["scope", "scp"])
+def test_an_app_does_no_more_than_it_was_given_the_scope_for(
+    doors: World, issuing: Wire, given: str, member: str
+) -> None:
+    said = f"openid {SCOPES.get(given, 'accounts:all')}"
+    caller = user("alice", **{member: said if member == "scope" else said.split()})
+    wrong = {}
+    for route, good in GOOD.items():
+        reply = knock(doors, issuing, route.partition(" ")[0], good(_nothing()), caller(issuing.issuer))
+        refused = reply.status == 403 and reply.json["code"] == "insufficient_scope"
+        if refused != (kind(route) != "public" and needed(route) != given):
+            wrong[route] = f"{reply.status} {reply.body}"
+    assert wrong == {}
+    assert open_socket(doors, caller(issuing.issuer)) == (200 if given == "read" else 401)
+
+
+@pytest.fixture
+def _a_recent_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERASURE_SIGN_IN_WITHIN_MINUTES", "5")
+
+
+@pytest.mark.usefixtures("_a_recent_sign_in")
+@pytest.mark.parametrize(
+    ("minutes_ago", "lets_in"), [(1, True), (6, False), (None, False)], ids=["a minute", "six minutes", "not said"]
+)
+def test_only_who_has_just_signed_in_erases_and_nothing_else_asks_for_it(
+    doors: World, issuing: Wire, minutes_ago: int | None, lets_in: bool
+) -> None:
+    at = {} if minutes_ago is None else {"auth_time": int(doors.clock.now.timestamp()) - 60 * minutes_ago}
+    caller = user("alice", **at)(issuing.issuer)
+    reply = knock(doors, issuing, "DELETE", Asked("/v1/me"), caller)
+    assert reply.status == (202 if lets_in else 401)
+    if not lets_in:
+        assert reply.json["code"] == "recent_sign_in_required"
+        assert held_of(doors, "alice") == []
+    assert knock(doors, issuing, "GET", Asked("/v1/me/export"), caller).status == 200
+
+
+@pytest.mark.usefixtures("_a_recent_sign_in")
+@pytest.mark.parametrize("moment", ["soon", "", 10**30, True, [1], {"a": 1}, -(10**18)])
+def test_an_odd_time_of_signing_in_is_none(doors: World, issuing: Wire, moment: object) -> None:
+    reply = knock(doors, issuing, "DELETE", Asked("/v1/me"), user("alice", auth_time=moment)(issuing.issuer))
+    assert (reply.status, reply.json["code"]) == (401, "recent_sign_in_required")
 
 
 # --- the owner

@@ -27,6 +27,8 @@ OTHERS: Mapping[str, str] = {
     "JwtIssuer": "https://other.example.com",
     "JwtAudience": "other",
     "AccessTokensOnly": "true",
+    "TokenScopes": "accounts:read accounts:write accounts:erase",
+    "ErasureSignInWithinMinutes": "5",
     "ReturnToAllowed": "otherapp://",
     "PowensApiUrl": "https://other.biapi.pro/2.0",
     "PowensWebviewUrl": "https://other.example.com",

@@ -127,7 +127,7 @@ def _usual_problems(operation: Json, path: str, method: str) -> dict[int, list[s
         503: ["temporarily_unavailable", "store_unavailable"],
     }
     if path.startswith("/v1/") and path not in PUBLIC_PATHS:
-        usual |= {401: ["unauthenticated"], 502: ["refused_by_powens"]}
+        usual |= {401: ["unauthenticated"], 403: ["insufficient_scope"], 502: ["refused_by_powens"]}
     if "{" in path:
         usual[404] = []
     names = {parameter["name"] for parameter in operation["parameters"]}

@@ -41,6 +41,7 @@ BEARER = "The user's access token, a JWT of the configured issuer, for this API'
 PROBLEMS = {
     400: "The body is not JSON.",
     401: "The token is missing, not ours, or names nobody.",
+    403: "The token was not given the scope that this needs.",
     404: "No such thing, or not this user's.",
     409: "The thing is in a state in which this cannot be done.",
     412: "`If-Match` names a revision that is no longer the current one.",
