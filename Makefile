@@ -94,6 +94,10 @@ resume-powens: $(OPERATING) ## Let Powens be called again [STACK=...]
 copy-back: $(OPERATING) ## Give users what they lost, from a restored table: FROM=repair USERS="id id" [STACK=...]
 	@$(ON_STACK) copy-back "$(FROM)" $(USERS)
 
+.PHONY: user-key
+user-key: $(OPERATING) ## Say how the traces name a user, for the saved queries: OF=sub-of-the-token [STACK=...]
+	@$(ON_STACK) user-key "$(or $(OF),$(error OF is the sub of the user's tokens))"
+
 .PHONY: powens-setup
 powens-setup: $(OPERATING) ## Say what the Powens domain of a stack lacks, APPLY=1 makes it (POWENS_CONFIG_TOKEN) [STACK=...]
 	@$(ON_STACK) powens-setup $(if $(APPLY),--apply)

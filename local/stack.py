@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 POWENS_SECRET = "synced-accounts/dev/powens"  # noqa: S105 - the secret's name
 WEBHOOK_SECRET = "synced-accounts/dev/webhook"  # noqa: S105 - the secret's name
+TRACES_SECRET = "synced-accounts/dev/traces"  # noqa: S105 - the secret's name
 CLIENT_ID = "10000001"
 SANDBOX_SECONDS = 20.0
 CATALOGUE_FUNCTION = "InstitutionCatalogueFunction"
@@ -194,6 +195,7 @@ class _Keys:
     webhook_secret: str = field(default_factory=partial(secrets.token_urlsafe, 32))
     users_token: str = field(default_factory=partial(secrets.token_urlsafe, 32))
     identity_key: str = field(default_factory=partial(secrets.token_hex, 32))
+    traces_key: str = field(default_factory=partial(secrets.token_hex, 32))
 
     @property
     def secrets(self) -> dict[str, dict[str, str]]:
@@ -204,7 +206,11 @@ class _Keys:
             "identity_key": self.identity_key,
             "users_token": self.users_token,
         }
-        return {POWENS_SECRET: powens, WEBHOOK_SECRET: {"current": self.webhook_secret}}
+        return {
+            POWENS_SECRET: powens,
+            WEBHOOK_SECRET: {"current": self.webhook_secret},
+            TRACES_SECRET: {"key": self.traces_key},
+        }
 
 
 def _sandbox_port(settings: Settings) -> int:

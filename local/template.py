@@ -33,6 +33,7 @@ DROPPED: Mapping[str, str] = {
     "AWS::Logs::QueryDefinition": "unknown to the double: there is nobody to ask it",
     "AWS::SQS::QueueInlinePolicy": "unknown to the double",
     "AWS::SecretsManager::ResourcePolicy": "unknown to the double",
+    "AWS::SecretsManager::Secret": "the launcher makes the secrets before the deployment",
     "AWS::SecretsManager::RotationSchedule": "unknown to the double",
     "AWS::XRay::Group": "unknown to the double",
 }

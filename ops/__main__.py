@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import dead_letters, orphans, powens_setup, restoring, switch
+from ops import dead_letters, orphans, powens_setup, restoring, switch, traces
 from ops.first_contact import findings, unknowns
 from ops.first_contact.deployment import Deployment
 from ops.first_contact.journey import Journey
@@ -64,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     back = commands.add_parser("copy-back", parents=[stack], help="give users what they lost, from a restored table")
     back.add_argument("restored", help="name of the table that was restored")
     back.add_argument("users", nargs="+", help="ids of users")
+    who = commands.add_parser("user-key", parents=[stack], help="say how the traces name a user")
+    who.add_argument("user", help="the `sub` of the user's tokens")
     contact = commands.add_parser("first-contact", parents=[stack], help="look whether a deployment works")
     contact.add_argument("--yes", action="store_true", help="ask nobody before what is not only read")
     contact.add_argument("--report", type=Path, help="write down what the unknowns of Powens turned out to be")
@@ -81,6 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
             case "resume-powens":
                 switch.resume(system)
                 print("Powens is called again")
+            case "user-key":
+                print(traces.key_of(system, given.user))
             case "copy-back":
                 for user, count in restoring.copy_back(system, given.restored, given.users):
                     print(f"{count:>4} items of {user}")

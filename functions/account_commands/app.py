@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from shared.bootstrap import Container
 from shared.contracts.messages import Command, EraseUser
-from shared.entrypoints.observability import count_ended, count_refused, count_unreadable, logger
+from shared.entrypoints.observability import count_ended, count_refused, count_unreadable, logged, logger
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
@@ -44,7 +44,7 @@ def carry_out(unit: Sequence[Received[Command | EraseUser]]) -> None:
         )
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     return FifoBatch(container().sqs, container().settings.commands_queue_url, contract(), carry_out)(event)

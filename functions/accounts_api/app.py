@@ -12,15 +12,17 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
+from functions.accounts_api.audit import audited
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import answers, json_reply
 from functions.accounts_api.request import admitted_only
 from shared.contracts.api.bodies import Health
 from shared.entrypoints.http import JSON, HttpErrors, declared_parameters_only, json_only, read_json, secured
-from shared.entrypoints.observability import logger
+from shared.entrypoints.observability import logged, logger
 
-app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json)
-app.use([admitted_only, declared_parameters_only])
+# Not what an environment variable says: debugging, the resolver prints events, tokens included.
+app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json, debug=False)
+app.use([audited, admitted_only, declared_parameters_only])
 HttpErrors(app)
 
 
@@ -59,8 +61,9 @@ def openapi_json() -> str:
     return rendered(app, modules | {"service": sys.modules[__name__]})
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    logger.append_keys(correlation_id=event["requestContext"]["requestId"])
     if event.get("rawPath") != "/health":
         container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     return secured(app.resolve(json_only(event), context))

@@ -125,11 +125,17 @@ def _token_header(event: "APIGatewayProxyEventV2") -> dict[str, Any]:
     return header if isinstance(header, dict) else {}
 
 
-def _user_id(event: "APIGatewayProxyEventV2") -> str:
+def named_user(event: "APIGatewayProxyEventV2") -> str | None:
+    """Whom the request's token names, if it names somebody."""
     subject = (event.request_context.authorizer.jwt_claim or {}).get("sub")
-    if not is_user_id(subject):
+    return subject if is_user_id(subject) else None
+
+
+def _user_id(event: "APIGatewayProxyEventV2") -> str:
+    user_id = named_user(event)
+    if user_id is None:
         raise Unauthenticated
-    return subject
+    return user_id
 
 
 def read_language(event: "APIGatewayProxyEventV2") -> Language:

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, count_ended, logger, measure
+from shared.entrypoints.observability import count, count_ended, logged, measure
 
 
 @cache
@@ -22,7 +22,7 @@ def container() -> Container:
     return Container.from_env(on_ended=count_ended)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     done = container().keep_house.run()
     count(Metric.OVERDUE_OPERATIONS, done.ended)

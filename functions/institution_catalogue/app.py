@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, count_unreadable, logger
+from shared.entrypoints.observability import count, count_unreadable, logged
 
 
 @cache
@@ -20,7 +20,7 @@ def container() -> Container:
     return Container.from_env(on_unreadable=count_unreadable)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     done = container().refresh_catalogue.run(believe=event.get("believe") is True)

@@ -4,7 +4,7 @@ Guarantee: a screen hears of its own user's changes only, from the check of its 
 token expires.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.application.live import bearer
 from shared.domain.errors import BadToken
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, logger
+from shared.entrypoints.observability import count, logged, logger, trace
 from shared.live_bootstrap import LiveContainer
 
 PROTOCOL = "synced-accounts"
@@ -25,17 +25,26 @@ def container() -> LiveContainer:
 
 
 def _open(event: dict[str, Any]) -> dict[str, Any]:
+    context = event["requestContext"]
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     offered = [protocol.strip() for protocol in headers.get("sec-websocket-protocol", "").split(",")]
     token = bearer(offered)
+    note = partial(
+        trace,
+        "$connect",
+        source_ip=context.get("identity", {}).get("sourceIp"),
+        correlation_id=context.get("requestId", ""),
+    )
     try:
         if token is None:
             raise BadToken("no token")
         user_id, token_until = container().verifier.check(token)
     except BadToken as refusal:
         logger.info("socket refused", extra={"reason": str(refusal)})
+        note(user_id=None, outcome=401)
         return {"statusCode": 401}
-    container().live.open(event["requestContext"]["connectionId"], user_id, token_until=token_until)
+    container().live.open(context["connectionId"], user_id, token_until=token_until)
+    note(user_id=user_id, outcome=200)
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": PROTOCOL} if PROTOCOL in offered else {}}
 
 
@@ -52,7 +61,7 @@ def _tell(event: dict[str, Any]) -> None:
     count(Metric.SCREENS_TOLD, heard)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:  # noqa: ARG001
     match event.get("requestContext", {}).get("routeKey"):
         case None:

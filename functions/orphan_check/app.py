@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, logger
+from shared.entrypoints.observability import count, logged, logger
 
 
 @cache
@@ -18,7 +18,7 @@ def container() -> Container:
     return Container.from_env()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     checked = container().check_orphans.run()

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bootstrap import Container
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, logger
+from shared.entrypoints.observability import count, logged
 
 
 @cache
@@ -20,7 +20,7 @@ def container() -> Container:
     return Container.from_env()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
     images = [record["dynamodb"]["NewImage"] for record in event["Records"]]
     # Each reader of the stream brings one kind only (ADR 0025), an operator who sends dead letters back brings both: a

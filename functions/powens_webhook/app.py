@@ -23,10 +23,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.domain.errors import BadSignature
 from shared.entrypoints.headers import SECURITY_HEADERS
 from shared.entrypoints.metrics import Metric
+from shared.entrypoints.quiet import silence_libraries
 from shared.webhooks import EVENTS_WITH_HINT, EVENTS_WITHOUT_HINT, About, Unusable, about, secrets_from, verified_body
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+silence_libraries()
 
 type Response = dict[str, Any]
 

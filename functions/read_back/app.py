@@ -14,7 +14,15 @@ from shared.bootstrap import Container
 from shared.contracts.messages import HintMessage
 from shared.domain.errors import TooManyAccounts
 from shared.entrypoints.metrics import Metric
-from shared.entrypoints.observability import count, count_ended, count_refused, count_unreadable, logger, measure
+from shared.entrypoints.observability import (
+    count,
+    count_ended,
+    count_refused,
+    count_unreadable,
+    logged,
+    logger,
+    measure,
+)
 from shared.entrypoints.sqs import FifoBatch, Received
 
 
@@ -48,7 +56,7 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
         count(Metric.TOO_LARGE_CONNECTIONS, reading.too_large)
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     url = container().settings.refresh_queue_url

@@ -4,6 +4,8 @@ Sources: OpenID Connect Core 1.0, section 2 (`sub`, `auth_time`); RFC 9068 (`at+
 (`token_use`) and Keycloak (`typ`), which say it in a claim.
 """
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeIs
@@ -20,6 +22,11 @@ def is_user_id(subject: object) -> TypeIs[str]:
         and subject.isprintable()
         and not subject.isspace()
     )
+
+
+def user_key(user_id: str, key: str) -> str:
+    """How traces name a user: to whoever has `key`, and to nobody who guesses ids."""
+    return hmac.digest(key.encode(), user_id.encode(), hashlib.sha256).hex()[:32]
 
 
 def is_access_token(header: Mapping[str, Any], claims: Mapping[str, Any], *, declared_only: bool) -> bool:

@@ -1,6 +1,7 @@
 """One logger and one way to count for all functions. Nothing that a user, Powens or a bank wrote is logged."""
 
-import logging
+import os
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from itertools import batched
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
+from shared.domain.users import user_key
 from shared.entrypoints.metrics import Metric
+from shared.entrypoints.quiet import silence_libraries
 
 if TYPE_CHECKING:
     from shared.domain.connection import Operation
@@ -26,9 +29,38 @@ MOST_VALUES = 50
 # Lambda reads level and time of a line that it did not write only if the time is one of RFC 3339.
 logger = Logger(use_rfc3339=True)
 
-# At DEBUG the AWS SDK writes whole answers, secrets and plaintexts included, and Lambda's log level is the root's.
-for _library in ("boto3", "botocore", "urllib3"):
-    logging.getLogger(_library).setLevel(logging.INFO)
+silence_libraries()
+
+
+def logged[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
+    """A decorator of each handler: what is logged has the invocation's id and, from then on, no key of the one before.
+
+    Never the event, which has tokens in it, whatever an environment variable of powertools says.
+    """
+    decorated: Callable[P, R] = logger.inject_lambda_context(handler, clear_state=True, log_event=False)
+    return decorated
+
+
+def trace(
+    door: str, *, user_id: str | None, outcome: int | str, correlation_id: str, source_ip: str | None, about: str = ""
+) -> None:
+    """The line that says who did what, and holds nothing of what was read or changed.
+
+    `outcome` is the status, or the code of a refusal; `about` are ids of ours, apart by spaces. The user is keyed: only
+    who has the key finds the lines of somebody (`make user-key`).
+    """
+    key = os.environ.get("TRACES_KEY")
+    logger.info(
+        "audit",
+        extra={
+            "door": door,
+            "user": user_key(user_id, key) if user_id is not None and key else None,
+            "about": about,
+            "outcome": outcome,
+            "source_ip": source_ip,
+            "correlation_id": correlation_id,
+        },
+    )
 
 
 def count(metric: Metric, value: int = 1) -> None:

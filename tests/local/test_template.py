@@ -167,11 +167,12 @@ def test_routes_authorizers_and_cors_are_read_from_the_api(tmp_path: Path) -> No
     assert api.cors == Cors(("https://a.example", "https://b.example"), ("GET",), ("if-match",), (), 600)
 
 
-def test_of_the_projects_own_template_only_saved_queries_are_dropped() -> None:
-    """They are texts for people in CloudWatch's console: nothing of what runs is missing offline."""
+def test_of_the_projects_own_template_only_saved_queries_and_a_secret_are_dropped() -> None:
+    """Texts for people in CloudWatch's console, and what the launcher makes: nothing that runs is missing offline."""
     source = load((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
     assert {resource["Type"] for resource in source["Resources"].values()} & set(DROPPED) == {
-        "AWS::Logs::QueryDefinition"
+        "AWS::Logs::QueryDefinition",
+        "AWS::SecretsManager::Secret",
     }
 
 

@@ -1,5 +1,6 @@
 """`python -m ops`: the stack that it works on, and the users at Powens whom nobody owns."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from shared.adapters.dynamodb.table import Table
 from shared.application.budget import Budget
 from shared.application.orphans import Listing
 from shared.domain.errors import PowensBusy
+from shared.domain.users import user_key
 
 STACK = "synced-accounts-test"
 TABLE, RESTORED = "accounts", "repair"
@@ -28,7 +30,8 @@ class CloudFormation:
         if StackName != STACK:
             reason: Any = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
             raise ClientError({"Error": reason}, "DescribeStacks")
-        return {"Stacks": [{"Outputs": [{"OutputKey": "TableName", "OutputValue": TABLE}]}]}
+        outputs = [{"OutputKey": "TableName", "OutputValue": TABLE}]
+        return {"Stacks": [{"Outputs": outputs, "Parameters": [{"ParameterKey": "Stage", "ParameterValue": "dev"}]}]}
 
 
 @pytest.fixture
@@ -46,7 +49,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBOrphans]:
                 AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
                 KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
             )
-        services = {"cloudformation": CloudFormation(), "dynamodb": client}
+        secrets: Any = boto3.Session("t", "t").client("secretsmanager", "eu-west-3")
+        secrets.create_secret(Name="synced-accounts/dev/traces", SecretString=json.dumps({"key": "of-the-traces"}))
+        services = {"cloudformation": CloudFormation(), "dynamodb": client, "secretsmanager": secrets}
         monkeypatch.setattr(boto3.session.Session, "client", lambda _, service: services[service])
         yield DynamoDBOrphans(Table(client, TABLE))
 
@@ -164,3 +169,13 @@ def test_powens_is_called_by_nobody_until_the_pause_ends_or_is_ended(
 def test_a_pause_that_would_be_none_or_be_forgotten_is_refused(minutes: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["pause-powens", minutes])
+
+
+def test_how_the_traces_name_a_user_is_said_as_the_functions_write_it(
+    store: DynamoDBOrphans, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["user-key", "alice"]) == 0
+    said = capsys.readouterr().out
+    assert said == f"{user_key('alice', 'of-the-traces')}\n"
+    assert "alice" not in said
+    assert user_key("alice", "another-key") not in said

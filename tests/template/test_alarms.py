@@ -185,14 +185,16 @@ def test_a_failure_that_could_not_even_be_noted_is_heard_of(deployed: Stack) -> 
 
 def test_a_saved_query_reads_the_logs_of_all_functions_and_finds_by_what_we_write(deployed: Stack) -> None:
     logs = {target(function["LoggingConfig"]["LogGroup"]) for _, function in deployed.of("AWS::Lambda::Function")}
-    queries = [query for _, query in deployed.of("AWS::Logs::QueryDefinition")]
+    queries = dict(deployed.of("AWS::Logs::QueryDefinition"))
+    read = {name: {target(group) for group in query["LogGroupNames"]} for name, query in queries.items()}
 
-    assert len(queries) == 4
-    for query in queries:
-        assert {target(group) for group in query["LogGroupNames"]} == logs
-    assert "correlation_id" in queries[0]["QueryString"]
+    # Who did what is written at the two doors that know the user; from which address, also by the gateway.
+    assert (read.pop("UserQuery"), read.pop("ThingQuery")) == ({"AccountsApiLog", "LiveUpdatesLog"},) * 2
+    assert (read.pop("AddressQuery"), read["CorrelationQuery"] - logs) == ({"ApiAccessLog"},) * 2
+    assert all(groups >= logs for groups in read.values())
+    assert "correlation_id" in queries["CorrelationQuery"]["QueryString"]
     written = (ROOT / "shared" / "entrypoints" / "observability.py").read_text("utf-8")
-    for message in re.findall(r'message = "(.+?)"', "".join(query["QueryString"] for query in queries)):
+    for message in re.findall(r'message = "(.+?)"', "".join(query["QueryString"] for query in queries.values())):
         assert f'"{message}"' in written
 
 

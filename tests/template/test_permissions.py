@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from tests.template.cloudformation import Stack, target
 from tests.template.rules import as_list, statements
 
@@ -57,7 +59,7 @@ ALLOWED = {
     },
     "LiveUpdatesRole": _logs("LiveUpdatesLog")
     | {f"dynamodb:{action} Table" for action in ("DeleteItem", "GetItem", "PutItem", "Query")}
-    | {"execute-api:ManageConnections LiveApi", "sqs:SendMessage LiveUpdatesFailuresQueue"},
+    | {"execute-api:ManageConnections LiveApi", "sqs:SendMessage LiveUpdatesFailuresQueue", "kms:Decrypt TokenKey"},
 }
 
 
@@ -86,11 +88,10 @@ def test_each_role_may_do_what_its_function_does_and_nothing_else(deployed: Stac
 
 
 def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stack) -> None:
-    for name, role in deployed.of("AWS::IAM::Role"):
+    for _, role in deployed.of("AWS::IAM::Role"):
         for statement in statements(role):
-            if name != "PowensWebhookRole" and any(
-                action.startswith("kms:") for action in as_list(statement["Action"])
-            ):
+            kms = any(action.startswith("kms:") for action in as_list(statement["Action"]))
+            if kms and statement["Sid"] != "OwnEnvironment":
                 assert statement["Condition"] == {
                     "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["user_id"]}
                 }
@@ -103,20 +104,33 @@ def test_tokens_are_only_encrypted_and_decrypted_for_a_named_user(deployed: Stac
     assert refusal["Condition"]["Null"]["kms:EncryptionContext:user_id"] == "true"
 
 
-def test_the_webhook_decrypts_its_own_environment_and_no_token(deployed: Stack) -> None:
-    (statement,) = [
-        one for one in statements(deployed.properties("PowensWebhookRole")) if one["Action"] == "kms:Decrypt"
-    ]
-    name = "function:${AWS::StackName}-powens-webhook"
+KEYED = {"PowensWebhook": "powens-webhook", "AccountsApi": "accounts-api", "LiveUpdates": "live-updates"}
+"""Functions with a secret in their environment, and their names."""
 
+
+@pytest.mark.parametrize(("function", "name"), KEYED.items())
+def test_who_has_a_secret_in_its_environment_decrypts_that_and_no_others(
+    deployed: Stack, function: str, name: str
+) -> None:
+    (statement,) = [
+        one for one in statements(deployed.properties(f"{function}Role")) if one.get("Sid") == "OwnEnvironment"
+    ]
+    whole = f"function:${{AWS::StackName}}-{name}"
+
+    assert statement["Action"] == "kms:Decrypt"
     assert statement["Condition"]["ForAllValues:StringEquals"] == {
         "kms:EncryptionContextKeys": ["aws:lambda:FunctionArn"]
     }
     whose = statement["Condition"]["StringLike"]["kms:EncryptionContext:aws:lambda:FunctionArn"]
-    assert [one["Fn::Sub"].rpartition(":${AWS::AccountId}:")[2] for one in whose] == [name, f"{name}:*"]
-    assert deployed.properties("PowensWebhookFunction")["FunctionName"] == {
-        "Fn::Sub": "${AWS::StackName}-powens-webhook"
-    }
+    assert [one["Fn::Sub"].rpartition(":${AWS::AccountId}:")[2] for one in whose] == [whole, f"{whole}:*"]
+    assert deployed.properties(f"{function}Function")["FunctionName"] == {"Fn::Sub": f"${{AWS::StackName}}-{name}"}
+
+
+def test_live_updates_reach_sockets_and_users_and_nothing_that_is_everybodys(deployed: Stack) -> None:
+    """A user's sockets are in the user's partition, and IAM knows no condition on the rest of a key."""
+    (statement,) = [one for one in statements(deployed.properties("LiveUpdatesRole")) if one["Sid"] == "Sockets"]
+
+    assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SOCKET#*", "USER#*"]}}
 
 
 def test_housekeeping_finds_what_is_due_and_looks_into_one_user_at_a_time(deployed: Stack) -> None:

@@ -39,6 +39,7 @@ def outputs(double: Double, template_text: str) -> dict[str, str]:
     credentials = {"client_id": "1", "client_secret": "s", "identity_key": "k"}
     secrets.create_secret(Name=PARAMETERS["PowensSecretName"], SecretString=json.dumps(credentials))
     secrets.create_secret(Name=PARAMETERS["WebhookSecretName"], SecretString=json.dumps({"current": "c"}))
+    secrets.create_secret(Name="synced-accounts/dev/traces", SecretString=json.dumps({"key": "t"}))
     bucket = double.client("s3")
     bucket.create_bucket(Bucket="templates")
     bucket.put_object(Bucket="templates", Key="it", Body=json.dumps(_without_code(translate(template_text))))
@@ -66,6 +67,9 @@ def _without_code(template: dict[str, Any]) -> dict[str, Any]:
     for kind in ("AWS::Lambda::LayerVersion", *DROPPED):
         for name in [name for name, _ in stack.of(kind)]:
             del template["Resources"][name]
+    for resource in template["Resources"].values():
+        if resource.get("DependsOn") not in template["Resources"]:
+            resource.pop("DependsOn", None)
     for _, function in stack.of("AWS::Lambda::Function"):
         function.update(Code=_CODE, Handler="index.lambda_handler")
         del function["Layers"]
@@ -193,6 +197,9 @@ PROBES: dict[str, Callable[[Clients, Outputs], object]] = {
     ),
     "read the webhook keys": lambda clients, outputs: clients("secretsmanager").get_secret_value(
         SecretId=PARAMETERS["WebhookSecretName"]
+    ),
+    "read the key of the traces": lambda clients, outputs: clients("secretsmanager").get_secret_value(
+        SecretId="synced-accounts/dev/traces"
     ),
     "send a hint": _send("RefreshQueueUrl"),
     "send a command": _send("CommandsQueueUrl"),

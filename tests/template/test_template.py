@@ -112,6 +112,8 @@ def _requirements() -> dict[str, tuple[str, list[str]]]:
 
 # Read by the powertools library, by their names.
 _POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+# Read by what traces who did what, at the doors that know the user.
+_TRACES = {"TRACES_KEY"}
 # Read by nobody: it makes new settings a new version.
 _NUMBER = {"SETTINGS_VERSION"}
 
@@ -124,7 +126,8 @@ def test_every_function_is_given_the_settings_that_the_code_reads_and_no_others(
     settings = {name.upper() for name in Settings.model_fields}
 
     for name in FUNCTIONS.keys() - {"PowensWebhookFunction", "LiveUpdatesFunction"}:
-        assert _environment(deployed, name) == settings | _POWERTOOLS | _NUMBER
+        own = _TRACES if name == "AccountsApiFunction" else set()
+        assert _environment(deployed, name) == settings | _POWERTOOLS | _NUMBER | own
 
 
 def test_live_updates_are_given_what_they_read_by_themselves_too(deployed: Stack) -> None:
@@ -136,7 +139,7 @@ def test_live_updates_are_given_what_they_read_by_themselves_too(deployed: Stack
 
 
 def test_the_webhook_is_given_what_it_reads_by_itself_too(deployed: Stack) -> None:
-    common = _environment(deployed, "AccountsApiFunction")
+    common = _environment(deployed, "HousekeepingFunction")
     code = ast.parse((ROOT / "functions" / "powens_webhook" / "app.py").read_text())
     read = {
         node.value
@@ -151,15 +154,19 @@ def test_the_webhook_is_given_what_it_reads_by_itself_too(deployed: Stack) -> No
     assert read - common == {"WEBHOOK_SECRETS", "WEBHOOK_TOLERANCE_SECONDS"}
 
 
-def test_only_the_webhook_is_given_a_secret_and_no_other_function_is(deployed: Stack) -> None:
-    holders = {
-        name
+def test_who_is_given_a_secret_has_it_under_our_key_and_no_other_function_is(deployed: Stack) -> None:
+    held = {
+        name: set(re.findall(r"resolve:secretsmanager:([^:}]*}?[^:}]*)", json.dumps(function["Environment"])))
         for name, function in deployed.of("AWS::Lambda::Function")
-        if "{{resolve:" in json.dumps(function["Environment"])
     }
+    traces, webhooks = {"synced-accounts/${Stage}/traces"}, {"${WebhookSecretName}"}
 
-    assert holders == {"PowensWebhookFunction"}
-    assert target(deployed.properties("PowensWebhookFunction")["KmsKeyArn"]) == "TokenKey"
+    assert held.pop("PowensWebhookFunction") == webhooks
+    assert (held.pop("AccountsApiFunction"), held.pop("LiveUpdatesFunction")) == (traces, traces)
+    assert set().union(*held.values()) == set()
+    for name in ("PowensWebhookFunction", "AccountsApiFunction", "LiveUpdatesFunction"):
+        assert target(deployed.properties(name)["KmsKeyArn"]) == "TokenKey"
+    assert deployed.properties("TracesKey")["Name"] == {"Fn::Sub": "synced-accounts/${Stage}/traces"}
 
 
 @pytest.mark.parametrize("metric", Metric)
@@ -218,8 +225,8 @@ def test_the_log_of_the_sockets_holds_no_header_and_is_written_only_when_asked_f
     logged = set(re.findall(r"\$context\.([\w.]+)", settings["Format"]))
 
     assert (condition, without) == ("HasLiveAccessLogs", {"Ref": "AWS::NoValue"})
-    assert "requestId" in logged
-    assert not {name for name in logged if name.startswith(("identity", "authorizer"))}
+    assert {"requestId", "identity.sourceIp"} <= logged
+    assert not {name for name in logged if name.startswith("authorizer")}
     assert "header" not in settings["Format"]
     assert json.loads(settings["Format"])
 
