@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from local.paths import ROOT
 from tests.template.cloudformation import PARAMETERS, Stack, target
 
@@ -90,3 +92,52 @@ def test_the_custom_domain_leads_to_the_stage_once_there_is_one(deployed: Stack)
     assert target(mapping["ApiId"]) == "HttpApi"
     assert deployed.type_of(target(mapping["Stage"])) == "AWS::ApiGatewayV2::Stage"
     assert deployed.stage("HttpApi") == deployed.properties(target(mapping["Stage"]) or "")
+
+
+def test_the_gateways_own_address_is_closed_once_there_is_a_domain(deployed: Stack) -> None:
+    (server,) = deployed.properties("HttpApi")["Body"]["servers"]
+
+    assert server["x-amazon-apigateway-endpoint-configuration"] == {
+        "disableExecuteApiEndpoint": {"Fn::If": ["HasCustomDomain", True, False]}
+    }
+
+
+ADDRESSES = ("PublicUrl", "JwtIssuer", "CorsOrigins", "ReturnToAllowed", "PowensApiUrl", "PowensWebviewUrl")
+
+
+@pytest.mark.parametrize("parameter", ADDRESSES)
+@pytest.mark.parametrize(
+    ("host", "good"),
+    [
+        ("https://accounts.example.com", True),
+        ("http://localhost:8080", True),
+        ("http://localhost", True),
+        ("http://accounts.example.com", False),
+        ("http://localhost.example.com", False),
+        ("http://localhost:8080@example.com", False),
+        ("http://127.0.0.1.example.com", False),
+        ("ftp://accounts.example.com", False),
+    ],
+)
+def test_no_address_is_without_tls_but_on_the_machine_itself(
+    source: dict[str, Any], parameter: str, host: str, good: bool
+) -> None:
+    pattern = source["Parameters"][parameter]["AllowedPattern"]
+    if parameter == "ReturnToAllowed" and host.startswith("ftp"):
+        return  # as good a scheme of an app as any
+    assert bool(re.fullmatch(pattern, host)) == good
+    if parameter in ("CorsOrigins", "ReturnToAllowed"):
+        assert bool(re.fullmatch(pattern, f"https://app.example.com,{host}")) == good
+        assert bool(re.fullmatch(pattern, f"{host},https://app.example.com")) == good
+
+
+@pytest.mark.parametrize(
+    "value", ["wealthapp://", "https://app.example.com, wealthapp://", "http://localhost:8080,x://"]
+)
+def test_apps_and_several_origins_may_be_returned_to(source: dict[str, Any], value: str) -> None:
+    assert re.fullmatch(source["Parameters"]["ReturnToAllowed"]["AllowedPattern"], value)
+
+
+def test_each_address_that_a_stage_is_deployed_with_is_one_of_these(source: dict[str, Any]) -> None:
+    taken = {name for name, one in source["Parameters"].items() if "http" in one.get("AllowedPattern", "")}
+    assert taken == set(ADDRESSES)

@@ -86,7 +86,12 @@ def test_the_policy_allows_our_own_scripts_and_styles_only() -> None:
     assert directives["img-src"] == ["'self'", "blob:"]  # blob: a logo that the API gave, in memory
     assert directives["base-uri"] == directives["form-action"] == directives["frame-ancestors"] == ["'none'"]
     assert directives["require-trusted-types-for"] == ["'script'"]
+    assert directives["connect-src"] == ["'self'"]
     assert "unsafe" not in policy
+
+
+def test_the_headers_of_production_name_no_machine_of_a_developer() -> None:
+    assert not re.search(r"localhost|127\.0\.0\.1|\*:|:\*", (WEB / "_headers").read_text())
 
 
 def test_the_document_has_no_inline_script_style_or_handler() -> None:
