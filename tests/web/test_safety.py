@@ -1,7 +1,7 @@
 """What an attacker, a careless bank or a wrong answer cannot do to the page."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.web import scenarios
 from tests.web.screen import Screen, Stub
@@ -64,6 +64,52 @@ def test_signing_out_leaves_nothing_of_the_person_on_the_screen(screen: Screen) 
     page.locator("[data-user=carol]").click()
     expect(page.get_by_test_id("empty")).to_be_visible()
     expect(page.locator("body")).not_to_contain_text("Revolut")
+
+
+def stored(page: Page) -> dict[str, str]:
+    """What the page keeps on the machine, by name."""
+    kept: dict[str, str] = page.evaluate("({...localStorage, ...sessionStorage})")
+    return {name: value for name, value in kept.items() if name.startswith("synced-accounts.")}
+
+
+def test_signing_out_leaves_nothing_of_the_person_in_storage_but_their_language(screen: Screen) -> None:
+    page = screen.open()
+    page.get_by_test_id("language-en").click()
+    page.evaluate(
+        """for (const [name, value] of [["visit", {user: "alice"}], ["operations", {alice: {c: "o"}}],
+             ["erasure", {alice: "o"}]]) localStorage.setItem("synced-accounts." + name, JSON.stringify(value));
+           sessionStorage.setItem("synced-accounts.return-code", '"c0de"'); localStorage.setItem("others", "stays")"""
+    )
+    page.get_by_test_id("sign-out").click()
+    expect(page.get_by_test_id("sign-in-view")).to_be_visible()
+    assert stored(page) == {"synced-accounts.language": '"en"'}
+    assert page.evaluate("localStorage.getItem('others')") == "stays"
+
+
+def test_who_signs_out_of_the_host_application_is_out_after_a_reload_too(screen: Screen, stub: Stub) -> None:
+    stub.settings(demo=False, host_user="bob")
+    page = screen.open(user=None)
+    page.get_by_test_id("sign-out").click()
+    expect(page.get_by_test_id("sign-in-view")).to_be_visible()
+    page.reload()
+    expect(page.get_by_test_id("sign-in-view")).to_be_visible()
+    assert stored(page) == {}
+
+
+def test_a_session_that_could_not_be_ended_is_said_to_go_on(screen: Screen, stub: Stub) -> None:
+    stub.settings(demo=False, host_user="bob")
+    page = screen.open(user=None)
+    page.route("**/session/end", lambda route: route.abort())
+    page.get_by_test_id("sign-out").click()
+    expect(page.get_by_test_id("sign-in-view")).to_be_visible()
+    expect(page.get_by_test_id("toast")).to_be_visible()
+
+
+def test_where_only_the_host_application_signs_out_the_page_does_not_pretend_to(screen: Screen, stub: Stub) -> None:
+    stub.settings(demo=False, host_user="bob", host_signs_out=False)
+    page = screen.open(user=None)
+    expect(page.get_by_test_id("signed-in-as")).to_have_text("Bob")
+    expect(page.get_by_test_id("sign-out")).to_have_count(0)
 
 
 def test_a_lost_session_asks_to_sign_in_again(screen: Screen, stub: Stub) -> None:

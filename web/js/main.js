@@ -16,7 +16,9 @@ import { Session, SignInFailed } from './session.js';
 import { Store } from './store.js';
 import { operationMessage } from './views/operation-panel.js';
 
-const DEFAULTS = { api_base: '', currency: 'EUR', demo: false, live_url: null, token_url: null, sign_in_url: null };
+const DEFAULTS = {
+  api_base: '', currency: 'EUR', demo: false, live_url: null, token_url: null, sign_in_url: null, sign_out_url: null,
+};
 
 const failedLoads = new Map(); // name of a view -> how often it could not be had
 
@@ -131,6 +133,16 @@ class App {
     this.notices.clear();
     this.choices.reset();
     this.frame.reset();
+  }
+
+  /** The person leaves: nothing of theirs stays on this machine. */
+  async leave() {
+    this.signOut();
+    memory.forget();
+    const ended = this.session.endAtHost().catch((error) => error);
+    await this.showSignIn(false);
+    const error = await ended;
+    if (error) this.#failSignIn(error);
   }
 
   async #signedOut() {

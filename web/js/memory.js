@@ -36,6 +36,14 @@ function write(kind, name, value) {
 const VISIT_LASTS_MS = 30 * 60 * 1000; // as long as the address of a Webview session can be used
 
 export const memory = {
+  /** Whoever it was: only the language stays. */
+  forget() {
+    for (const kind of ['localStorage', 'sessionStorage']) {
+      const names = Object.keys(area(kind) ?? {}).filter((name) => name.startsWith(PREFIX));
+      for (const name of names) if (name !== `${PREFIX}language`) write(kind, name.slice(PREFIX.length), null);
+    }
+  },
+
   get language() { return read('localStorage', 'language'); },
   set language(value) { write('localStorage', 'language', value); },
 

@@ -45,6 +45,16 @@ export class Session {
     memory.demoUser = null;
   }
 
+  /** Whether the person can sign out here: else the host application, whose session it is, has the way. */
+  get canEnd() { return this.config.demo || this.config.sign_out_url !== null; }
+
+  /** Without it, this page would be signed in again when it is next opened. @throws {SignInFailed|TypeError} */
+  async endAtHost() {
+    if (this.config.demo) return;
+    const response = await fetch(this.config.sign_out_url, { method: 'POST', credentials: 'same-origin' });
+    if (!response.ok) throw new SignInFailed();
+  }
+
   /** A token that has not expired, as far as we know. */
   async token() {
     if (this.#token === null || Date.now() > this.#expiresAt - 10_000) await this.renew();

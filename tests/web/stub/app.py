@@ -41,7 +41,7 @@ from tests.web.stub.connections import (
     webview_session,
 )
 from tests.web.stub.controls import cut, expire, requests, reset, set_user, settings, sockets, users
-from tests.web.stub.host import WEB, Pages, config, demo_token, demo_users, host_token, live, powens
+from tests.web.stub.host import WEB, Pages, config, demo_token, demo_users, host_end, host_token, live, powens
 from tests.web.stub.state import state
 
 
@@ -82,6 +82,7 @@ app = Starlette(
         Route("/demo/users", demo_users),
         Route("/demo/token", demo_token, methods=["POST"]),
         Route("/session/token", host_token, methods=["POST"]),
+        Route("/session/end", host_end, methods=["POST"]),
         WebSocketRoute("/live", live),
         Route("/stub/reset", reset, methods=["POST"]),
         Route("/stub/settings", settings, methods=["POST"]),

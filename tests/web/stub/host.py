@@ -50,6 +50,8 @@ async def config(request: Request) -> Response:
     answer = {"api_base": "", "demo": state.settings["demo"], "live_url": live, "currency": state.settings["currency"]}
     if not state.settings["demo"]:
         answer |= {"token_url": "/session/token", "sign_in_url": "/login"}
+        if state.settings["host_signs_out"]:
+            answer["sign_out_url"] = "/session/end"
     return JSONResponse(answer)
 
 
@@ -65,6 +67,11 @@ async def demo_token(request: Request) -> Response:
 async def host_token(request: Request) -> Response:
     user = state.settings["host_user"]
     return give_token(user) if user else problem(401, "signed_out")
+
+
+async def host_end(request: Request) -> Response:
+    state.settings["host_user"] = None
+    return Response(status_code=204)
 
 
 def give_token(user: str) -> Response:

@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "token_seconds": 3600,
     "demo": True,
     "currency": "EUR",  # the main one, as config.json says it
+    "host_signs_out": True,  # outside the demo: whether the host application has an address for it
     "host_user": None,  # outside the demo: who the host application's session belongs to
     "reading": 0,  # how often a confirmation is answered that the new connection has not been read yet
     "return_code": None,  # what a visit that ends with "done" brings back

@@ -104,12 +104,10 @@ export class Frame {
       icon: 'leave',
       'aria-label': label,
       data: { testid: 'sign-out' },
-      action: () => {
-        app.signOut();
-        return app.showSignIn(false);
-      },
+      action: () => app.leave(),
     });
-    return [h('span', { class: 'who', data: { testid: 'signed-in-as' } }, app.session.user.name), signOut];
+    const who = h('span', { class: 'who', data: { testid: 'signed-in-as' } }, app.session.user.name);
+    return app.session.canEnd ? [who, signOut] : [who];
   }
 
   async #switchLanguage(language) {
