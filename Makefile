@@ -232,12 +232,20 @@ chromium:
 
 .PHONY: lock
 lock: $(UV) $(COMPILERS)/$(READY) ## Renew the hashed locks from pyproject.toml, and of npm
-	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml -o shared/requirements.txt --python-version 3.13
+	$(UV) pip compile -q $(UPGRADE) --generate-hashes --no-header --no-annotate pyproject.toml -o shared/requirements.txt --python-version 3.13
 	for group in runtime local ops sam clients compilers; do \
-	  $(UV) pip compile -q --generate-hashes --no-header --no-annotate --group $$group -o local/locks/$$group.txt --python-version 3.13; done
-	$(UV) pip compile -q --generate-hashes --no-header --no-annotate pyproject.toml --group dev \
+	  $(UV) pip compile -q $(UPGRADE) --generate-hashes --no-header --no-annotate --group $$group -o local/locks/$$group.txt --python-version 3.13; done
+	$(UV) pip compile -q $(UPGRADE) --generate-hashes --no-header --no-annotate pyproject.toml --group dev \
 	  -c shared/requirements.txt -o local/locks/dev.txt --python-version 3.13
 	PATH="$(CURDIR)/$(COMPILERS)/bin:$$PATH" npm install --prefix local/locks/npm --package-lock-only --omit-lockfile-registry-resolved --silent
+
+.PHONY: update
+update: ## Renew the locks with the newest versions that pyproject.toml allows; then make test says whether they do
+	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
+
+.PHONY: sbom
+sbom: $(DEV)/$(READY) $(ENVIRONMENTS) $(OPS)/$(READY) ## Write sbom.json (CycloneDX) from the locks; fails for a licence that is not allowed
+	@exec $(DEV)/bin/python -m ops.sbom sbom.json
 
 .PHONY: clean
 clean: ## Remove what was built and the state of the offline system (environments stay)
