@@ -5,6 +5,7 @@ A message carries no state, so a lost, doubled or late one is harmless: a screen
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,6 +15,8 @@ from shared.domain.errors import AppError
 
 SOCKET_FOR = timedelta(hours=2)
 """API Gateway closes a WebSocket after two hours (AWS limit)."""
+MOST_SOCKETS = 20
+"""Of one user: more devices and tabs than somebody has. Each costs a request at every change."""
 SETTLED_AFTER = timedelta(seconds=30)
 """A socket is refused as gone while it is still being opened: only an older one is forgotten for it."""
 
@@ -49,10 +52,19 @@ class Live:
     clock: Clock
 
     def open(self, socket_id: str, user_id: str, *, token_until: datetime) -> None:
-        """The socket is told nothing once the token with which it was opened has expired; it is closed instead."""
+        """The socket is told nothing once the token with which it was opened has expired; it is closed instead.
+
+        So are the oldest of more than MOST_SOCKETS: who opens one sees all that were there before, so that those who
+        open many at once leave no more than that either.
+        """
         now = self.clock()
         until = min(now + SOCKET_FOR, token_until)
         self.store.add_socket(OpenSocket(id=socket_id, user_id=user_id, opened_at=now, until=until))
+        by_age = sorted(self.store.sockets(user_id), key=lambda socket: (socket.opened_at, socket.id))
+        for socket in by_age[:-MOST_SOCKETS]:
+            with suppress(AppError):  # it counts again when the next one is opened
+                self.screens.close(socket.id)
+                self.store.remove_socket(socket.id)
 
     def close(self, socket_id: str) -> None:
         self.store.remove_socket(socket_id)

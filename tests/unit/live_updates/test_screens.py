@@ -7,7 +7,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from functions.live_updates import app
 from shared.adapters.sockets import Sockets
-from shared.application.live import SETTLED_AFTER, SOCKET_FOR
+from shared.application.live import MOST_SOCKETS, SETTLED_AFTER, SOCKET_FOR, OpenSocket
 from shared.domain.errors import Unavailable
 from shared.domain.facts import FactType
 from tests.builders import NOW
@@ -103,3 +103,44 @@ def test_what_boto3_says_beside_gone_is_a_temporary_problem() -> None:
         sockets.send("s", "{}")
     with pytest.raises(Unavailable):
         sockets.close("s")
+
+
+def test_of_more_sockets_than_somebody_has_the_oldest_are_closed_and_nobody_elses(room: Room) -> None:
+    room.opens("bobs", "bob")
+    for number in range(MOST_SOCKETS + 3):
+        room.clock.advance(seconds=1)
+        room.opens(f"{number:03}", "alice")
+
+    newest = {f"{number:03}" for number in range(3, MOST_SOCKETS + 3)}
+    assert set(room.store.kept) == newest | {"bobs"}
+    assert room.screens.gone == {"000", "001", "002"}
+    assert room.tells("alice") == MOST_SOCKETS
+
+
+def test_however_many_sockets_open_at_once_no_more_than_the_most_stay(room: Room) -> None:
+    """Each is written before any of them is looked at."""
+    written = [
+        OpenSocket(id=f"{number:03}", user_id="alice", opened_at=room.clock(), until=room.clock() + SOCKET_FOR)
+        for number in range(60)
+    ]
+    for socket in written:
+        room.store.add_socket(socket)
+    room.clock.advance(seconds=1)
+    room.opens("last", "alice")
+
+    assert len(room.store.kept) == MOST_SOCKETS
+    assert "last" in room.store.kept
+
+
+def test_a_socket_that_cannot_be_closed_stays_counted_and_the_new_one_opens(room: Room) -> None:
+    for number in range(MOST_SOCKETS + 1):
+        room.clock.advance(seconds=1)
+        room.screens.broken.add("000")
+        room.opens(f"{number:03}", "alice")
+    assert len(room.store.kept) == MOST_SOCKETS + 1
+
+    room.screens.broken.clear()
+    room.clock.advance(seconds=1)
+    room.opens("next", "alice")
+    assert len(room.store.kept) == MOST_SOCKETS
+    assert "000" not in room.store.kept
