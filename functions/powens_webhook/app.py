@@ -8,13 +8,14 @@ botocore without boto3, and log lines written by hand: the time to start is the 
 
 import base64
 import binascii
+import hashlib
 import json
 import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.config import Config
@@ -39,13 +40,7 @@ DEFAULT_TOLERANCE_SECONDS = "604800"
 _SQS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 
 
-class Context(Protocol):
-    """What is used of the Lambda context."""
-
-    aws_request_id: str
-
-
-def lambda_handler(event: dict[str, Any], context: Context) -> Response:
+def lambda_handler(event: dict[str, Any], context: object) -> Response:  # noqa: ARG001 - Lambda's signature
     """An HTTP API event, payload 2.0, to its answer."""
     received_at = datetime.now(UTC)
     request_id: str = event["requestContext"]["requestId"]
@@ -81,7 +76,7 @@ def lambda_handler(event: dict[str, Any], context: Context) -> Response:
         _write("INFO", "webhook with nothing to read", Metric.WEBHOOKS_WITHOUT_USER, **keys)
         return _answer(200, {"status": "ignored"})
     try:
-        _queue(whom, name, received_at, request_id, context.aws_request_id)
+        _queue(whom, name, received_at, request_id, _signature(event))
     except (BotoCoreError, ClientError) as error:
         kind = type(error).__name__
         _write("ERROR", "webhook not queued", Metric.UNQUEUED_WEBHOOKS, **keys, error=kind)
@@ -108,7 +103,13 @@ def _secrets() -> tuple[str, ...]:
     return secrets
 
 
-def _queue(whom: About, reason: str, received_at: datetime, correlation_id: str, delivery_id: str) -> None:
+def _signature(event: dict[str, Any]) -> str:
+    """Of a request that has been verified: it has one."""
+    (signature,) = (value for name, value in event["headers"].items() if name.lower() == "bi-signature")
+    return str(signature).strip()
+
+
+def _queue(whom: About, reason: str, received_at: datetime, correlation_id: str, signature: str) -> None:
     hint = {
         "version": 1,
         "powens_user_id": whom.user_id,
@@ -122,9 +123,10 @@ def _queue(whom: About, reason: str, received_at: datetime, correlation_id: str,
         QueueUrl=os.environ["REFRESH_QUEUE_URL"],
         MessageBody=json.dumps(hint),
         MessageGroupId=str(whom.user_id),
-        # One per delivery, not per content: two equal hints minutes apart can be about two changes, and the queue would
-        # drop the second. A repetition by the AWS client has the same one and is dropped, as it should be.
-        MessageDeduplicationId=delivery_id,
+        # One per signature, which has the moment in it, and not per content: two equal hints minutes apart can be about
+        # two changes. What comes again with the same one tells nothing that the first did not: the read that the first
+        # causes begins later than it was signed. Whoever replays a webhook so causes no more than one read.
+        MessageDeduplicationId=hashlib.sha256(signature.encode()).hexdigest(),
     )
 
 

@@ -3,9 +3,11 @@
 import pytest
 
 from functions.account_commands import app as account_commands
+from functions.powens_webhook import app as powens_webhook
 from shared.domain.connection import connection_id
 from tests.integration.world import World
 from tests.worlds.powens.fake import error
+from tests.worlds.triggers import event_file, signed
 
 
 def test_a_deleted_connection_stays_gone_after_a_read_that_began_before(world: World) -> None:
@@ -131,3 +133,19 @@ def test_a_deletion_that_powens_refuses_ends_as_failed_at_once(world: World) -> 
     ended = world.operation(reply)
     assert (ended["status"], ended["status_reason"]["code"]) == ("failed", "refused_by_powens")
     assert world.held(connection)["status"] == "ok"
+
+
+def test_one_signed_word_of_a_deleted_user_costs_one_look_however_often_it_is_replayed(world: World) -> None:
+    for number in range(70, 75):
+        world.connect(number, connection_id=number)
+    path, body = "/webhooks/powens/user-deleted", b'{"id": 41}'
+    event = event_file("powens_webhook/user-deleted") | {"body": body.decode(), "isBase64Encoded": False}
+    event["headers"] = {"host": "api.example.com", **signed(path, body, world.clock())}
+    world.forget()
+    for _ in range(60):
+        with world.invoking():
+            assert powens_webhook.lambda_handler(event, None)["statusCode"] == 200
+        world.clock.advance(seconds=4)
+        world.settle()
+    assert world.powens.count("GET /users/41/connections.*") == 1
+    assert len(world.powens.log) <= 1 + 5

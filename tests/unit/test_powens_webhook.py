@@ -25,13 +25,6 @@ BODY = b'{"id":912,"id_user":41,"id_connection":77,"disabled":null,"id_webhook_d
 
 
 @dataclass
-class Delivery:
-    """The Lambda context of one invocation."""
-
-    aws_request_id: str = "f0e1d2c3-0000-4000-8000-000000000001"
-
-
-@dataclass
 class Aws:
     """The queue, every AWS call, and the fault to answer with instead."""
 
@@ -94,8 +87,8 @@ def event(name: str = "account-enabled", body: bytes = BODY, *, key: str = SECRE
     }
 
 
-def call(request: dict[str, Any], delivery: str = "delivery-1") -> dict[str, Any]:
-    answer = app.lambda_handler(request, Delivery(delivery))
+def call(request: dict[str, Any]) -> dict[str, Any]:
+    answer = app.lambda_handler(request, None)
     return {**answer, "json": json.loads(answer["body"])}
 
 
@@ -152,18 +145,30 @@ def test_a_signed_webhook_becomes_one_hint_with_one_aws_call(
         "reason": reason,
         "correlation_id": "ZkLmNoPqRsTuVwX=",
     }
-    assert (message["MessageGroupId"], message["MessageDeduplicationId"]) == ("41", "delivery-1")
+    assert message["MessageGroupId"] == "41"
     assert received_at.endswith("Z")
     assert len(received_at) == len("2026-03-05T09:41:07.120394Z")
     assert before <= datetime.fromisoformat(received_at) <= datetime.now(UTC)
     assert metrics(logged(capsys)) == ["QueuedWebhooks"]
 
 
-def test_two_equal_deliveries_are_two_hints(aws: Aws) -> None:
-    same = event()
-    call(same, "delivery-1")
-    call(same, "delivery-2")
+def test_two_webhooks_that_say_the_same_at_two_moments_are_two_hints(aws: Aws) -> None:
+    call(event(date=_moment(0)))
+    call(event(date=_moment(1)))
     assert len(aws.messages()) == 2
+
+
+@pytest.mark.parametrize("name", ["user-deleted", "connection-synced"])
+def test_a_webhook_that_is_replayed_is_one_hint_however_often(aws: Aws, name: str) -> None:
+    same = event(name, date=_moment(0))
+    answers = [call(same | {"rawQueryString": f"again={n}"}) for n in range(60)]
+    assert {answer["statusCode"] for answer in answers} == {200}
+    assert len(aws.messages()) == 1
+
+
+def _moment(microseconds: int) -> str:
+    at = datetime.now(UTC).replace(microsecond=microseconds)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def test_a_body_of_text_is_signed_as_utf8(aws: Aws) -> None:
