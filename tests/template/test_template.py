@@ -169,6 +169,20 @@ def test_who_is_given_a_secret_has_it_under_our_key_and_no_other_function_is(dep
     assert deployed.properties("TracesKey")["Name"] == {"Fn::Sub": "synced-accounts/${Stage}/traces"}
 
 
+def test_webhooks_have_concurrency_of_their_own_once_somebody_says_how_much(deployed: Stack) -> None:
+    given = {
+        name: function["ReservedConcurrentExecutions"]
+        for name, function in deployed.of("AWS::Lambda::Function")
+        if "ReservedConcurrentExecutions" in function
+    }
+
+    assert given == {
+        "PowensWebhookFunction": {
+            "Fn::If": ["HasWebhookConcurrency", {"Ref": "WebhookConcurrency"}, {"Ref": "AWS::NoValue"}]
+        }
+    }
+
+
 @pytest.mark.parametrize("metric", Metric)
 def test_each_metric_is_written_by_the_code(metric: Metric) -> None:
     code = "".join(path.read_text() for folder in ("shared", "functions") for path in (ROOT / folder).rglob("*.py"))

@@ -66,8 +66,12 @@ def _identities(template: Mapping[str, Any], parameters: Mapping[str, str]) -> d
     return found
 
 
+_OF_THE_FUNCTION = frozenset({"FunctionName", "ReservedConcurrentExecutions"})
+"""Properties that no version freezes: they are of the function, whichever version runs."""
+
+
 def _read_by(stack: Stack, function: str) -> set[str]:
-    properties = {name: value for name, value in stack.properties(function).items() if name != "FunctionName"}
+    properties = {name: value for name, value in stack.properties(function).items() if name not in _OF_THE_FUNCTION}
     return set(references(properties)) & set(stack.template["Parameters"])
 
 
