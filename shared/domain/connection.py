@@ -277,6 +277,24 @@ class Connection(Stored):
         """Whether its user sees it."""
         return self.removed_at is None and self.unconfirmed is None
 
+    @property
+    def kept(self) -> "Connection":
+        """As it is stored: of a tombstone without Powens' names, balances and digits.
+
+        Ids and keyed hashes stay, so that what Powens shows again is known again. A name that the user gave stays, too,
+        unless it was the user who ended the connection.
+        """
+        if self.removed_at is None:
+            return self
+        return replace(
+            self,
+            institution=replace(self.institution, name="", logo_url=None, color=None),
+            sources=(),
+            accounts=tuple(
+                replace(account, name="", balance=None, iban_last4=None, number_last4=None) for account in self.accounts
+            ),
+        )
+
     def account(self, account_id: str) -> Account | None:
         """The account that has this id, or had it."""
         return next((a for a in self.accounts if a.id == account_id or account_id in a.former_ids), None)

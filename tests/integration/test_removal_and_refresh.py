@@ -1,12 +1,15 @@
 """Connections that are deleted or refreshed, here and at Powens."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from shared.domain.connection import connection_id
+from tests.ibans import iban
 from tests.integration.journey_steps import kinds
 from tests.integration.world import World
+from tests.worlds.documents import content_of
 from tests.worlds.folding import folded
 
 
@@ -127,3 +130,42 @@ def test_a_refresh_that_powens_refuses_says_how_old_the_data_is_that_there_is(
     assert said in ended["status_reason"]["message"]
     assert ended["last_success_at"] == world.held(connection)["last_success_at"]
     assert world.commands.messages == []
+
+
+def test_of_an_ended_connection_ids_and_hashes_are_kept_and_its_history_has_its_names(world: World) -> None:
+    connection = world.connect(1, 2)
+    ours, ids = connection_id(connection.id), world.ids(connection)
+    world.api("PATCH", f"/v1/accounts/{ids[2]}", {"name": "Mon compte"})
+    world.api("DELETE", f"/v1/connections/{ours}", {"confirm": "Banque du Test"})
+    world.settle()
+
+    [tombstone] = [item for item in world.items() if item["sk"]["S"] == f"LIST#CONNECTION#{ours}"]
+    kept = json.dumps(content_of(tombstone), ensure_ascii=False)
+    for personal in ("Compte 1", "Mon compte", "Banque du Test", "1523.07", iban(1)[-4:], iban(2)[-4:]):
+        assert personal not in kept
+    assert all(account in kept for account in ids.values())
+    [told] = [e for e in world.api("GET", "/v1/history").json["entries"] if e["kind"] == "ConnectionRemoved"]
+    assert told["institution_name"] == "Banque du Test"
+    assert sorted(line["name"] for line in told["accounts"]) == ["Compte 1", "Mon compte"]
+
+
+def test_a_connection_that_powens_takes_away_and_shows_again_has_the_names_that_its_user_gave(world: World) -> None:
+    connection = world.connect(1, 2, disabled=(2,))
+    ids = world.ids(connection)
+    world.api("PATCH", f"/v1/accounts/{ids[2]}", {"name": "Mon compte"})
+    taken = world.powens.connections.pop(connection.id)
+    world.webhook("connection-deleted", connection)
+    world.settle()
+    assert world.api("GET", "/v1/connections").json["connections"] == []
+
+    world.clock.advance(minutes=1)
+    world.powens.connections[connection.id] = taken
+    world.webhook("connection-synced", connection)
+    world.settle()
+    shown = world.held(connection)
+    assert shown["institution"]["name"] == "Banque du Test"
+    assert {account["id"]: account["name"] for account in shown["accounts"]} == {
+        ids[1]: "Compte 1",
+        ids[2]: "Mon compte",
+    }
+    assert world.enabled(connection) == {1}

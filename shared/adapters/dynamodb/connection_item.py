@@ -30,7 +30,7 @@ def put_connection(before: Connection | None, after: Connection) -> Write:
         **connection_key(after.user_id, after.id),
         "version": after.version + 1,
         "revision": after.revision,
-        **_packed(_codec().write(_with_all_of(before, after))),
+        **_packed(_codec().write(_with_all_of(before, after.kept))),
     }
     if after.removed_at is not None:
         item["ttl"] = expiry(after.removed_at, TOMBSTONE_KEPT)

@@ -65,7 +65,7 @@ class InMemoryConnections:
 
     def _put(self, before: Connection | None, outcome: Outcome, correlation_id: str) -> None:
         after = outcome.connection
-        self.memory.connections[_key(after)] = replace(after, version=after.version + 1)
+        self.memory.connections[_key(after)] = replace(after.kept, version=after.version + 1)
         known = {operation.id for operation in before.operations} if before is not None else set()
         for operation in outcome.operations:
             self.memory.operations[operation.user_id, operation.id] = operation
