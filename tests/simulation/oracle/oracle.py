@@ -111,13 +111,16 @@ class Oracle(Choices):
             for one in alike
         ):
             return False
+        now = self.world.engine.at
         listed = powens.connections[real.connection].accounts
         others = [name for name in real.ids if name != account.id]
         if real.shared:
             others += [n for other in powens.reals.values() if same(real, other) for n in other.ids if n != account.id]
         return any(
             (name in listed and listed[name].deleted)
-            or powens.gone_since.get(name, self.world.engine.at) <= self.world.engine.at - PATIENCE
+            or powens.gone_since.get(name, now) <= now - PATIENCE
+            # As far as anybody can tell, it was gone when an answer left it out.
+            or (name in powens.gone_since and powens.left_out.get(name, now) <= now - PATIENCE)
             for name in others
         )
 
@@ -178,6 +181,9 @@ class Oracle(Choices):
         self.successes.setdefault(now["id"], []).append((self.world.engine.at, now.get("last_success_at")))
         if was.get("unconfirmed") and not now.get("unconfirmed"):
             self.confirmed_at[now["powens_id"]] = self.world.engine.at
+        for account in now.get("accounts", []):
+            if account.get("missing_since") is None:
+                self.world.powens.left_out.pop(account["powens_id"], None)
         self._unread(was, now)
         self._bind(now)
         for account in now.get("accounts", []):

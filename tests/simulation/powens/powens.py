@@ -186,7 +186,11 @@ class SimulatedPowens(OddFields):
         if name == "accounts" and chance.happens("Powens answers a part of a list", step):
             engine.tell(f"Powens leaves an account out of {line}")
             self.misread[int(line.split("/")[2])] = engine.at
-            return Answer(200, {name: [a for a in body[name] if chance.roll("part", step, a["id"]) < 0.6]})
+            part = [a for a in body[name] if chance.roll("part", step, a["id"]) < 0.6]
+            for account in body[name]:
+                if account not in part:
+                    self.left_out.setdefault(account["id"], engine.at)
+            return Answer(200, {name: part})
         if "/users/" in line and "sources" not in name and chance.happens("Powens answers an odd field", step):
             self._spoil(line, body.get(name, [body]), step)
         if "/connections" in line and name != "accounts" and chance.happens("Powens answers an older date", step):

@@ -66,6 +66,8 @@ class PowensState(FakePowens):
         """New ids of accounts with a namesake, which the product has not paired with an old one."""
         self.gone_since: dict[int, int] = {}
         """When an id vanished without being called deleted, in microseconds."""
+        self.left_out: dict[object, int] = {}
+        """When an answer first left an id out, in microseconds, until a read that shows it has been stored."""
         self.forbidden: dict[int, float] = {}
         """Until when, in seconds, a user's accounts may not be updated."""
         self.renewals: dict[int, list[int]] = {}
