@@ -186,11 +186,7 @@ class SimulatedPowens(OddFields):
         if name == "accounts" and chance.happens("Powens answers a part of a list", step):
             engine.tell(f"Powens leaves an account out of {line}")
             self.misread[int(line.split("/")[2])] = engine.at
-            part = [a for a in body[name] if chance.roll("part", step, a["id"]) < 0.6]
-            for account in body[name]:
-                if account not in part:
-                    self.left_out.setdefault(account["id"], engine.at)
-            return Answer(200, {name: part})
+            return Answer(200, {name: self._part(body[name], step)})
         if "/users/" in line and "sources" not in name and chance.happens("Powens answers an odd field", step):
             self._spoil(line, body.get(name, [body]), step)
         if "/connections" in line and name != "accounts" and chance.happens("Powens answers an older date", step):
@@ -204,6 +200,12 @@ class SimulatedPowens(OddFields):
         if name in ("accounts", "connections", "connectors", "users"):
             return self._page(name, body[name], query, step)
         return answer
+
+    def _part(self, accounts: list[Any], step: str) -> list[Any]:
+        part = [account for account in accounts if self.engine.chance.roll("part", step, account["id"]) < 0.6]
+        for powens_id in {account["id"] for account in accounts} - {account["id"] for account in part}:
+            self.left_out.setdefault(powens_id, self.engine.at)
+        return part
 
     def _page(self, name: str, items: list[Any], query: Mapping[str, list[str]], step: str) -> Answer:
         """A part of a list that says how long it is, and not where it goes on."""

@@ -44,8 +44,7 @@ class PowensState(FakePowens):
         self.witnesses: set[int] = set()
         """Users who were made to see whether our credentials work (ADR 0027). Who was killed may have left one."""
         self._witnessing: set[str] = set()
-        self._asking = ""
-        """The key of the task whose request is being answered."""
+        self._asking = ""  # the key of the task whose request is being answered
         self.strays: dict[int, int] = {}
         """Since when which user is there that nobody here made, in microseconds."""
         self.erasing: dict[int, int] = {}
@@ -65,9 +64,8 @@ class PowensState(FakePowens):
         self.unbound: set[int] = set()
         """New ids of accounts with a namesake, which the product has not paired with an old one."""
         self.gone_since: dict[int, int] = {}
-        """When an id vanished without being called deleted, in microseconds."""
         self.left_out: dict[object, int] = {}
-        """When an answer first left an id out, in microseconds, until a read that shows it has been stored."""
+        """In microseconds: when an id vanished; since when answers lack one, until a read that shows it is stored."""
         self.forbidden: dict[int, float] = {}
         """Until when, in seconds, a user's accounts may not be updated."""
         self.renewals: dict[int, list[int]] = {}
