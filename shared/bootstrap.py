@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ulid import ULID
-
 from shared.adapters.aws import aws_client, utc_now
 from shared.adapters.dynamodb.answers import DynamoDBAnswers
 from shared.adapters.dynamodb.budget import DynamoDBBudget
@@ -62,6 +60,8 @@ GRANT_SECONDS_LEFT = 10.0
 
 
 def new_id() -> str:
+    from ulid import ULID  # noqa: PLC0415 - most reads make no id, and it costs a cold start
+
     return str(ULID())
 
 

@@ -5,7 +5,6 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError
 
 from shared.adapters.dynamodb.table import Table, Write, check, delete, put, unchanged, update
@@ -136,13 +135,20 @@ def test_a_write_by_itself_raises_what_its_refusal_means_or_says_that_it_was_ref
 
 
 def test_what_is_read_is_plain_and_a_read_is_consistent_unless_that_is_not_needed() -> None:
-    item = {"pk": {"S": "A"}, "version": {"N": "12"}, "packed": {"B": b"x"}}
+    item = {"pk": {"S": "A"}, "version": {"N": "12"}, "packed": {"B": b"x"}, "of a newer release": {"BOOL": True}}
     client = Client({"Item": item}, {})
     found = table_of(client).get(KEY)
-    assert found == {"pk": "A", "version": 12, "packed": Binary(b"x")}
-    assert (int(found["version"]), bytes(found["packed"])) == (12, b"x")
+    assert found == {"pk": "A", "version": 12, "packed": b"x", "of a newer release": True}
     assert table_of(client).get(KEY, consistent=False) is None
     assert [request.get("ConsistentRead") for request in client.asked] == [True, None]
+
+
+@pytest.mark.parametrize("value", [True, 1.5, None, ["a"]])
+def test_what_has_no_plain_form_is_not_stored(value: Any) -> None:
+    client = Client()
+    with pytest.raises(TypeError):
+        table_of(client).write(put({**KEY, "odd": value}))
+    assert client.asked == []
 
 
 def test_pages_go_on_where_the_last_one_stopped_and_none_is_read_that_nobody_asks_for() -> None:

@@ -66,7 +66,7 @@ class DynamoDBCatalogue:
             item = self.table.get(_chunk_key(version, number), consistent=False)
             if item is None:
                 return None
-            parts.append(bytes(item["content"]))
+            parts.append(item["content"])
         return entries_of(zlib.decompress(b"".join(parts)))
 
     def keep(self, copy: Copy) -> None:

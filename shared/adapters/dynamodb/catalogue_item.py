@@ -39,7 +39,7 @@ def pointer_attributes(copy: Copy, version: str, chunks: int) -> Item:
 
 
 def copy_of(pointer: Item, entries: Mapping[str, CatalogueEntry]) -> Copy:
-    given = json.loads(zlib.decompress(bytes(pointer["given_to_others"])))
+    given = json.loads(zlib.decompress(pointer["given_to_others"]))
     until = pointer["counted_until"]
     return Copy(
         catalogue=Catalogue(

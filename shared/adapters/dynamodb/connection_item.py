@@ -59,7 +59,7 @@ def _with_all_of(before: Connection | None, after: Connection) -> Connection:
 
 def document_of(item: Item) -> str | bytes:
     """JSON."""
-    return zlib.decompress(bytes(item["packed"])) if "packed" in item else str(item["document"])
+    return zlib.decompress(item["packed"]) if "packed" in item else str(item["document"])
 
 
 def _packed(document: bytes) -> Item:

@@ -20,7 +20,7 @@ _RETRYABLE = {
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what boto3 raises for a passing trouble into StoreUnavailable; what is left is a bug of ours."""
+    """Turn what botocore raises for a passing trouble into StoreUnavailable; what is left is a bug of ours."""
     try:
         yield
     except ClientError as error:

@@ -24,7 +24,7 @@ def access_of(item: Item) -> PowensAccess:
     return PowensAccess(
         user_id=user_of(item),
         powens_user_id=int(item["powens_user_id"]) if "powens_user_id" in item else None,
-        sealed_token=bytes(item["sealed_token"]) if "sealed_token" in item else None,
+        sealed_token=item.get("sealed_token"),
         reconcile_at=time("due_sk"),
         # Code of before moved `due_sk` alone, and meant a read.
         only_look="due_sk" in item and item.get("look_at") == item["due_sk"],
