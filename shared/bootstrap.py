@@ -1,71 +1,53 @@
-"""Picks implementations, as `live_bootstrap` does. Each is made on first use: a list needs no KMS and no secret."""
+"""Picks implementations, as `live_bootstrap` does. Each is imported and made on first use: a list needs no use case."""
+
+from __future__ import annotations
 
 import hashlib
 import hmac
 import os
 import random
-import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.aws import aws_client, utc_now
-from shared.adapters.dynamodb.answers import DynamoDBAnswers
-from shared.adapters.dynamodb.budget import DynamoDBBudget
-from shared.adapters.dynamodb.catalogue import DynamoDBCatalogue
-from shared.adapters.dynamodb.connections import DynamoDBConnections
-from shared.adapters.dynamodb.erasure import DynamoDBErasures
-from shared.adapters.dynamodb.export import DynamoDBExport
-from shared.adapters.dynamodb.history import DynamoDBHistory
-from shared.adapters.dynamodb.incidents import DynamoDBIncidents
-from shared.adapters.dynamodb.manual import DynamoDBManualAccounts
-from shared.adapters.dynamodb.markers import InstitutionMarkers
-from shared.adapters.dynamodb.operations import DynamoDBOperations
-from shared.adapters.dynamodb.orphans import DynamoDBOrphans
-from shared.adapters.dynamodb.outbox import Outbox
-from shared.adapters.dynamodb.powens_users import DynamoDBPowensUsers
-from shared.adapters.dynamodb.table import Table
-from shared.adapters.dynamodb.webview import DynamoDBWebviewSessions
-from shared.adapters.dynamodb.wishes import DynamoDBWishes
-from shared.adapters.kms import KmsSeal
-from shared.adapters.outbox import EventBus, Queues
-from shared.adapters.secrets import read_secret
-from shared.application.access import Access
-from shared.application.budget import Budget
-from shared.application.carry_out import CarryOut
-from shared.application.changes import Changes
-from shared.application.confirmation import ConfirmConnections
-from shared.application.erasure import BeginErasure, Erase
-from shared.application.housekeeping import KeepHouse
-from shared.application.institutions import Institutions, RefreshCatalogue, WatchIncidents
-from shared.application.manual import KeepManualAccounts
-from shared.application.operations import RecordOperation
-from shared.application.orphans import CheckOrphans
-from shared.application.read_back import ReadBack
-from shared.application.removal import Removal
-from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
-from shared.application.wishes import GrantWishes, RecordWishes
 from shared.config import PowensSecret, Settings
-from shared.contracts.messages import Command, HintMessage
-from shared.domain.connection import AccountType, Operation
-from shared.domain.errors import Unavailable
+from shared.store_bootstrap import Stores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.adapters.kms import KmsSeal
+    from shared.adapters.outbox import EventBus, Queues
     from shared.adapters.powens.client import PowensClient
     from shared.adapters.powens.transport import OnRefused
+    from shared.application.access import Access
+    from shared.application.budget import Budget
+    from shared.application.carry_out import CarryOut
+    from shared.application.changes import Changes
+    from shared.application.confirmation import ConfirmConnections
+    from shared.application.erasure import BeginErasure, Erase
+    from shared.application.housekeeping import KeepHouse
+    from shared.application.institutions import Institutions, RefreshCatalogue
+    from shared.application.manual import KeepManualAccounts
+    from shared.application.operations import RecordOperation
+    from shared.application.orphans import CheckOrphans
+    from shared.application.read_back import ReadBack
+    from shared.application.removal import Removal
+    from shared.application.webview import Flow, OpenWebview, ReturnFromWebview
+    from shared.application.wishes import GrantWishes, RecordWishes
+    from shared.domain.connection import AccountType, Operation
 
 GRANT_SECONDS_LEFT = 10.0
 """Granting wishes stops while there is time to say that it has to go on."""
 
 
 def new_id() -> str:
-    from ulid import ULID  # noqa: PLC0415 - most reads make no id, and it costs a cold start
+    from ulid import ULID
 
     return str(ULID())
 
 
-class Container:
+class Container(Stores):
     """What the functions work with, for one process. `remaining_seconds` is renewed by each invocation.
 
     `on_unreadable` hears the names of the fields of Powens' answers that could not be read, `on_refused` what Powens
@@ -76,15 +58,13 @@ class Container:
         self,
         settings: Settings,
         on_unreadable: Callable[[str], None],
-        on_refused: "OnRefused",
+        on_refused: OnRefused,
         on_ended: Callable[[Operation], None],
     ) -> None:
-        self.settings = settings
+        super().__init__(settings, new_id)
         self.on_unreadable = on_unreadable
         self.on_refused = on_refused
         self.on_ended = on_ended
-        self.clock: Callable[[], datetime] = utc_now
-        self.sleep: Callable[[float], None] = time.sleep
         self.remaining_seconds: Callable[[], float] = lambda: 10.0
 
     @classmethod
@@ -92,103 +72,34 @@ class Container:
         cls,
         *,
         on_unreadable: Callable[[str], None] = lambda _: None,
-        on_refused: "OnRefused" = lambda what, status, code: None,  # noqa: ARG005 - nobody listens
+        on_refused: OnRefused = lambda what, status, code: None,  # noqa: ARG005 - nobody listens
         on_ended: Callable[[Operation], None] = lambda _: None,
-    ) -> "Container":
+    ) -> Container:
         return cls(Settings.from_env(os.environ), on_unreadable, on_refused, on_ended)
-
-    def client(self, service: str) -> Any:
-        return aws_client(service)
-
-    # --- the table, by subject
-
-    @cached_property
-    def table(self) -> Table:
-        return Table(self.client("dynamodb"), self.settings.table_name, pause=self.sleep)
-
-    @cached_property
-    def _outbox(self) -> Outbox:
-        return Outbox(self.clock, new_id)
-
-    @cached_property
-    def _markers(self) -> InstitutionMarkers:
-        return InstitutionMarkers(self.clock, self._identity)
-
-    @cached_property
-    def connection_store(self) -> DynamoDBConnections:
-        return DynamoDBConnections(self.table, self._outbox, self._markers)
-
-    @cached_property
-    def operation_store(self) -> DynamoDBOperations:
-        return DynamoDBOperations(self.table)
-
-    @cached_property
-    def answer_store(self) -> DynamoDBAnswers:
-        return DynamoDBAnswers(self.table, self.clock)
-
-    @cached_property
-    def history_store(self) -> DynamoDBHistory:
-        return DynamoDBHistory(self.table)
-
-    @cached_property
-    def powens_user_store(self) -> DynamoDBPowensUsers:
-        return DynamoDBPowensUsers(self.table, self.clock)
-
-    @cached_property
-    def erasure_store(self) -> DynamoDBErasures:
-        return DynamoDBErasures(self.table, self._outbox, self._markers)
-
-    @cached_property
-    def export_store(self) -> DynamoDBExport:
-        return DynamoDBExport(self.table)
-
-    @cached_property
-    def session_store(self) -> DynamoDBWebviewSessions:
-        return DynamoDBWebviewSessions(self.table, self._outbox)
-
-    @cached_property
-    def manual_account_store(self) -> DynamoDBManualAccounts:
-        return DynamoDBManualAccounts(self.table, self._outbox)
-
-    @cached_property
-    def wish_store(self) -> DynamoDBWishes:
-        return DynamoDBWishes(self.table, self._outbox)
-
-    @cached_property
-    def budget_store(self) -> DynamoDBBudget:
-        return DynamoDBBudget(self.table)
-
-    @cached_property
-    def orphan_store(self) -> DynamoDBOrphans:
-        return DynamoDBOrphans(self.table)
-
-    @cached_property
-    def catalogue_store(self) -> DynamoDBCatalogue:
-        return DynamoDBCatalogue(self.table, self.clock)
-
-    @cached_property
-    def incident_store(self) -> DynamoDBIncidents:
-        return DynamoDBIncidents(self.table)
-
-    # --- the use cases, and what else they need
 
     @cached_property
     def institutions(self) -> Institutions:
+        from shared.application.institutions import Institutions
+
         return Institutions(self.catalogue_store, self.incident_store, self.clock)
 
     @cached_property
     def refresh_catalogue(self) -> RefreshCatalogue:
+        from shared.application.institutions import RefreshCatalogue
+
         return RefreshCatalogue(self.catalogue_store, self._powens_when_nobody_waits, self.clock, self._grant)
 
-    def _powens_when_nobody_waits(self) -> "PowensClient":
+    def _powens_when_nobody_waits(self) -> PowensClient:
         self.budget.admit(1, sweep=True)
         return self.powens
 
     def _grant(self, institution_id: str, kinds: frozenset[AccountType]) -> int:
+        from shared.domain.errors import Unavailable
+
         granted, all_of_them = self.grant_wishes.run(
             institution_id,
             sorted(kinds),
-            correlation_id=new_id(),
+            correlation_id=self.new_id(),
             in_time=lambda: self.remaining_seconds() > GRANT_SECONDS_LEFT,
         )
         if not all_of_them:
@@ -197,14 +108,20 @@ class Container:
 
     @cached_property
     def changes(self) -> Changes:
+        from shared.application.changes import Changes
+
         return Changes(self.connection_store, self.clock, self.on_ended)
 
     @cached_property
     def removal(self) -> Removal:
+        from shared.application.removal import Removal
+
         return Removal(self.connection_store, self.access, self.changes, self.clock)
 
     @cached_property
     def bus(self) -> EventBus:
+        from shared.adapters.outbox import EventBus
+
         return EventBus(self.client("events"), self.settings.event_bus_name)
 
     @cached_property
@@ -213,15 +130,18 @@ class Container:
 
     @cached_property
     def queues(self) -> Queues:
+        from shared.adapters.outbox import Queues
+        from shared.contracts.messages import Command, HintMessage
+
         urls = {Command.queue: self.settings.commands_queue_url, HintMessage.queue: self.settings.refresh_queue_url}
         return Queues(self.sqs, urls, self.settings.outbox_failures_queue_url)
 
     @cached_property
-    def powens(self) -> "PowensClient":
-        import requests  # noqa: PLC0415 - costs a cold start that most requests to the API do not need to pay
+    def powens(self) -> PowensClient:
+        import requests
 
-        from shared.adapters.powens.client import PowensClient  # noqa: PLC0415
-        from shared.adapters.powens.transport import Transport  # noqa: PLC0415
+        from shared.adapters.powens.client import PowensClient
+        from shared.adapters.powens.transport import Transport
 
         secret = self._powens_secret
         transport = Transport(
@@ -247,6 +167,8 @@ class Container:
 
     @cached_property
     def _powens_secret(self) -> PowensSecret:
+        from shared.adapters.secrets import read_secret
+
         return PowensSecret.parse(read_secret(self.client("secretsmanager"), self.settings.powens_secret_id))
 
     def _identity(self, text: str) -> str:
@@ -255,6 +177,8 @@ class Container:
 
     @cached_property
     def budget(self) -> Budget:
+        from shared.application.budget import Budget
+
         return Budget(self.budget_store, self.clock, self.settings.powens_calls_per_minute)
 
     def _remaining(self) -> float:
@@ -262,35 +186,49 @@ class Container:
 
     @cached_property
     def seal(self) -> KmsSeal:
+        from shared.adapters.kms import KmsSeal
+
         return KmsSeal(self.client("kms"), self.settings.token_key_id)
 
     @cached_property
     def access(self) -> Access:
+        from shared.application.access import Access
+
         users = self.powens_user_store
-        return Access(users, users, self.powens, self.seal, self.clock, new_id, self.sleep)
+        return Access(users, users, self.powens, self.seal, self.clock, self.new_id, self.sleep)
 
     @cached_property
     def manual_accounts(self) -> KeepManualAccounts:
+        from shared.application.manual import KeepManualAccounts
+
         return KeepManualAccounts(
-            self.manual_account_store, self.connection_store, self.answer_store, self.clock, new_id
+            self.manual_account_store, self.connection_store, self.answer_store, self.clock, self.new_id
         )
 
     @cached_property
     def wishes(self) -> RecordWishes:
+        from shared.application.wishes import RecordWishes
+
         return RecordWishes(
             self.wish_store, self.connection_store, self.answer_store, self.clock, self.institutions.name
         )
 
     @cached_property
     def grant_wishes(self) -> GrantWishes:
+        from shared.application.wishes import GrantWishes
+
         return GrantWishes(self.wish_store, self.clock)
 
     @cached_property
     def operations(self) -> RecordOperation:
-        return RecordOperation(self.operation_store, self.connection_store, self.changes, self.clock, new_id)
+        from shared.application.operations import RecordOperation
+
+        return RecordOperation(self.operation_store, self.connection_store, self.changes, self.clock, self.new_id)
 
     @cached_property
     def read_back(self) -> ReadBack:
+        from shared.application.read_back import ReadBack
+
         return ReadBack(
             self.connection_store,
             self.powens_user_store,
@@ -305,22 +243,33 @@ class Container:
 
     @cached_property
     def carry_out(self) -> CarryOut:
+        from shared.application.carry_out import CarryOut
+
         return CarryOut(self.connection_store, self.access, self.changes, self.removal, self.clock, self.budget)
 
     @cached_property
     def check_orphans(self) -> CheckOrphans:
+        from shared.application.orphans import CheckOrphans
+
         return CheckOrphans(self.orphan_store, self.powens.user_ids, self.clock, self.budget)
 
     @cached_property
     def begin_erasure(self) -> BeginErasure:
-        return BeginErasure(self.erasure_store, self.powens_user_store, self.clock, new_id)
+        from shared.application.erasure import BeginErasure
+
+        return BeginErasure(self.erasure_store, self.powens_user_store, self.clock, self.new_id)
 
     @cached_property
     def erase(self) -> Erase:
+        from shared.application.erasure import Erase
+
         return Erase(self.erasure_store, self.powens_user_store, self.access, self.clock, self._remaining, self.budget)
 
     @cached_property
     def keep_house(self) -> KeepHouse:
+        from shared.application.housekeeping import KeepHouse
+        from shared.application.institutions import WatchIncidents
+
         return KeepHouse(
             self.operation_store,
             self.connection_store,
@@ -330,13 +279,15 @@ class Container:
             self.changes,
             self.queues,
             self.clock,
-            new_id,
+            self.new_id,
             WatchIncidents(self.incident_store, self.clock),
             self.budget,
         )
 
     @cached_property
     def open_webview(self) -> OpenWebview:
+        from shared.application.webview import OpenWebview
+
         def address(flow: Flow, language: str, code: str, state: str, powens_connection_id: int | None) -> str:
             redirect_uri = f"{self.settings.public_url}/v1/webview-return"
             return self.powens.webview_url(flow, language, code, state, redirect_uri, powens_connection_id)
@@ -356,6 +307,8 @@ class Container:
 
     @cached_property
     def return_from_webview(self) -> ReturnFromWebview:
+        from shared.application.webview import ReturnFromWebview
+
         return ReturnFromWebview(
             self.session_store,
             self.powens_user_store,
@@ -366,4 +319,6 @@ class Container:
 
     @cached_property
     def confirm_connections(self) -> ConfirmConnections:
-        return ConfirmConnections(self.session_store, self.changes, self.access, self.budget, self.clock, new_id)
+        from shared.application.confirmation import ConfirmConnections
+
+        return ConfirmConnections(self.session_store, self.changes, self.access, self.budget, self.clock, self.new_id)

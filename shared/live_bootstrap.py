@@ -30,7 +30,7 @@ class LiveContainer:
 
     @cached_property
     def verifier(self) -> "TokenVerifier":
-        from shared.adapters.tokens import TokenVerifier  # noqa: PLC0415 - only opening a socket needs cryptography
+        from shared.adapters.tokens import TokenVerifier
 
         settings = self.settings
         scope = settings.token_scopes.read if settings.token_scopes else None
