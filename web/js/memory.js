@@ -5,8 +5,11 @@
  */
 
 const PREFIX = 'synced-accounts.';
+/** @typedef {'localStorage'|'sessionStorage'} Kind */
+/** @type {Kind[]} */
+const KINDS = ['localStorage', 'sessionStorage'];
 
-/** @param {'localStorage'|'sessionStorage'} kind @returns {Storage|null} */
+/** @param {Kind} kind @returns {Storage|null} */
 function area(kind) {
   try {
     return window[kind];
@@ -38,7 +41,7 @@ const VISIT_LASTS_MS = 30 * 60 * 1000; // as long as the address of a Webview se
 export const memory = {
   /** Whoever it was: only the language stays. */
   forget() {
-    for (const kind of ['localStorage', 'sessionStorage']) {
+    for (const kind of KINDS) {
       const names = Object.keys(area(kind) ?? {}).filter((name) => name.startsWith(PREFIX));
       for (const name of names) if (name !== `${PREFIX}language`) write(kind, name.slice(PREFIX.length), null);
     }

@@ -13,7 +13,7 @@ export class Session {
   #token = null;
   #expiresAt = 0;
 
-  /** @param {{api_base: string, demo: boolean, token_url: string|null}} config */
+  /** @param {{api_base: string, demo: boolean, token_url: string|null, sign_out_url: string|null}} config */
   constructor(config) {
     this.config = config;
     this.user = null; // {id, name}
