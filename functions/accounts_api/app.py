@@ -12,17 +12,16 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
-from functions.accounts_api.audit import audited
+from functions.accounts_api.audit import admitted_and_audited
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import answers, json_reply
-from functions.accounts_api.request import admitted_only
 from shared.contracts.api.bodies import Health
 from shared.entrypoints.http import JSON, HttpErrors, declared_parameters_only, json_only, read_json, secured
 from shared.entrypoints.observability import logged, logger
 
 # Not what an environment variable says: debugging, the resolver prints events, tokens included.
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json, debug=False)
-app.use([audited, admitted_only, declared_parameters_only])
+app.use([admitted_and_audited, declared_parameters_only])
 HttpErrors(app)
 
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from functions.accounts_api.request import named_user
+from functions.accounts_api.request import admit, named_user
 from shared.domain.errors import AppError
 from shared.entrypoints.http import PUBLIC_PATHS
 from shared.entrypoints.observability import trace
@@ -18,10 +18,14 @@ _NOBODYS = frozenset({"/health", "/v1/openapi.json"})
 _OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
-def audited(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
-    """A middleware, around all others."""
+def admitted_and_audited(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
+    """A middleware, around all others: who may come in, and the line that says what came of it.
+
+    Raises what `admit` does.
+    """
     event = app.current_event
     if event.path in _NOBODYS:
+        admit(event)
         return following(app)
     route: Route = app.context["_route"]
     # What the resolver takes for the route of an unknown path declares no answers, and has that path.
@@ -36,6 +40,7 @@ def audited(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[
     )
     outcome: int | str = "internal_error"
     try:
+        admit(event)
         answer: Response[Any] = following(app)
         outcome = answer.status_code
         return answer

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from functions.accounts_api.container import container
@@ -83,13 +81,12 @@ def read_request(event: "APIGatewayProxyEventV2") -> Request:
     )
 
 
-def admitted_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
-    """A middleware: whoever asks for more than the public routes has an access token that names a user.
+def admit(event: "APIGatewayProxyEventV2") -> None:
+    """Whoever asks for more than the public routes has an access token that names a user.
 
     API Gateway's authorizer takes a token without `sub`, and ID tokens. Nor does a route that reads no body ignore a
     large one. Raises BodyTooLarge, Unauthenticated, NoScope, NotSignedInLately.
     """
-    event = app.current_event
     refuse_large(event.body or "")
     if event.path not in PUBLIC_PATHS:
         _user_id(event)
@@ -98,7 +95,6 @@ def admitted_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Res
         if not is_access_token(_token_header(event), claims, declared_only=declared_only):
             raise Unauthenticated
         _granted(event, claims)
-    return following(app)
 
 
 def _granted(event: "APIGatewayProxyEventV2", claims: Mapping[str, Any]) -> None:
