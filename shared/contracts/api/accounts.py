@@ -71,7 +71,7 @@ class AccountView(Answered):
     iban_last4: str | None
     """The last four characters of its IBAN, when it has one."""
     balance: Amount | None
-    """As a decimal string; null when nobody knows it."""
+    """As a decimal string; null when nobody knows it, and of an account that is not synchronised, nor about to be."""
     currency: str | None
     """ISO 4217 code or the ticker of a crypto-asset; null when nobody knows it."""
     enabled: bool

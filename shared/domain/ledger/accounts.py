@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from shared.domain.connection import Account
+from shared.domain.connection import Account, Connection
 from shared.domain.observation import ObservedAccount
 
 
@@ -11,7 +11,7 @@ def described(account: Account, observed: ObservedAccount, failing: bool) -> Acc
 
     A field that Powens leaves out keeps its value.
 
-    A disabled or failing account keeps its last good balance too, whose age is shown.
+    A disabled or failing account keeps its last good balance too, whose age is shown, as long as somebody wants it.
     """
     kept = observed.balance is None and (observed.disabled or failing)
     newest = observed.last_update if observed.error is None else None
@@ -31,8 +31,20 @@ def described(account: Account, observed: ObservedAccount, failing: bool) -> Acc
     )
 
 
+def without_what_nobody_wants(connection: Connection) -> Connection:
+    """Without the balances of accounts that are not ticked, nor about to be: consent is for those that are."""
+    return replace(connection, accounts=tuple(map(_minimal, connection.accounts)))
+
+
+def _minimal(account: Account) -> Account:
+    return account if account.enabled or account.wanted else replace(account, balance=None)
+
+
 def same_data(account: Account, other: Account) -> bool:
     """Whether two states of an account are equal in what a synchronisation brings."""
+    if not account.enabled:
+        # That a balance is dropped, or is there again as somebody wants it, is no news of the bank's.
+        account, other = replace(account, balance=None), replace(other, balance=None)
     return _data(account) == _data(other)
 
 

@@ -14,6 +14,7 @@ from shared.domain.connection import (
     OperationStatus,
 )
 from shared.domain.facts import AccountChange, Cause, Change, Fact, FactType, change_of
+from shared.domain.ledger.accounts import without_what_nobody_wants
 from shared.domain.status import announced
 
 OPERATION_DEADLINE = timedelta(minutes=10)
@@ -59,6 +60,7 @@ def conclude(connection: Connection, now: datetime, cause: Cause, lines: list[Ac
             for a in connection.accounts
         ),
     )
+    connection = without_what_nobody_wants(connection)
     return with_facts(connection, lines, cause, announced(connection, now), (*closed, *connection.operations))
 
 

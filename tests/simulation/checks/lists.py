@@ -108,7 +108,11 @@ class Lists(Check):
         self.hold(
             None in expected.names or account["name"] in expected.names, f"{called} has lost the name its user gave it"
         )
-        self.balance(real, there, account["balance"], called)
+        if account["status"] == "disabled":
+            self.hold(account["balance"] is None, f"{called} shows a balance, and nobody wants it")
+        elif account["enabled"] or account["balance"] is not None:
+            # A choice that failed may have been given up: then nobody wants it either.
+            self.balance(real, there, account["balance"], called)
 
     def balance(self, real: Real, there: Account, shown: str | None, called: str) -> None:
         """What Powens says now; where it says nothing, what it said last, and never another account's."""

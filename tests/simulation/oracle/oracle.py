@@ -187,9 +187,16 @@ class Oracle(Choices):
         self._unread(was, now)
         self._bind(now)
         for account in now.get("accounts", []):
-            known = self.real(account["id"]) if account.get("balance") is not None else None
+            known, held = self.real(account["id"]), account.get("balance") is not None
+            asked_for = account["enabled"] or account["wanted"]
+            self.world.invariant(
+                asked_for or not held, f"{account['name']} of {now['powens_id']} has a balance, and nobody wants it"
+            )
             if known is not None and known.connection == now["powens_id"]:
-                self.good.add(known.id)
+                if held:
+                    self.good.add(known.id)
+                elif not asked_for:
+                    self.good.discard(known.id)
             waits = any(account.get(name) is not None for name in ("choice", "problem", "closed_at"))
             self.world.invariant(
                 waits or account["enabled"] is account["wanted"],

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.connection import Account, AccountType, Connection, connection_id
+from shared.domain.connection import Account, AccountType, Connection, account_id, connection_id
 from shared.domain.facts import Cause, Change, FactType
 from shared.domain.ledger import covered
 from shared.domain.observation import Institution
@@ -121,7 +121,7 @@ def test_an_account_that_changed_in_several_ways_has_one_line_with_the_most_tell
 
 
 def test_what_powens_leaves_out_of_a_disabled_account_keeps_its_last_value() -> None:
-    held = connection(account(1, iban_key="iban-0112", number_key="n"))
+    held = connection(account(1, iban_key="iban-0112", number_key="n", enabled=False, wanted=True, problem="asked"))
     shown = observed_account(1, name="", currency=None, balance=None, source_id=None, disabled=True)
     kept = only(read(held, shown, at=after(minutes=1)).connection)
     before = only(held)
@@ -240,3 +240,35 @@ def test_a_connection_finds_its_accounts_and_counts_what_is_under_way() -> None:
     assert held.account(held.accounts[1].id) == held.accounts[1]
     assert held.account("elsewhere") is None
     assert held.unsettled == 1
+
+
+# --- what nobody ticked ---
+
+
+def test_of_an_account_that_nobody_ticked_no_balance_is_kept_and_none_is_news() -> None:
+    held = connection(account(1, enabled=False, balance=None), account(2))
+    later = read(
+        held,
+        observed_account(1, disabled=True, balance=Decimal(5)),
+        observed_account(2, balance=held.accounts[1].balance),
+        at=after(minutes=1),
+    )
+    assert [a.balance for a in later.connection.accounts] == [None, held.accounts[1].balance]
+    assert later.facts == ()
+
+
+def test_a_balance_from_before_is_dropped_without_a_word_and_unticking_drops_it() -> None:
+    held = connection(account(1, enabled=False), account(2))
+    later = read(held, observed_account(1, disabled=True), observed_account(2, disabled=True), at=after(minutes=1))
+    assert [a.balance for a in later.connection.accounts] == [None, None]
+    [fact] = later.facts
+    assert [(line.account_id, line.change) for line in fact.accounts] == [(account_id(2), Change.DISABLED)]
+
+
+def test_who_ticks_an_account_has_its_balance_from_the_next_read_on() -> None:
+    held = connection(account(1, enabled=False, balance=None))
+    chosen = choose(held, {1: True}).connection
+    half = read(chosen, observed_account(1, disabled=True, balance=Decimal(5)), at=after(seconds=1))
+    assert half.facts == ()
+    done = read(half.connection, observed_account(1, balance=Decimal(5)), at=after(seconds=2)).connection
+    assert [(a.enabled, a.balance) for a in done.accounts] == [(True, Decimal(5))]
