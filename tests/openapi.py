@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from functions.accounts_api.app import openapi_json
+from functions.accounts_api.routes import openapi_json
 from tests.postman import collection
 
 STORED = Path(__file__).parents[1] / "docs" / "openapi.json"

@@ -2,62 +2,26 @@
 
 A query is one DynamoDB Query. A mutation is answered once it is written down, together with the command that will carry
 it out; nothing here waits for Powens but the opening of its Webview.
+
+The reads that a screen waits for are answered without the routes, whose machinery is most of a cold start.
 """
 
-import sys
-from functools import cache
+import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.accounts_api import accounts, connections, institutions, me, operations, webview, wishes
-from functions.accounts_api.audit import admitted_and_audited
+from functions.accounts_api import reads
+from functions.accounts_api.caller import admit, audit, header, request_of
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import answers, json_reply
-from shared.contracts.api.bodies import Health
-from shared.entrypoints.http import JSON, HttpErrors, declared_parameters_only, json_only, read_json, secured
+from functions.accounts_api.reads import Shown
+from shared.application.request import Request
+from shared.entrypoints.headers import JSON, secured
 from shared.entrypoints.observability import logged, logger
 
-# Not what an environment variable says: debugging, the resolver prints events, tokens included.
-app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=read_json, debug=False)
-app.use([admitted_and_audited, declared_parameters_only])
-HttpErrors(app)
-
-
-@app.get("/health", responses=answers(Health))
-def check_health() -> Response[Any]:
-    """Say that the API runs.
-
-    It looks at nothing else: neither the table nor Powens.
-    """
-    return json_reply(Health().model_dump_json())
-
-
-@app.get(
-    "/v1/openapi.json",
-    responses={200: {"description": "The document.", "content": {JSON: {"schema": {"type": "object"}}}}},
-)
-def get_openapi() -> Response[Any]:
-    """Describe the API.
-
-    As an OpenAPI 3.1 document: this one.
-    """
-    return json_reply(openapi_json(), headers={"Cache-Control": "public, max-age=3600"})
-
-
-_RESOURCES = (connections, institutions, accounts, wishes, operations, webview, me)
-for _resource in _RESOURCES:
-    app.include_router(_resource.router)
-
-
-@cache
-def openapi_json() -> str:
-    """The OpenAPI 3.1 document, made from the routes of all resources and their models."""
-    from functions.accounts_api.openapi.document import rendered  # noqa: PLC0415 - only who asks for it pays for it
-
-    modules = {resource.__name__.rpartition(".")[2]: resource for resource in _RESOURCES}
-    return rendered(app, modules | {"service": sys.modules[__name__]})
+_ONE = re.compile(r"/v1/(connections|operations)/([0-9A-Za-z-]+)")
 
 
 @logged
@@ -65,4 +29,41 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     logger.append_keys(correlation_id=event["requestContext"]["requestId"])
     if event.get("rawPath") != "/health":
         container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
+    failure = None
+    if (short := _short_way(event)) is not None:
+        route, read = short
+        try:
+            admit(event)
+            answer = _answer(read(request_of(event)))
+        except Exception as error:  # noqa: BLE001 - the routes say what it means
+            failure = error
+        else:
+            audit(event, route, answer["statusCode"])
+            return secured(answer)
+    # Only who needs the routes pays for them.
+    from functions.accounts_api.routes import app  # noqa: PLC0415
+    from shared.entrypoints.http import json_only  # noqa: PLC0415
+
+    app.append_context(failure=failure)
     return secured(app.resolve(json_only(event), context))
+
+
+def _answer(shown: Shown) -> dict[str, Any]:
+    """As the routes would give it."""
+    headers = {"Content-Type": JSON, **shown.headers} if shown.body is not None else shown.headers
+    return {"statusCode": shown.status, "body": shown.body, "isBase64Encoded": False, "headers": headers, "cookies": []}
+
+
+def _short_way(event: dict[str, Any]) -> tuple[str, Callable[[Request], Shown]] | None:
+    """The route of the plain request for one of `reads`, and what answers it; None for anything else."""
+    context, path = event["requestContext"], event["rawPath"]
+    if context["http"]["method"] != "GET" or context["stage"] != "$default" or event.get("body"):
+        return None
+    if path == "/v1/connections":
+        return path, partial(reads.list_connections, if_none_match=header(event, "if-none-match"))
+    one = _ONE.fullmatch(path)
+    if one is None:
+        return None
+    if one[1] == "connections":
+        return "/v1/connections/<connection_id>", partial(reads.get_connection, connection_id=one[2])
+    return "/v1/operations/<operation_id>", partial(reads.get_operation, operation_id=one[2])

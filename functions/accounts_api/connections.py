@@ -1,12 +1,12 @@
 """Connections: the list, one of them, the selection of its accounts, its refresh and its end, and what it lacks."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from functions.accounts_api import reads
 from functions.accounts_api.container import container
 from functions.accounts_api.reply import (
     OPERATION_HEADERS,
@@ -17,6 +17,7 @@ from functions.accounts_api.reply import (
     json_reply,
     problems,
     rendered_confirmation,
+    shown_reply,
 )
 from functions.accounts_api.request import (
     AccountTypeName,
@@ -30,16 +31,12 @@ from functions.accounts_api.request import (
     read_request,
 )
 from shared.application.operations import require_edition
-from shared.application.ports import Listed
-from shared.contracts.api.accounts import AccountRelations
 from shared.contracts.api.connections import (
     ConnectionConfirmationRequest,
     ConnectionView,
     EndConnectionRequest,
     PreviewView,
     SelectionRequest,
-    connection_view,
-    entity_tag,
     preview_view,
     shown_institution,
 )
@@ -50,19 +47,13 @@ from shared.contracts.api.institutions import (
     type_diagnosis_view,
 )
 from shared.contracts.api.operations import OperationView
-from shared.contracts.api.overview import ConnectionList, connection_list
+from shared.contracts.api.overview import ConnectionList
 from shared.contracts.api.webview import ConfirmationView
 from shared.contracts.texts import unnamed_institution_names
 from shared.domain import ledger
-from shared.domain.connection import AccountType, Connection
+from shared.domain.connection import AccountType
 from shared.domain.diagnosis import diagnose
-from shared.domain.errors import InvalidInput, NotFound
-
-_REVALIDATED = "private, no-cache"
-"""The one answer that is kept, by its own screen, which asks each time whether it still holds (RFC 9111, 5.2.2).
-
-A screen looks every few seconds: `no-store` would have the whole list sent again for each look.
-"""
+from shared.domain.errors import InvalidInput
 
 router = APIGatewayHttpRouter()
 
@@ -80,19 +71,7 @@ def list_connections(if_none_match: IfNoneMatch = None) -> Response[Any]:
     All connections with their accounts, the manual accounts, and the wishes, as one answer. A user who has just changed
     something sees it here next.
     """
-    request = read_request(router.current_event)
-    listed = container().connection_store.listed(request.user_id)
-    shown = connection_list(
-        listed,
-        now=container().clock(),
-        language=request.language,
-        public_url=container().settings.public_url,
-    )
-    body = shown.model_dump_json()
-    tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
-    if if_none_match is not None and tag in [t.strip().removeprefix("W/") for t in if_none_match.split(",")]:
-        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _REVALIDATED})
-    return json_reply(body, headers={"ETag": tag, "Cache-Control": _REVALIDATED})
+    return shown_reply(reads.list_connections(read_request(router.current_event), if_none_match))
 
 
 @router.get(
@@ -104,18 +83,7 @@ def get_connection(connection_id: ConnectionId) -> Response[Any]:
 
     Its `ETag` is for `If-Match` of a selection.
     """
-    request = read_request(router.current_event)
-    listed = container().connection_store.listed(request.user_id)
-    connection = _find(connection_id, listed)
-    now = container().clock()
-    view = connection_view(
-        connection,
-        now=now,
-        relations=AccountRelations.of(listed, now),
-        language=request.language,
-        public_url=container().settings.public_url,
-    )
-    return json_reply(view.model_dump_json(), headers={"ETag": entity_tag(connection)})
+    return shown_reply(reads.get_connection(read_request(router.current_event), connection_id))
 
 
 @router.put(
@@ -161,7 +129,7 @@ def preview_selection(connection_id: ConnectionId, body: SelectionRequest, if_ma
     Nothing is written, and Powens is not asked.
     """
     request = read_request(router.current_event)
-    connection = _find(connection_id, container().connection_store.listed(request.user_id))
+    connection = reads.find_connection(connection_id, container().connection_store.listed(request.user_id))
     require_edition(connection, editions_of(if_match))
     wants = ledger.selection(connection, body.enabled_account_ids)
     return json_reply(preview_view(connection, ledger.preview(connection, wants)).model_dump_json())
@@ -316,7 +284,7 @@ def _diagnoses(connection_id: str) -> Callable[[AccountType], TypeDiagnosisView]
     """Explains of a type what is known now of the user's connection."""
     request = read_request(router.current_event)
     listed = container().connection_store.listed(request.user_id)
-    connection = _find(connection_id, listed)
+    connection = reads.find_connection(connection_id, listed)
     known = container().institutions.known(listed.connections)
     now = container().clock()
     name = shown_institution(connection, request.language)
@@ -325,10 +293,3 @@ def _diagnoses(connection_id: str) -> Callable[[AccountType], TypeDiagnosisView]
         return type_diagnosis_view(diagnose(connection, kind, now, known), kind, name, request.language)
 
     return explained
-
-
-def _find(connection_id: str, listed: Listed) -> Connection:
-    for connection in listed.connections:
-        if connection.id == connection_id:
-            return connection
-    raise NotFound("no such connection", code="connection_not_found")

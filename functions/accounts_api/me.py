@@ -6,8 +6,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.accounts_api.container import container
+from functions.accounts_api.reads import ERASURE_RETRY_AFTER
 from functions.accounts_api.reply import (
-    ERASURE_RETRY_AFTER,
     OPERATION_HEADERS,
     answering,
     answers,

@@ -5,12 +5,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from functions.accounts_api import reads
 from functions.accounts_api.container import container
-from functions.accounts_api.reply import ERASURE_RETRY_AFTER, OPERATION_HEADERS, accepted, answers, json_reply, problems
+from functions.accounts_api.reply import OPERATION_HEADERS, accepted, answers, problems, shown_reply
 from functions.accounts_api.request import IdempotencyKey, OperationId, read_request
-from shared.application.request import Request
-from shared.contracts.api.operations import OperationView, erasure_view, operation_view
-from shared.domain.errors import NotFound
+from shared.contracts.api.operations import OperationView
 
 router = APIGatewayHttpRouter()
 
@@ -24,20 +23,7 @@ def get_operation(operation_id: OperationId) -> Response[Any]:
 
     While it is open the answer has `Retry-After`: look again after so many seconds.
     """
-    request = read_request(router.current_event)
-    operation = container().operation_store.operation(request.user_id, operation_id)
-    if operation is None:
-        return _erasure(request, operation_id)
-    headers = {"Retry-After": "1"} if operation.open else {}
-    return json_reply(operation_view(operation, request.language).model_dump_json(), headers=headers)
-
-
-def _erasure(request: Request, erasure_id: str) -> Response[Any]:
-    erasure = container().erasure_store.erasure(request.user_id, erasure_id)
-    if erasure is None:
-        raise NotFound("no such operation", code="operation_not_found")
-    headers = {"Retry-After": ERASURE_RETRY_AFTER} if erasure.ended_at is None else {}
-    return json_reply(erasure_view(erasure).model_dump_json(), headers=headers)
+    return shown_reply(reads.get_operation(read_request(router.current_event), operation_id))
 
 
 @router.post(

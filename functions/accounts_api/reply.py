@@ -8,19 +8,19 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
 from functions.accounts_api.container import container
+from functions.accounts_api.reads import Shown
 from shared.application.confirmation import Confirmation
 from shared.application.request import Request
 from shared.application.writing import Draft
 from shared.contracts.api.operations import operation_view
 from shared.contracts.api.webview import ConfirmationView
 from shared.domain.connection import Operation
-from shared.entrypoints.http import JSON, PROBLEM_JSON
+from shared.entrypoints.headers import JSON
+from shared.entrypoints.http import PROBLEM_JSON
 from shared.entrypoints.idempotency import Answering
 
 OPERATION_HEADERS = ("Location", "Retry-After")
 """Of an answer that an operation begins with."""
-ERASURE_RETRY_AFTER = "5"
-"""Seconds between two looks at an erasure that is under way."""
 
 
 def answers(
@@ -39,6 +39,11 @@ def problems(status: int, *codes: str) -> dict[int, Any]:
 
 def json_reply(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[Any]:
     return Response(status_code=status, content_type=JSON, body=body, headers=dict(headers or {}))
+
+
+def shown_reply(shown: Shown) -> Response[Any]:
+    content_type = JSON if shown.body is not None else None
+    return Response(status_code=shown.status, content_type=content_type, body=shown.body, headers=dict(shown.headers))
 
 
 def shown_id(body: str) -> str:

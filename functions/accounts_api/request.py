@@ -1,21 +1,18 @@
 """What is read from a request: who asks, for what and under which key, and the parameters that several routes have."""
 
-import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from functions.accounts_api.container import container
+from functions.accounts_api.caller import language, request_of
 from shared.application.request import Idempotency, Request
-from shared.contracts.texts import Language, language_of
-from shared.domain.errors import NoScope, NotSignedInLately, Unauthenticated
-from shared.domain.users import has_scope, is_access_token, is_user_id, signed_in_at
-from shared.entrypoints.http import PUBLIC_PATHS, READING_METHODS, read_json, refuse_large
+from shared.contracts.texts import Language
+from shared.entrypoints.headers import READING_METHODS
+from shared.entrypoints.json_text import read_json
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -73,69 +70,11 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 def read_request(event: "APIGatewayProxyEventV2") -> Request:
     """Raises Unauthenticated for a token that names nobody."""
-    return Request(
-        user_id=_user_id(event),
-        correlation_id=event.request_context.request_id,
-        language=read_language(event),
-        idempotency=_idempotency(event),
-    )
-
-
-def admit(event: "APIGatewayProxyEventV2") -> None:
-    """Whoever asks for more than the public routes has an access token that names a user.
-
-    API Gateway's authorizer takes a token without `sub`, and ID tokens. Nor does a route that reads no body ignore a
-    large one. Raises BodyTooLarge, Unauthenticated, NoScope, NotSignedInLately.
-    """
-    refuse_large(event.body or "")
-    if event.path not in PUBLIC_PATHS:
-        _user_id(event)
-        claims = event.request_context.authorizer.jwt_claim or {}
-        declared_only = container().settings.access_tokens_only
-        if not is_access_token(_token_header(event), claims, declared_only=declared_only):
-            raise Unauthenticated
-        _granted(event, claims)
-
-
-def _granted(event: "APIGatewayProxyEventV2", claims: Mapping[str, Any]) -> None:
-    """Raises NoScope, NotSignedInLately."""
-    settings = container().settings
-    erases = event.http_method == "DELETE" and event.path == "/v1/me"
-    if (scopes := settings.token_scopes) is not None:
-        reads = event.http_method in READING_METHODS
-        if not has_scope(claims, scopes.erase if erases else scopes.read if reads else scopes.write):
-            raise NoScope
-    if erases and (minutes := settings.erasure_sign_in_within_minutes):
-        at = signed_in_at(claims)
-        if at is None or container().clock() - at > timedelta(minutes=minutes):
-            raise NotSignedInLately
-
-
-def _token_header(event: "APIGatewayProxyEventV2") -> dict[str, Any]:
-    """The header of the token, which the authorizer has verified and passes on no word of."""
-    head = event.headers.get("authorization", "").rpartition(" ")[2].partition(".")[0]
-    try:
-        header = read_json(base64.urlsafe_b64decode(head + "==").decode())
-    except ValueError:
-        return {}
-    return header if isinstance(header, dict) else {}
-
-
-def named_user(event: "APIGatewayProxyEventV2") -> str | None:
-    """Whom the request's token names, if it names somebody."""
-    subject = (event.request_context.authorizer.jwt_claim or {}).get("sub")
-    return subject if is_user_id(subject) else None
-
-
-def _user_id(event: "APIGatewayProxyEventV2") -> str:
-    user_id = named_user(event)
-    if user_id is None:
-        raise Unauthenticated
-    return user_id
+    return replace(request_of(event.raw_event), idempotency=_idempotency(event))
 
 
 def read_language(event: "APIGatewayProxyEventV2") -> Language:
-    return language_of(event.headers.get("accept-language"))
+    return language(event.raw_event)
 
 
 def editions_of(if_match: str | None) -> frozenset[str] | None:

@@ -1,6 +1,5 @@
 """What goes over HTTP: requests read strictly, errors as problem+json, a page for a person without an app."""
 
-import json
 from base64 import b64decode
 from collections import Counter
 from html import escape
@@ -31,14 +30,11 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.entrypoints.field_errors import LONGEST_FIELD, field_errors, named_errors
-from shared.entrypoints.headers import SECURITY_HEADERS
+from shared.entrypoints.headers import READING_METHODS
 from shared.entrypoints.metrics import Metric
 from shared.entrypoints.observability import count, logger
 
-JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-PUBLIC_PATHS = frozenset({"/health", "/v1/openapi.json", "/v1/webview-return"})
-"""What is answered without knowing who asks."""
 
 _OUR_FAULT = 500
 
@@ -55,34 +51,6 @@ _STATUS: tuple[tuple[type[AppError], int], ...] = (
     (Unavailable, 503),
     (AppError, _OUR_FAULT),
 )
-READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-LARGEST_BODY_BYTES = 256 * 1024
-"""Of a request: several times the largest selection that can be asked for."""
-
-
-def read_json(text: str) -> Any:
-    """The value of a JSON text.
-
-    Raises BodyTooLarge before it is parsed; JSONDecodeError, also for what Python cannot parse for its depth or the
-    length of a number, and for half of a surrogate pair: that is no text, and nothing behind us could store or send it.
-    """
-    refuse_large(text)
-    try:
-        value = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()
-        return value
-    except json.JSONDecodeError:
-        raise
-    except UnicodeEncodeError:
-        raise json.JSONDecodeError("half of a character", "", 0) from None
-    except (RecursionError, ValueError):
-        raise json.JSONDecodeError("nested too deeply, or a number too long", "", 0) from None
-
-
-def refuse_large(body: str) -> None:
-    """Raises BodyTooLarge."""
-    if len(body) > LARGEST_BODY_BYTES or len(body.encode(errors="replace")) > LARGEST_BODY_BYTES:
-        raise BodyTooLarge
 
 
 def declared_parameters_only(app: APIGatewayHttpResolver, following: NextMiddleware) -> Response[Any]:
@@ -117,11 +85,6 @@ def json_only(event: dict[str, Any]) -> dict[str, Any]:
         body = b64decode(body).decode(errors="replace")
     headers = {**event.get("headers", {}), "content-type": "application/json"}
     return {**event, "headers": headers, "body": body, "isBase64Encoded": False}
-
-
-def secured(answer: dict[str, Any]) -> dict[str, Any]:
-    """The resolver's answer, which nobody may store unless it says otherwise: nearly all name somebody's accounts."""
-    return {**answer, "headers": {"Cache-Control": "no-store", **SECURITY_HEADERS, **answer["headers"]}}
 
 
 class HttpErrors:

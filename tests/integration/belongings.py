@@ -99,6 +99,8 @@ GOOD: Mapping[str, Callable[[Belongings], Asked]] = {
     "GET /v1/connections": lambda _: _asked("/v1/connections"),
     "GET /v1/connections/{connection_id}": lambda has: _asked(_connection(has)),
     "GET /v1/connections/{connection_id}/missing-accounts": lambda has: _asked(f"{_connection(has)}/missing-accounts"),
+    "GET /v1/connections/{connection_id}/diagnoses": lambda has: _asked(f"{_connection(has)}/diagnoses"),
+    "GET /v1/connections/{connection_id}/diagnoses/{type}": lambda has: _asked(f"{_connection(has)}/diagnoses/loan"),
     "GET /v1/accounts/{account_id}": lambda has: _asked(_account(has, "account")),
     "GET /v1/accounts/{account_id}/balances": lambda has: _asked(f"{_account(has, 'manual')}/balances"),
     "GET /v1/operations/{operation_id}": lambda has: _asked(f"/v1/operations/{has.ids['operation']}"),
@@ -107,6 +109,12 @@ GOOD: Mapping[str, Callable[[Belongings], Asked]] = {
     "POST /v1/operations/{operation_id}/undo": lambda has: _asked(f"/v1/operations/{has.ids['operation']}/undo"),
     "PUT /v1/connections/{connection_id}/selection": lambda has: _asked(
         f"{_connection(has)}/selection", {"enabled_account_ids": [has.ids["account"], has.ids["other account"]]}
+    ),
+    "POST /v1/connections/{connection_id}/selection/preview": lambda has: _asked(
+        f"{_connection(has)}/selection/preview", {"enabled_account_ids": [has.ids["account"]]}
+    ),
+    "PUT /v1/accounts/{account_id}/enabled": lambda has: _asked(
+        f"{_account(has, 'account')}/enabled", {"enabled": True}
     ),
     "POST /v1/connections/{connection_id}/refresh": lambda has: _asked(f"{_connection(has)}/refresh"),
     "POST /v1/connections/{connection_id}/confirmation": lambda has: _asked(

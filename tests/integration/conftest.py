@@ -1,7 +1,7 @@
 """The world of the functions, and what must hold in every test in it.
 
-Nothing secret is anywhere, events are as agreed, the API answers as its description says, and nothing is asked of AWS
-that the template's roles forbid.
+Nothing secret is anywhere, events are as agreed, the API answers as its description says, on the short way as by its
+routes, and nothing is asked of AWS that the template's roles forbid.
 """
 
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from tests.integration.event_schemas import check
 from tests.integration.permissions import Action, actions, allows
 from tests.integration.released import TABLES, load
 from tests.integration.released_journey import with_simple_seal
+from tests.integration.short_way import check_same_by_the_routes
 from tests.integration.world import FUNCTIONS, World, WorldTime
 from tests.worlds.deployment import aws_client
 
@@ -57,8 +58,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         answering = accounts_api.lambda_handler
 
         def answer_as_described(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            logged = len(made.logs.getvalue())
             answer = answering(event, context)
             check_described(event, answer)
+            check_same_by_the_routes(made, event, answer, made.logs.getvalue()[logged:])
             return answer
 
         monkeypatch.setattr(accounts_api, "lambda_handler", answer_as_described)

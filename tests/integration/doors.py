@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from functions.accounts_api import app as accounts_api
+from functions.accounts_api import routes as api_routes
 from functions.live_updates import app as live_updates
 from local import http_api
 from local.http_api import Call, Request
@@ -40,7 +41,7 @@ class Asked:
 @cache
 def answered() -> tuple[str, ...]:
     """Each route that the API answers, as `METHOD /path/{parameter}`: of the resolver itself, described or not."""
-    resolver = accounts_api.app
+    resolver = api_routes.app
     found = [*resolver._static_routes, *resolver._dynamic_routes]
     return tuple(sorted(f"{route.method} {route.path.replace('<', '{').replace('>', '}')}" for route in found))
 

@@ -51,7 +51,7 @@ def test_every_text_is_for_something_that_the_product_says() -> None:
 
 def test_no_text_is_read_before_one_is_shown() -> None:
     code = (
-        "import functions.accounts_api.app; from shared.contracts.texts import locale_texts;"
+        "import functions.accounts_api.routes; from shared.contracts.texts import locale_texts;"
         " assert locale_texts.cache_info().misses == 0"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -14,7 +14,8 @@ from functions.accounts_api.openapi import texts
 from functions.accounts_api.openapi.docstrings import members, models, summary_and_description, text
 from shared.contracts.api.bodies import Accepted, Answered, FieldError, Problem
 from shared.contracts.texts import problem_text
-from shared.entrypoints.http import JSON, PROBLEM_JSON, PUBLIC_PATHS
+from shared.entrypoints.headers import JSON, PUBLIC_PATHS
+from shared.entrypoints.http import PROBLEM_JSON
 
 type Json = dict[str, Any]
 

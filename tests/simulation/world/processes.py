@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.account_commands import app as account_commands
 from functions.accounts_api import app as accounts_api
+from functions.accounts_api import routes
 from functions.housekeeping import app as housekeeping
 from functions.institution_catalogue import app as institution_catalogue
 from functions.live_updates import app as live_updates
@@ -121,13 +122,13 @@ def _expected(error: BaseException) -> bool:
 def _entered() -> Callable[[], None]:
     """What powertools keeps for one request in the process: another request's would be there otherwise."""
     event, context = getattr(BaseRouter, "current_event", None), getattr(BaseRouter, "lambda_context", None)
-    kept = dict(accounts_api.app.context)
+    kept = dict(routes.app.context)
 
     def restore() -> None:
         router: Any = BaseRouter
         router.current_event, router.lambda_context = event, context
-        accounts_api.app.context.clear()
-        accounts_api.app.context.update(kept)
+        routes.app.context.clear()
+        routes.app.context.update(kept)
 
     return restore
 
