@@ -2,12 +2,15 @@
 
 from datetime import datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 from shared.adapters.dynamodb.documents import Documents
 from shared.adapters.dynamodb.keys import due_items, expiry, instant, shard_of, user_key, user_of
 from shared.adapters.dynamodb.table import Item, Table, Write, store
-from shared.application.housekeeping import OpenOperation
 from shared.domain.connection import Operation
+
+if TYPE_CHECKING:
+    from shared.application.housekeeping import OpenOperation
 
 OPERATION_KEPT = timedelta(days=90)
 _WHILE_OPEN = ("due_pk", "due_sk", "connection_id")
@@ -42,7 +45,10 @@ class DynamoDBOperations:
         item = self.table.get(user_key(user_id, f"OPERATION#{operation_id}"))
         return _codec().read(item["document"]) if item else None
 
-    def open_operations(self, until: datetime, *, limit: int) -> list[OpenOperation]:
+    def open_operations(self, until: datetime, *, limit: int) -> "list[OpenOperation]":
+        # Not for who only reads an operation, which somebody waits for: that would load all of housekeeping.
+        from shared.application.housekeeping import OpenOperation  # noqa: PLC0415
+
         return [
             OpenOperation(
                 user_id=user_of(item),

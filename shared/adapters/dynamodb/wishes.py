@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 from shared.adapters.dynamodb.answers import answer_writes
 from shared.adapters.dynamodb.documents import Documents
@@ -10,9 +11,11 @@ from shared.adapters.dynamodb.limits import Limit, transact_within
 from shared.adapters.dynamodb.outbox import Outbox
 from shared.adapters.dynamodb.table import Item, Key, Table, Write, delete, put, store, unchanged
 from shared.application.ports import Answer
-from shared.application.wishes import Wisher
 from shared.domain.connection import AccountType
 from shared.domain.wishes import MOST_WISHES, Wish, WishOutcome
+
+if TYPE_CHECKING:
+    from shared.application.wishes import Wisher
 
 _LIMIT = Limit("wishes_at_most", "LIST#WISH#", MOST_WISHES)
 
@@ -77,7 +80,10 @@ class DynamoDBWishes:
         writes += answer_writes(wish.user_id, answer, self.outbox.clock())
         self.table.transact(writes, contested=True)
 
-    def wishers(self, institution_id: str, kind: AccountType, *, after: Wisher | None, limit: int) -> list[Wisher]:
+    def wishers(self, institution_id: str, kind: AccountType, *, after: "Wisher | None", limit: int) -> "list[Wisher]":
+        # Not for the list, which somebody waits for.
+        from shared.application.wishes import Wisher  # noqa: PLC0415
+
         of_kind = f"WISH#{kind.value}#"
         page = self.table.query(
             "pk = :institution AND sk BETWEEN :first AND :last",
