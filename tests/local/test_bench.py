@@ -10,7 +10,7 @@ from local.paths import ROOT
 
 def samples(**cold: float) -> dict[str, Samples]:
     """`cold` in milliseconds by function, 100 for whoever is not named; bare handlers take 100."""
-    names = [case.function for case in CASES] + [f"bare {case.client}" for case in CASES]
+    names = [case.name for case in CASES] + [f"bare {case.client}" for case in CASES]
     return {name: Samples([cold.get(name, 100.0)] * 3, [50.0], [1.0]) for name in names}
 
 
@@ -41,5 +41,5 @@ def test_a_function_above_its_limit_fails_the_run(
 ) -> None:
     assert report(samples(**cold)) == code
     printed = capsys.readouterr()
-    assert all(case.function in printed.out for case in CASES)
+    assert all(case.name in printed.out for case in CASES)
     assert ("slower than allowed" in printed.err) is bool(code)
