@@ -9,6 +9,7 @@ UV := .tools/bin/uv
 DEV := .venvs/dev
 LOCAL := .venvs/local
 OPS := .venvs/ops
+PEERS := .venvs/peers
 RUNTIME := .venvs/runtime
 SAM := .venvs/sam
 CLIENTS := .venvs/clients
@@ -177,7 +178,7 @@ scale: $(DEV)/$(READY) ## What a month costs, and which limit is met first (USER
 	@exec $(DEV)/bin/python -m tests.scale $(or $(USERS),1000000)
 
 .PHONY: bench
-bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) ## Cold start and warm time of the built functions beside a bare handler
+bench: $(LOCAL)/$(READY) $(RUNTIME)/$(READY) $(SAM)/$(READY) $(PEERS)/$(READY) ## Cold start and warm time of the built functions beside a bare handler and the usual frameworks
 	@exec $(LOCAL)/bin/python -m local.bench
 
 .PHONY: bench-page
@@ -237,6 +238,8 @@ lock: $(UV) $(COMPILERS)/$(READY) ## Renew the hashed locks from pyproject.toml,
 	  $(UV) pip compile -q $(UPGRADE) --generate-hashes --no-header --no-annotate --group $$group -o local/locks/$$group.txt --python-version 3.13; done
 	$(UV) pip compile -q $(UPGRADE) --generate-hashes --no-header --no-annotate pyproject.toml --group dev \
 	  -c shared/requirements.txt -o local/locks/dev.txt --python-version 3.13
+	$(UV) pip compile -q $(UPGRADE) --generate-hashes --no-header --no-annotate --group peers \
+	  -c shared/requirements.txt -o local/locks/peers.txt --python-version 3.13
 	PATH="$(CURDIR)/$(COMPILERS)/bin:$$PATH" npm install --prefix local/locks/npm --package-lock-only --omit-lockfile-registry-resolved --silent
 
 .PHONY: update

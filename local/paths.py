@@ -11,6 +11,7 @@ TEMPLATE = ROOT / "template.yaml"
 
 # What plays the Lambda runtime image: AWS's runtime client and boto3, and nothing of the project or of the launcher.
 RUNTIME_PYTHON = ROOT / ".venvs" / "runtime" / "bin" / "python"
+PEER_PACKAGES = ROOT / ".venvs" / "peers" / "lib" / "python3.13" / "site-packages"
 LOCAL_PYTHON = ROOT / ".venvs" / "local" / "bin" / "python"
 SAM_BIN = ROOT / ".venvs" / "sam" / "bin"
 

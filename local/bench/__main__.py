@@ -3,7 +3,7 @@
 Every sample is a new process under AWS's runtime client, from its start to its first answer. All handlers take turns,
 so that a busy moment of the machine hits them alike, and the medians are compared as ratios within this one run. The
 bare handler creates the same AWS client and answers without calling it; the functions do their work, on an AWS that
-answers at once. Layer, functions and boto3 all come with bytecode.
+answers at once. Layer, functions and boto3 all come with bytecode. Beside them, the list on what others would take.
 """
 
 import argparse
@@ -17,9 +17,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.bench.cases import CASES, Case, environment
+from local.bench.cases import CASES, environment, the_list
 from local.bench.fake_aws import FakeAws
+from local.bench.peers import PEERS
 from local.build import built
+from local.paths import PEER_PACKAGES, ROOT
 from local.runtime_api import Function, Worker
 
 COLD_SAMPLES = 11
@@ -69,10 +71,18 @@ async def _measure(artefacts: Path, scratch: Path, aws: FakeAws, number: int) ->
         folder.mkdir()
         (folder / "bare.py").write_text(_BARE.format(service=service), "utf-8")
         runs.append((f"bare {service}", _function("bare.handler", (folder,), variables, log), b"{}"))
+    for peer in PEERS:
+        folder = scratch / peer.name.partition(",")[0].lower()
+        folder.mkdir()
+        (folder / "peer.py").write_text(peer.code, "utf-8")
+        packages = PEER_PACKAGES if peer.own_packages else artefacts / "SharedLayer" / "python"
+        if packages.exists():
+            function = _function("peer.handler", (folder, packages), variables, log)
+            runs.append((peer.name, function, json.dumps(the_list()).encode()))
     for case in CASES:
         path = (artefacts / case.logical_id, artefacts / "SharedLayer" / "python")
         function = _function(case.handler, path, variables, log)
-        runs.append((case.function, function, json.dumps(case.event()).encode()))
+        runs.append((case.name, function, json.dumps(case.event()).encode()))
 
     samples = {name: Samples() for name, _, _ in runs}
     for turn in range(number + 1):
@@ -120,8 +130,16 @@ def report(samples: dict[str, Samples]) -> int:
     """Print the table; 1 when a function is slower than its limit allows, else 0."""
     number = min(len(taken.cold) for taken in samples.values())
     print(f"milliseconds, median of {number} processes each (warm: of {WARM_SAMPLES} events)\n")
-    print(f"{'':20}{'cold':>8}{'(cpu)':>8}{'bare':>8}{'(cpu)':>8}{'ratio':>8}{'limit':>8}{'warm':>9}{'bare':>8}")
-    slow = [case.function for case in CASES if case.function in samples and _line(case, samples)]
+    print(f"{'':22}{'cold':>8}{'(cpu)':>8}{'bare':>8}{'(cpu)':>8}{'ratio':>8}{'limit':>8}{'warm':>9}{'bare':>8}")
+    slow = [
+        case.name for case in CASES if case.name in samples and _line(case.name, case.client, case.cold_limit, samples)
+    ]
+    print("\nthe list, by what others would take:")
+    for peer in PEERS:
+        if peer.name in samples:
+            _line(peer.name, "dynamodb", None, samples)
+        else:
+            print(f"{peer.name}: not measured, as {PEER_PACKAGES.relative_to(ROOT)} is not there")
     busy = os.getloadavg()[0]
     if busy > (os.cpu_count() or 1):
         print(f"\nthe machine is busy (load {busy:.1f}): times are longer than they would be, ratios less exact")
@@ -130,18 +148,18 @@ def report(samples: dict[str, Samples]) -> int:
     return 1 if slow else 0
 
 
-def _line(case: Case, samples: dict[str, Samples]) -> bool:
-    """Print the case's line; True when it is over its limit."""
-    own, bare = samples[case.function], samples[f"bare {case.client}"]
+def _line(name: str, client: str, cold_limit: float | None, samples: dict[str, Samples]) -> bool:
+    """Print the line of what has this name; True when it is over its limit."""
+    own, bare = samples[name], samples[f"bare {client}"]
     cold, floor = statistics.median(own.cold), statistics.median(bare.cold)
     cpu, floor_cpu = statistics.median(own.processor), statistics.median(bare.processor)
     ratio = cold / floor
-    limit = f"{case.cold_limit:.1f}" if case.cold_limit else "-"
+    limit = f"{cold_limit:.2f}" if cold_limit else "-"
     warm, bare_warm = statistics.median(own.warm), statistics.median(bare.warm)
     print(
-        f"{case.function:20}{cold:8.0f}{cpu:8.0f}{floor:8.0f}{floor_cpu:8.0f}{ratio:8.2f}{limit:>8}{warm:9.2f}{bare_warm:8.2f}"
+        f"{name:22}{cold:8.0f}{cpu:8.0f}{floor:8.0f}{floor_cpu:8.0f}{ratio:8.2f}{limit:>8}{warm:9.2f}{bare_warm:8.2f}"
     )
-    return case.cold_limit is not None and ratio > case.cold_limit
+    return cold_limit is not None and ratio > cold_limit
 
 
 if __name__ == "__main__":

@@ -19,16 +19,22 @@ _NOW = dt.datetime.now(dt.UTC)
 
 @dataclass(frozen=True)
 class Case:
-    """`client` is the boto3 service of the bare handler; `cold_limit` is a ratio, None where none is set.
+    """`client` is the boto3 service of the bare handler; `cold_limit` is a ratio.
 
-    `deployed_as` is the function's name in the template, where that is not the folder's.
+    `deployed_as` is the function's name in the template, where that is not the folder's. `what` tells several events of
+    one function apart.
     """
 
     function: str
     client: str
     event: Callable[[], dict[str, Any]]
-    cold_limit: float | None = None
+    cold_limit: float
     deployed_as: str = ""
+    what: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.function} {self.what}".rstrip()
 
     @property
     def handler(self) -> str:
@@ -86,11 +92,17 @@ def _signed_webhook() -> dict[str, Any]:
     return event(request, Match(route, {"event": "account-enabled"}), None, domain="bench.example", now=_NOW)
 
 
-def _list_of_connections() -> dict[str, Any]:
-    request = Request("GET", "/v1/connections", headers=[("host", "bench.example"), ("accept", "application/json")])
-    route = Route("GET", "/v1/{proxy+}", "AccountsApiFunction", "Jwt")
-    claims = {"sub": "bench", "iss": "https://bench.example", "aud": "bench"}
-    return event(request, Match(route, {"proxy": "connections"}), claims, domain="bench.example", now=_NOW)
+def _read(path: str) -> Callable[[], dict[str, Any]]:
+    def made() -> dict[str, Any]:
+        request = Request("GET", f"/v1/{path}", headers=[("host", "bench.example"), ("accept", "application/json")])
+        route = Route("GET", "/v1/{proxy+}", "AccountsApiFunction", "Jwt")
+        claims = {"sub": "bench", "iss": "https://bench.example", "aud": "bench"}
+        return event(request, Match(route, {"proxy": path}), claims, domain="bench.example", now=_NOW)
+
+    return made
+
+
+the_list = _read("connections")
 
 
 def _queue(queue: str, group: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,13 +160,14 @@ def _bus_event() -> dict[str, Any]:
 
 
 CASES = (
-    Case("powens_webhook", "sqs", _signed_webhook, cold_limit=1.3),
-    Case("accounts_api", "dynamodb", _list_of_connections, cold_limit=2.2),
-    Case("account_commands", "dynamodb", _command),
-    Case("read_back", "dynamodb", _hint, deployed_as="connection_refresh"),
-    Case("outbox_publisher", "events", _outbox),
-    Case("housekeeping", "dynamodb", dict),
-    Case("institution_catalogue", "dynamodb", dict),
-    Case("live_updates", "dynamodb", _bus_event),
-    Case("orphan_check", "dynamodb", dict),
+    Case("powens_webhook", "sqs", _signed_webhook, cold_limit=1.2),
+    Case("accounts_api", "dynamodb", the_list, cold_limit=1.65),
+    Case("accounts_api", "dynamodb", _read("history"), cold_limit=2.0, what="routes"),
+    Case("account_commands", "dynamodb", _command, cold_limit=1.7),
+    Case("read_back", "dynamodb", _hint, cold_limit=1.7, deployed_as="connection_refresh"),
+    Case("outbox_publisher", "events", _outbox, cold_limit=1.4),
+    Case("housekeeping", "dynamodb", dict, cold_limit=1.7),
+    Case("institution_catalogue", "dynamodb", dict, cold_limit=1.7),
+    Case("live_updates", "dynamodb", _bus_event, cold_limit=1.4),
+    Case("orphan_check", "dynamodb", dict, cold_limit=1.5),
 )

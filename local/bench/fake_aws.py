@@ -7,6 +7,41 @@ from typing import Any
 
 from local.runtime_api import read_requests_with_headers
 
+_AT = "2026-03-05T09:00:00Z"
+_ACCOUNTS = [
+    {
+        "id": f"account-{number}",
+        "powens_id": number,
+        "name": "Compte courant",
+        "provider_type": "checking",
+        "currency": "EUR",
+        "balance": "1523.07",
+        "iban_last4": "0189",
+        "last_success_at": _AT,
+        "discovered_at": _AT,
+        "enabled": True,
+        "wanted": True,
+    }
+    for number in (1, 2)
+]
+_DOCUMENT = {
+    "id": "bench",
+    "user_id": "bench",
+    "powens_user_id": 41,
+    "powens_id": 77,
+    "institution": {"id": "bench", "name": "Bench"},
+    "last_success_at": _AT,
+    "accounts": _ACCOUNTS,
+    "created_at": _AT,
+    "read_started_at": _AT,
+}
+_CONNECTION = {
+    "pk": {"S": "USER#bench"},
+    "sk": {"S": "LIST#CONNECTION#bench"},
+    "version": {"N": "1"},
+    "document": {"S": json.dumps(_DOCUMENT)},
+}
+
 
 class FakeAws:
     """Plays the few calls that the measured events cause. `calls` counts them by operation."""
@@ -58,7 +93,9 @@ def _answer(operation: str, asked: dict[str, Any]) -> dict[str, Any]:
             # Powens is at the same address, and is asked for its catalogue only.
             return {"connectors": [{"uuid": "bench", "name": "Bench"}]}
         case "Query":
-            return {"Items": [], "Count": 0, "ScannedCount": 0}
+            of_list = asked["ExpressionAttributeValues"].get(":list") is not None
+            items = [_CONNECTION] if of_list else []
+            return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
     return {}
 
 
