@@ -3,7 +3,7 @@
 A query is one DynamoDB Query. A mutation is answered once it is written down, together with the command that will carry
 it out; nothing here waits for Powens but the opening of its Webview.
 
-The reads that a screen waits for are answered without the routes, whose machinery is most of a cold start.
+The reads that a screen waits for are answered without the routes, whose machinery is most of a cold start (ADR 0048).
 """
 
 import re
