@@ -134,7 +134,7 @@ class Container(Stores):
         from shared.contracts.messages import Command, HintMessage
 
         urls = {Command.queue: self.settings.commands_queue_url, HintMessage.queue: self.settings.refresh_queue_url}
-        return Queues(self.sqs, urls, self.settings.outbox_failures_queue_url)
+        return Queues(lambda: self.sqs, urls, self.settings.outbox_failures_queue_url)
 
     @cached_property
     def powens(self) -> PowensClient:

@@ -47,4 +47,5 @@ def carry_out(unit: Sequence[Received[Command | EraseUser]]) -> None:
 @logged
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
-    return FifoBatch(container().sqs, container().settings.commands_queue_url, contract(), carry_out)(event)
+    url = container().settings.commands_queue_url
+    return FifoBatch(lambda: container().sqs, url, contract(), carry_out)(event)

@@ -60,4 +60,4 @@ def read_back(unit: Sequence[Received[HintMessage]]) -> None:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container().remaining_seconds = lambda: context.get_remaining_time_in_millis() / 1000
     url = container().settings.refresh_queue_url
-    return FifoBatch(container().sqs, url, contract(), read_back, whole_groups=True)(event)
+    return FifoBatch(lambda: container().sqs, url, contract(), read_back, whole_groups=True)(event)

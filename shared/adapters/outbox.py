@@ -105,9 +105,12 @@ class EventBus:
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The FIFO queues by name (`commands`, `refresh`); also `shared.application.housekeeping.HintQueue`."""
+    """The FIFO queues by name (`commands`, `refresh`); also `shared.application.housekeeping.HintQueue`.
 
-    client: "SQSClient"
+    `client` is called when there is something to send.
+    """
+
+    client: "Callable[[], SQSClient]"
     urls: dict[str, str] = field(default_factory=dict)
     failures_url: str = ""
     """Where the stream notes what it gives up."""
@@ -142,7 +145,7 @@ class Queues:
             records = [{"eventName": "INSERT", "dynamodb": {"NewImage": image}}]
             letter = {"requestContext": {"condition": "UnknownQueue"}, "requestPayload": {"Records": records}}
             try:
-                self.client.send_message(QueueUrl=self.failures_url, MessageBody=json.dumps(letter))
+                self.client().send_message(QueueUrl=self.failures_url, MessageBody=json.dumps(letter))
             except (ClientError, BotoCoreError) as error:
                 raise PublishFailed("an entry for an unknown queue was not set aside") from error
 
@@ -153,7 +156,7 @@ class Queues:
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {**message, "Id": str(position)} for position, message in enumerate(batch)
             ]
-            answer = self.client.send_message_batch(QueueUrl=url, Entries=entries)
+            answer = self.client().send_message_batch(QueueUrl=url, Entries=entries)
             return sorted(int(failure["Id"]) for failure in answer.get("Failed", []))
 
         _in_batches(messages, send, self.pause, size=lambda message: len(message["MessageBody"].encode()))

@@ -41,10 +41,11 @@ class Received[M: Message]:
 class FifoBatch[M: Message]:
     """Works through one batch of what `contract` reads.
 
-    `whole_groups`: give `handle` all messages of a group at once, else one by one.
+    `sqs` is called for a client when a message has failed. `whole_groups`: give `handle` all messages of a group at
+    once, else one by one.
     """
 
-    sqs: "SQSClient"
+    sqs: "Callable[[], SQSClient]"
     queue_url: str
     contract: TypeAdapter[M]
     handle: Callable[[Sequence[Received[M]]], None]
@@ -126,7 +127,7 @@ class FifoBatch[M: Message]:
 
     def _return(self, receipt_handle: str, seconds: int) -> None:
         try:
-            self.sqs.change_message_visibility(
+            self.sqs().change_message_visibility(
                 QueueUrl=self.queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
             )
         except (ClientError, BotoCoreError) as error:

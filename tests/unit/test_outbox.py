@@ -64,7 +64,7 @@ def test_messages_are_put_together_the_same_way(size: int, calls: list[int]) -> 
     taking: Any = Takes()
     image = {"queue": {"S": "commands"}, "group": {"S": "g"}, "sk": {"S": "COMMAND#1"}, "body": {"S": "x" * size}}
 
-    assert Queues(taking, {"commands": "url"}).put([image] * 12) == 12
+    assert Queues(lambda: taking, {"commands": "url"}).put([image] * 12) == 12
     assert [len(call) for call in taking.calls] == calls
 
 
@@ -93,14 +93,14 @@ def test_what_is_for_a_queue_of_a_newer_release_is_set_aside_and_keeps_nothing_e
     sqs: Any = Sqs()
     images = [message("commands", 1), message("of a newer release", 2), message("commands", 3)]
 
-    assert Queues(sqs, {"commands": "url"}, failures_url="failures").put(images) == 2
+    assert Queues(lambda: sqs, {"commands": "url"}, failures_url="failures").put(images) == 2
 
     assert [entry["MessageDeduplicationId"] for call in sqs.calls for entry in call] == ["COMMAND#1", "COMMAND#3"]
     [(url, letter)] = sqs.letters
     assert url == "failures"
     # What `make replay-dlq` invokes the publisher with, once that one knows the queue.
     again = [record["dynamodb"]["NewImage"] for record in letter["requestPayload"]["Records"]]
-    assert Queues(sqs, {"of a newer release": "other"}, failures_url="failures").put(again) == 1
+    assert Queues(lambda: sqs, {"of a newer release": "other"}, failures_url="failures").put(again) == 1
     assert sqs.calls[-1][0]["MessageDeduplicationId"] == "COMMAND#2"
 
 
@@ -109,6 +109,8 @@ def test_what_cannot_even_be_set_aside_is_tried_again_by_the_stream() -> None:
     sqs.broken = True
 
     with pytest.raises(PublishFailed):
-        Queues(sqs, {"commands": "url"}, failures_url="failures").put([message("other", 1), message("commands", 2)])
+        Queues(lambda: sqs, {"commands": "url"}, failures_url="failures").put(
+            [message("other", 1), message("commands", 2)]
+        )
 
     assert [entry["MessageDeduplicationId"] for call in sqs.calls for entry in call] == ["COMMAND#2"]
