@@ -165,7 +165,7 @@ CASES = (
     Case("accounts_api", "dynamodb", _read("history"), cold_limit=2.0, what="routes"),
     Case("account_commands", "dynamodb", _command, cold_limit=1.7),
     Case("read_back", "dynamodb", _hint, cold_limit=1.7, deployed_as="connection_refresh"),
-    Case("outbox_publisher", "events", _outbox, cold_limit=1.4),
+    Case("outbox_publisher", "events", _outbox, cold_limit=1.5),
     Case("housekeeping", "dynamodb", dict, cold_limit=1.7),
     Case("institution_catalogue", "dynamodb", dict, cold_limit=1.7),
     Case("live_updates", "dynamodb", _bus_event, cold_limit=1.4),
