@@ -3,44 +3,13 @@
 import asyncio
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from local.runtime_api import read_requests_with_headers
 
-_AT = "2026-03-05T09:00:00Z"
-_ACCOUNTS = [
-    {
-        "id": f"account-{number}",
-        "powens_id": number,
-        "name": "Compte courant",
-        "provider_type": "checking",
-        "currency": "EUR",
-        "balance": "1523.07",
-        "iban_last4": "0189",
-        "last_success_at": _AT,
-        "discovered_at": _AT,
-        "enabled": True,
-        "wanted": True,
-    }
-    for number in (1, 2)
-]
-_DOCUMENT = {
-    "id": "bench",
-    "user_id": "bench",
-    "powens_user_id": 41,
-    "powens_id": 77,
-    "institution": {"id": "bench", "name": "Bench"},
-    "last_success_at": _AT,
-    "accounts": _ACCOUNTS,
-    "created_at": _AT,
-    "read_started_at": _AT,
-}
-_CONNECTION = {
-    "pk": {"S": "USER#bench"},
-    "sk": {"S": "LIST#CONNECTION#bench"},
-    "version": {"N": "1"},
-    "document": {"S": json.dumps(_DOCUMENT)},
-}
+_CONNECTION: dict[str, Any] = json.loads(Path(__file__).with_name("connection.json").read_bytes())
+"""An item of the table: a connection with two accounts."""
 
 
 class FakeAws:

@@ -138,9 +138,28 @@ def test_what_is_read_is_plain_and_a_read_is_consistent_unless_that_is_not_neede
     item = {"pk": {"S": "A"}, "version": {"N": "12"}, "packed": {"B": b"x"}, "of a newer release": {"BOOL": True}}
     client = Client({"Item": item}, {})
     found = table_of(client).get(KEY)
-    assert found == {"pk": "A", "version": 12, "packed": b"x", "of a newer release": True}
+    assert found == {"pk": "A", "version": 12, "packed": b"x", "of a newer release": {"BOOL": True}}
     assert table_of(client).get(KEY, consistent=False) is None
     assert [request.get("ConsistentRead") for request in client.asked] == [True, None]
+
+
+def test_an_item_that_is_read_and_written_again_is_the_same_whatever_kinds_it_has() -> None:
+    item = {
+        "pk": {"S": "A"},
+        "whole": {"N": "12"},
+        "fraction": {"N": "-0.125"},
+        "packed": {"B": b"x"},
+        "empty": {"S": ""},
+        "no": {"NULL": True},
+        "set": {"NS": ["1", "2"]},
+        "list": {"L": [{"N": "1"}]},
+        "map": {"M": {"S": {"S": "x"}}},
+    }
+    client = Client({"Item": item})
+    read = table_of(client).get(KEY)
+    assert read is not None
+    table_of(client).write(put(read))
+    assert client.asked[-1]["Item"] == item
 
 
 @pytest.mark.parametrize("value", [True, 1.5, None, ["a"]])

@@ -33,21 +33,28 @@ _PAUSE_SECONDS = 0.05
 """Before the second attempt, twice as long before each following one."""
 
 
-def _serialize(value: Value) -> Item:
+def _serialize(value: Any) -> Item:
+    """Of what is written, and of what was read, for whoever copies an item."""
     match value:
         case str():
             return {"S": value}
         case bytes():
             return {"B": value}
-        case int() if not isinstance(value, bool):
+        case int() | Decimal() if not isinstance(value, bool):
             return {"N": str(value)}
+        case dict():
+            return value
     raise TypeError(f"no {type(value).__name__} is stored")
 
 
 def _deserialize(attribute: Item) -> Any:
-    """A kind that only a newer release stores is left as DynamoDB gives it."""
-    [(kind, value)] = attribute.items()
-    return Decimal(value) if kind == "N" else value
+    """What is of another kind, which only a newer release stores, is left in DynamoDB's form."""
+    match attribute:
+        case {"S": value} | {"B": value}:
+            return value
+        case {"N": number}:
+            return Decimal(number)
+    return attribute
 
 
 def _wire(values: Item) -> Item:
