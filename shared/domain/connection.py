@@ -244,8 +244,8 @@ class Connection(Stored):
 
     `revision` grows by one with every published event and is what the API shows; `version` grows with every write and
     is what concurrent writers compare. A read that began before `read_started_at` or `written_at` changes nothing
-    (rule 7). `removed_at`: this is a tombstone. `unconfirmed`: nothing is kept of it but that it is there, and nobody
-    hears of it. `plan_late_by` and `reads_in_vain`: see `expectation`.
+    (rule 7). `removed_at`: this is a tombstone, `ended_by_user` or taken away by Powens. `unconfirmed`: nothing is kept
+    of it but that it is there, and nobody hears of it. `plan_late_by` and `reads_in_vain`: see `expectation`.
     """
 
     id: str
@@ -268,6 +268,7 @@ class Connection(Stored):
     read_started_at: datetime
     written_at: datetime | None = None
     removed_at: datetime | None = None
+    ended_by_user: bool = False
     unconfirmed: Unconfirmed | None = None
     revision: int = 0
     version: int = 0
@@ -279,19 +280,22 @@ class Connection(Stored):
 
     @property
     def kept(self) -> "Connection":
-        """As it is stored: of a tombstone without Powens' names, balances and digits.
+        """As it is stored: of a connection that its user ended only ids and keyed hashes, to know it again.
 
-        Ids and keyed hashes stay, so that what Powens shows again is known again. A name that the user gave stays, too,
-        unless it was the user who ended the connection.
+        One that Powens took away may come back, in part at first: it keeps its names, but no balances and digits.
         """
         if self.removed_at is None:
             return self
+        if not self.ended_by_user:
+            bare = (replace(a, balance=None, iban_last4=None, number_last4=None) for a in self.accounts)
+            return replace(self, accounts=tuple(bare))
         return replace(
             self,
             institution=replace(self.institution, name="", logo_url=None, color=None),
             sources=(),
             accounts=tuple(
-                replace(account, name="", balance=None, iban_last4=None, number_last4=None) for account in self.accounts
+                replace(account, name="", custom_name=None, balance=None, iban_last4=None, number_last4=None)
+                for account in self.accounts
             ),
         )
 

@@ -100,8 +100,6 @@ class DynamoDBConnections:
                 )
             )
         names = {known: a.shown_name for a in after.accounts for known in (a.id, *a.former_ids)}
-        if before is not None:
-            # The history of an end has the names that the end takes away.
-            names |= {a.id: a.shown_name for a in before.accounts if a.id not in names or after.removed_at is not None}
+        names |= {a.id: a.shown_name for a in before.accounts if a.id not in names} if before else {}
         writes += [self.outbox.event(f, names, after.institution.name, correlation_id) for f in outcome.facts]
         return writes + self.markers.writes(before, after)

@@ -71,17 +71,14 @@ def remove(connection: Connection, *, cause: Cause, at: datetime, now: datetime)
     if any(operation.kind is OperationKind.DELETION for operation in connection.operations):
         cause = Cause.USER
     operations = [_after_removal(operation, now) for operation in connection.operations]
-    by_user = cause is Cause.USER
-    accounts = tuple(
-        replace(a, choice=None, wanted=a.enabled, custom_name=None if by_user else a.custom_name)
-        for a in connection.accounts
-    )
+    accounts = tuple(replace(a, choice=None, wanted=a.enabled) for a in connection.accounts)
     lines = tuple(change_of(replace(account, enabled=False), Change.REMOVED) for account in accounts)
     connection = replace(
         connection,
         accounts=accounts,
         operations=tuple(operations),
         removed_at=at,
+        ended_by_user=cause is Cause.USER,
         announced_status="",
         revision=connection.revision + 1,
     )

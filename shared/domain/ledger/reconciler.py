@@ -126,6 +126,7 @@ def _with_description(before: Connection, observation: ObservedConnection, now: 
         next_try=observation.next_try,
         read_started_at=observation.read_started_at,
         removed_at=None,
+        ended_by_user=False,
     )
 
 
