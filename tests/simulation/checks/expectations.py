@@ -6,12 +6,17 @@ from typing import Any
 
 from tests.simulation.checks.check import Check
 from tests.simulation.engine import MICROSECONDS
+from tests.simulation.oracle.oracle import Oracle
+from tests.simulation.people.people import People
+from tests.simulation.world.world import SimulatedWorld
 from tests.worlds.powens.model import Connection
 
 SOON = timedelta(hours=1, minutes=5)
 """The promise: an hour at most, and a few passes of housekeeping."""
 HABITS = timedelta(hours=4)
-"""Later than that where webhooks were late before, or what came of them: a habit of Powens, as far as anybody knows."""
+"""Later than that where webhooks were late before, or what came of them: a habit of Powens, as far as anybody knows. So
+is the next webhook, whatever it is about, after a synchronisation that nobody was told of.
+"""
 AT_LAST = timedelta(hours=36, minutes=5)
 """The promise where the plan that Powens showed was none."""
 HARMLESS = ("webhook lost", "webhook doubled", "webhook compressed", "webhook inflated on its way")
@@ -20,6 +25,10 @@ HARMLESS = ("webhook lost", "webhook doubled", "webhook compressed", "webhook in
 class Expectations(Check):
     """Listens to Powens, and looks at the ledger when the time is over."""
 
+    def __init__(self, world: SimulatedWorld, oracle: Oracle, people: People) -> None:
+        super().__init__(world, oracle, people)
+        self.untold: set[int] = set()
+
     def came(self, connection: Connection) -> None:
         """A synchronisation begins of which no webhook will tell."""
         world, began = self.world, self.world.engine.at
@@ -27,7 +36,9 @@ class Expectations(Check):
         if held is None:
             return
         troubled = any(kind not in HARMLESS for kind in world.chance.counts())
-        wait = SOON + HABITS * troubled if self._was_announced(held) else AT_LAST
+        habit = troubled or connection.id in self.untold
+        self.untold.add(connection.id)
+        wait = SOON + HABITS * habit if self._was_announced(held) else AT_LAST
         world.engine.after(wait.total_seconds(), lambda: self._noticed(connection, began, wait))
 
     def _held(self, connection: Connection) -> Mapping[str, Any] | None:
