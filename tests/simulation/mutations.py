@@ -110,7 +110,7 @@ def events_are_published_beside_the_outbox_s_failures() -> Any:
     return _method(outbox.EventBus, "put", put)
 
 
-@mutation(1)
+@mutation(9)
 def partial_failures_of_put_events_are_ignored() -> Any:
     def put(real: Any, self: Any, images: Any) -> int:
         events = [image for image in images if "detail_type" in image]
@@ -272,7 +272,7 @@ def an_account_that_moved_stays_where_it_was() -> Any:
     return mock.patch.object(Moves, "departures", return_value=())
 
 
-@mutation(1)
+@mutation(71)
 def no_balance_overwrites_the_last_good_one() -> Any:
     def described(real: Any, account: Any, seen: Any, failing: bool) -> Any:
         return replace(real(account, seen, failing), balance=seen.balance)
@@ -294,7 +294,7 @@ def an_older_date_ends_a_refresh() -> Any:
     return _method(reconciler, "_end_refreshes", end)
 
 
-@mutation(277)
+@mutation(383)
 def a_list_ends_with_its_first_page() -> Any:
     return mock.patch.object(lists, "_total_of", return_value=None)
 
@@ -325,7 +325,7 @@ def the_second_return_of_a_visit_is_thrown_away() -> Any:
     return _method(DynamoDBWebviewSessions, "session", session)
 
 
-@mutation(199)
+@mutation(668)
 def a_selection_that_cannot_be_read_counts_as_unticked() -> Any:
     return _method(
         answers,
@@ -341,7 +341,7 @@ def an_account_without_a_readable_id_counts_as_gone() -> Any:
     )
 
 
-@mutation(3)
+@mutation(10)
 def a_screen_is_told_after_its_token_has_expired() -> Any:
     return _method(
         Live, "open", lambda real, *args, token_until, **named: real(*args, token_until=token_until + timedelta(days=1))
@@ -353,7 +353,7 @@ def a_screen_is_forgotten_while_it_is_being_opened() -> Any:
     return mock.patch.object(live, "SETTLED_AFTER", timedelta())
 
 
-@mutation(3)
+@mutation(5)
 def the_bus_is_told_before_the_table() -> Any:
     """A screen that asks at once is shown less than it was told of."""
     return _method(Live, "tell", lambda real, *args, revision, **named: real(*args, revision=revision + 1, **named))
