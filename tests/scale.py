@@ -56,7 +56,7 @@ JOURNEYS: dict[str, Usage] = {
     TOLD_ONCE: Usage(
         requests=1,
         invocations={"powens_webhook": 1, "read_back": 1, "outbox_publisher": 1},
-        write_units=8,
+        write_units=6,
         read_units=5,
         key_calls=1,
         queue_requests=3,
@@ -66,7 +66,7 @@ JOURNEYS: dict[str, Usage] = {
     TOLD_TWICE: Usage(
         requests=2,
         invocations={"powens_webhook": 2, "read_back": 3, "outbox_publisher": 1},
-        write_units=10,
+        write_units=8,
         read_units=12,
         key_calls=2,
         queue_requests=9,
@@ -76,7 +76,7 @@ JOURNEYS: dict[str, Usage] = {
     TOLD_SEVEN_TIMES: Usage(
         requests=7,
         invocations={"powens_webhook": 7, "read_back": 7, "outbox_publisher": 1},
-        write_units=12,
+        write_units=10,
         read_units=23,
         key_calls=3,
         queue_requests=22,

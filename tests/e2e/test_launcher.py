@@ -77,7 +77,9 @@ def test_the_execution_roles_are_enforced(system: System) -> None:
 
 def test_nothing_of_the_template_that_runs_is_left_out_offline(system: System) -> None:
     described = json.loads((system.logs.parent / "system.json").read_text("utf-8"))
-    assert [line for line in described["dropped"] if "AWS::Logs::QueryDefinition" not in line] == []
+    # Nobody runs saved queries here, and the launcher has made the secret itself.
+    left_out = ("AWS::Logs::QueryDefinition", "AWS::SecretsManager::Secret")
+    assert [line for line in described["dropped"] if not any(kind in line for kind in left_out)] == []
 
 
 def test_a_choice_becomes_an_event_within_seconds(system: System) -> None:

@@ -203,8 +203,9 @@ class SimulatedPowens(OddFields):
 
     def _part(self, accounts: list[Any], step: str) -> list[Any]:
         part = [account for account in accounts if self.engine.chance.roll("part", step, account["id"]) < 0.6]
-        for powens_id in {account["id"] for account in accounts} - {account["id"] for account in part}:
-            self.left_out.setdefault(powens_id, self.engine.at)
+        for account in accounts:
+            if account not in part and isinstance(account["id"], int):
+                self.left_out.setdefault(account["id"], self.engine.at)
         return part
 
     def _page(self, name: str, items: list[Any], query: Mapping[str, list[str]], step: str) -> Answer:

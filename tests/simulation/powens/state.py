@@ -64,7 +64,7 @@ class PowensState(FakePowens):
         self.unbound: set[int] = set()
         """New ids of accounts with a namesake, which the product has not paired with an old one."""
         self.gone_since: dict[int, int] = {}
-        self.left_out: dict[object, int] = {}
+        self.left_out: dict[int, int] = {}
         """In microseconds: when an id vanished; since when answers lack one, until a read that shows it is stored."""
         self.forbidden: dict[int, float] = {}
         """Until when, in seconds, a user's accounts may not be updated."""
