@@ -325,7 +325,7 @@ def the_second_return_of_a_visit_is_thrown_away() -> Any:
     return _method(DynamoDBWebviewSessions, "session", session)
 
 
-@mutation(668)
+@mutation(20)
 def a_selection_that_cannot_be_read_counts_as_unticked() -> Any:
     return _method(
         answers,

@@ -233,7 +233,7 @@ class Oracle(Choices):
                 continue
             if began > START + timedelta(microseconds=since) + SKEW:
                 same = all(account.get(name) == known.get(name) for name in ("enabled", "closed_at"))
-                chosen = account["wanted"] != known["wanted"]
+                chosen = account.get("choice") is not None
                 self.world.invariant(
                     same or chosen, f"account {account['powens_id']} changes though nobody can read it"
                 )
