@@ -382,6 +382,6 @@ def what_powens_plans_is_not_waited_for() -> Any:
     return _method(expectation, "_plan", lambda real, connection: real(replace(connection, next_try=None)))
 
 
-@mutation(580)
+@mutation(28)
 def nobody_is_expected_back_from_the_webview() -> Any:
     return mock.patch.object(webview, "BACK_WITHIN", timedelta(days=400))

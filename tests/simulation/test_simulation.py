@@ -32,6 +32,7 @@ MET = (
     "wish granted",
     "wish open",
     "never confirmed",
+    "made unheard",
     "confirmed by a stranger",
     "confirmed by an account",
     *(f"return {how}" for how in WAYS_BACK),

@@ -33,7 +33,8 @@ class Checks(Check):
         self.hints = Hints(world, oracle, people)
         self.operations = Operations(world, oracle, people)
         world.soon = self.hints.soon
-        world.powens.came = Expectations(world, oracle, people).came
+        expectations = Expectations(world, oracle, people)
+        world.powens.came, world.powens.made = expectations.came, expectations.made
 
     def come_to_rest(self) -> None:
         """No more faults; then half an hour, and the days after which missing accounts are closed and all is read."""

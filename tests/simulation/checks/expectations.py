@@ -19,6 +19,8 @@ is the next webhook, whatever it is about, after a synchronisation that nobody w
 """
 AT_LAST = timedelta(hours=36, minutes=5)
 """The promise where the plan that Powens showed was none."""
+BACK = timedelta(hours=1, minutes=15)
+"""Within which a connection is found that somebody went to make: a visit lasts an hour at most."""
 HARMLESS = ("webhook lost", "webhook doubled", "webhook compressed", "webhook inflated on its way")
 
 
@@ -41,6 +43,25 @@ class Expectations(Check):
         wait = SOON + HABITS * habit if self._was_announced(held) else AT_LAST
         world.engine.after(wait.total_seconds(), lambda: self._noticed(connection, began, wait))
 
+    def made(self, connection: Connection) -> None:
+        """Somebody connects a bank, and may neither come back nor be told of."""
+        began = self.world.engine.at
+        self.world.engine.after(BACK.total_seconds(), lambda: self._found(connection, began))
+
+    def _found(self, connection: Connection, began: int) -> None:
+        powens = self.world.powens
+        there = powens.connections.get(connection.id) is connection and connection.user in powens.users
+        if there and connection.user not in powens.erasing and not self._disturbed(connection, began):
+            found = connection.id in self.oracle.owner and self.oracle.document(connection.id) is not None
+            self.world.invariant(found, f"nobody has found connection {connection.id} within {BACK}")
+
+    def _disturbed(self, connection: Connection, since: int) -> bool:
+        """Whether something went wrong since then that takes longer than a lost webhook."""
+        faults = zip(self.world.chance.happened, self.world.chance.times, strict=True)
+        return any(at >= since and fault.kind not in HARMLESS for fault, at in faults) or any(
+            at >= since for at, _, about in self.world.powens.disturbances if about in (None, connection.id)
+        )
+
     def _held(self, connection: Connection) -> Mapping[str, Any] | None:
         owner = self.oracle.owner.get(connection.id)
         held = self.oracle.document(connection.id) if owner is not None else None
@@ -55,11 +76,7 @@ class Expectations(Check):
         held = self._held(connection)
         if held is None or powens.connections.get(connection.id) is not connection or connection.user in powens.erasing:
             return
-        since = began - 3600 * MICROSECONDS
-        faults = zip(world.chance.happened, world.chance.times, strict=True)
-        if any(at >= since and fault.kind not in HARMLESS for fault, at in faults):
-            return
-        if any(at >= since for at, _, about in powens.disturbances if about in (None, connection.id)):
+        if self._disturbed(connection, began - 3600 * MICROSECONDS):
             return
         powens.drawn["noticed in time" if wait < AT_LAST else "noticed at last"] += 1
         read = datetime.fromisoformat(held["read_started_at"])

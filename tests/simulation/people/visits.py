@@ -94,6 +94,10 @@ class Visits(Devices):
             self.oracle.know(self.world.powens.real_of[account.id], action.who, enabled=not account.disabled)
         ticked = [self.world.powens.real_of[a.id].name for a in made.accounts.values() if not a.disabled]
         self.tell(action, f"connects {made.bank} as connection {made.id}, ticking {', '.join(ticked)}")
+        if self.roll(action, "unheard") < 0.05:
+            self.tell(action, f"leaves the Webview for good, and nobody is told of connection {made.id}")
+            self.world.powens.drawn["made unheard"] += 1
+            return
         self.world.powens.emit("connection-synced", made)
         for account in made.accounts.values():
             self.world.powens.emit("account-found", made, account)

@@ -15,18 +15,20 @@ OFTENEST_HOURS = 12
 class Regular(Banks):
     """Each connection is synchronised once in an interval of its own, until Powens is `resting`.
 
-    `came` hears of each synchronisation that no webhook tells of.
+    `came` hears of each synchronisation that no webhook tells of, `made` of each connection that somebody makes.
     """
 
     def __init__(self, engine: Engine, kinds: Collection[str] = ()) -> None:
         super().__init__(engine, kinds)
         self.came: Callable[[Connection], None] = lambda connection: None
+        self.made: Callable[[Connection], None] = lambda connection: None
         self.resting = False
         self._hushed = False
 
     def connect(self, user: int, bank: int, ticked: Callable[[int], bool]) -> Connection:
         made = super().connect(user, bank, ticked)
         self._plan(made)
+        self.made(made)
         return made
 
     def synchronise(self, connection: Connection) -> None:
