@@ -294,7 +294,7 @@ def an_older_date_ends_a_refresh() -> Any:
     return _method(reconciler, "_end_refreshes", end)
 
 
-@mutation(383)
+@mutation(2772)
 def a_list_ends_with_its_first_page() -> Any:
     return mock.patch.object(lists, "_total_of", return_value=None)
 
