@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from shared.config import Settings
 
 
-class Stores:
+class Stores(ABC):
     """By subject."""
 
     def __init__(self, settings: Settings, new_id: Callable[[], str]) -> None:
@@ -44,9 +45,9 @@ class Stores:
     def client(self, service: str) -> Any:
         return aws_client(service)
 
+    @abstractmethod
     def _identity(self, text: str) -> str:
         """A keyed hash of `text`."""
-        raise NotImplementedError
 
     @cached_property
     def table(self) -> Table:
